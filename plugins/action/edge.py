@@ -1,0 +1,26 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""The controller's half of the module `edge`: writes the configuration that the host checks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.wsgi.production.plugins.plugin_utils.nginx_config import render
+
+
+class ActionModule(ActionBase):
+    """Renders the sites and hands the text to the module."""
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Run the task; the result is that of the module."""
+        super().run(tmp, task_vars)
+        _, args = self.validate_argument_spec({"sites": {"type": "list", "elements": "dict", "required": True}})
+        return self._execute_module(
+            module_name="wsgi.production.edge",
+            module_args={**args, "config": render(args["sites"])},
+            task_vars=task_vars,
+        )

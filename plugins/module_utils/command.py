@@ -1,0 +1,56 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""Running other programs, and saying what went wrong in their own words."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Mapping, Sequence
+
+
+class Failed(Exception):
+    """A step could not be taken. Its text is the sentence that the operator reads."""
+
+
+def run(
+    argv: Sequence[str | Path],
+    purpose: str,
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    last_lines: int = 20,
+) -> str:
+    """Run a program and return what it wrote to standard output.
+
+    :param purpose: completes the sentence "could not ..." when the program fails.
+    :param env: variables to add to a minimal environment.
+    :param last_lines: how many of the program's last lines the error carries.
+    :raises Failed: when the program is missing or ends with another status than 0.
+    """
+    environment = {
+        "HOME": "/root",
+        "LANG": "C.UTF-8",
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        **(env or {}),
+    }
+    try:
+        done = subprocess.run(
+            [os.fspath(word) for word in argv],
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    except FileNotFoundError as missing:
+        raise Failed(f"could not {purpose}: the host has no {missing.filename}") from missing
+    if done.returncode != 0:
+        said = (done.stdout + done.stderr).strip().splitlines()
+        tail = "\n".join(said[-last_lines:])
+        raise Failed(f"could not {purpose}; {os.path.basename(argv[0])} said:\n{tail}")
+    return done.stdout

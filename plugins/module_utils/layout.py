@@ -1,0 +1,81 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""Where an application lives on a host: the one place that knows the paths."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+SYSTEM_UNITS = Path("/etc/systemd/system")
+SERVERS = Path("/opt/wsgi/servers")
+TOOLS = Path("/opt/wsgi/tools")
+CACHE = Path("/var/cache/wsgi")
+
+# The protocols that every instance speaks, and the link in its release that leads to each socket.
+LINKS = {"uwsgi": "socket", "http": "http"}
+
+
+class Layout:
+    """The directories, links and unit names of one application.
+
+    :param name: the application's name, which is its system user's as well.
+    :param root: the directory that holds the applications.
+    :param units: the directory that systemd reads units from.
+    """
+
+    def __init__(self, name: str, root: Path = Path("/srv"), units: Path = SYSTEM_UNITS) -> None:
+        self.name = name
+        self.home = root / name
+        self.builds = self.home / "builds"
+        self.venvs = self.home / "venvs"
+        self.releases = self.home / "releases"
+        self.current = self.home / "current"
+        self.data = self.home / "data"
+        self.units = units
+
+    def live(self) -> str | None:
+        """Return the id of the release that `current` points to, or None before the first switch."""
+        try:
+            return os.path.basename(os.readlink(self.current))
+        except FileNotFoundError:
+            return None
+
+    def socket(self, release: str, protocol: str) -> Path:
+        """Return the path that the instance of `release` listens on for `protocol`."""
+        return Path("/run") / self.name / f"{release}.{LINKS[protocol]}"
+
+    def unit(self, release: str, kind: str) -> str:
+        """Return the name of the unit of `release`; `kind` is `socket` or `service`."""
+        return f"{self.name}@{release}.{kind}"
+
+    def door(self, protocol: str, kind: str) -> str:
+        """Return the name of the unit that opens a TCP port for `protocol` to the live instance."""
+        return f"{self.name}-{protocol}.{kind}"
+
+    def instances(self) -> list[str]:
+        """Return the ids of the releases that have a service unit in place, in alphabetical order."""
+        pattern = re.compile(re.escape(self.name) + r"@([0-9a-f]+)\.service")
+        names = (pattern.fullmatch(path.name) for path in self.units.glob(f"{self.name}@*.service"))
+        return sorted(match.group(1) for match in names if match)
+
+
+def replace_link(link: Path, target: str) -> None:
+    """Make `link` point to `target` in one step, so that no reader ever finds it missing."""
+    beside = link.with_name(f".{link.name}.new")
+    beside.unlink(missing_ok=True)
+    beside.symlink_to(target)
+    beside.replace(link)
+
+
+def write_file(path: Path, text: str, mode: int = 0o644) -> None:
+    """Replace the file at `path` in one step; its mode is right before its content is there."""
+    beside = path.with_name(f".{path.name}.new")
+    beside.unlink(missing_ok=True)
+    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), mode)
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)

@@ -1,0 +1,135 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""What a value must be like beyond its type. Each rule returns the objection, or None."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Any
+
+# Users that a Debian system has from the start, and users and directories of common services.
+RESERVED = frozenset(
+    "_apt backup bin daemon dbus docker games gnats irc list lock lp mail man messagebus mysql news nginx nobody "
+    "ntp postfix postgres postgresql proxy redis root sshd sync sys syslog systemd user uucp uuidd uwsgi wsgi "
+    "www-data".split()
+)
+
+
+def name(value: str) -> str | None:
+    """Object to a name that no system user can have, or that belongs to somebody else."""
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,30}", value):
+        return "no system user can have that name; use up to 31 of a-z, 0-9, - and _, beginning with a letter"
+    if value in RESERVED or value.startswith("systemd-"):
+        return "that name belongs to the system; choose another"
+    return None
+
+
+def callable_name(value: str) -> str | None:
+    """Object to what is not the path of a callable in a module."""
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", value, re.ASCII):
+        return "write the module, a colon and the name in it, such as main:application"
+    return None
+
+
+def server_name(value: str) -> str | None:
+    """Object to what is not a host name."""
+    label = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?"
+    if len(value) > 253 or not re.fullmatch(rf"{label}(\.{label})*", value):
+        return "that is not a host name; write it in lower case, without scheme, port or path"
+    return None
+
+
+def split_address(value: str) -> tuple[str, int]:
+    """Split `127.0.0.1:9000` or `[::1]:9000` into address and port.
+
+    :raises ValueError: when it is neither.
+    """
+    host, _, port = value.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = str(ipaddress.IPv6Address(host[1:-1]))
+    else:
+        host = str(ipaddress.IPv4Address(host))
+    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError(value)
+    return host, int(port)
+
+
+def http_address(value: str) -> str | None:
+    """Object to what is not an IP address and a port."""
+    try:
+        split_address(value)
+    except ValueError:
+        return "write an IP address and a port, such as 0.0.0.0:9000 or [::1]:9000"
+    return None
+
+
+def uwsgi_address(value: str) -> str | None:
+    """Object to an address that another host could reach.
+
+    Whoever can send a uwsgi packet chooses the file that is run: uWSGI 2.0 honours `UWSGI_FILE`
+    in a request (plugins/python/wsgi_subhandler.c).
+    """
+    objection = http_address(value)
+    if objection:
+        return objection.replace("0.0.0.0", "127.0.0.1")
+    if not ipaddress.ip_address(split_address(value)[0]).is_loopback:
+        return (
+            "whoever reaches a uwsgi port runs code there, so it may be open on loopback only; "
+            "use 127.0.0.1, or listen_http for other hosts"
+        )
+    return None
+
+
+def processes(value: Any) -> str | None:
+    """Object to what is neither a number of processes nor a minimum below a maximum."""
+    if isinstance(value, dict):
+        low, high = value.get("min"), value.get("max")
+        if set(value) == {"min", "max"} and _count(low) and _count(high) and low < high:
+            return None
+    elif _count(value):
+        return None
+    return "write a number, such as 4, or a minimum and a larger maximum, such as {min: 2, max: 8}"
+
+
+def env(value: dict[Any, Any]) -> str | None:
+    """Object to names that an environment cannot have and to values whose text is ambiguous."""
+    for key, item in value.items():
+        if not isinstance(key, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
+            return f"{key!r} is not the name of an environment variable"
+        if isinstance(item, bool) or not isinstance(item, (str, int, float)):
+            return f"the value of {key} is a {type(item).__name__}; write it as text, in quotes"
+        if "\0" in str(item):
+            return f"the value of {key} has a null character, which no environment can carry"
+    return None
+
+
+def positive(value: int) -> str | None:
+    """Object to zero and less."""
+    return None if value > 0 else "write a number above zero"
+
+
+def _count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+RUN = {
+    "callable": callable_name,
+    "env": env,
+    "harakiri": positive,
+    "listen_http": http_address,
+    "listen_uwsgi": uwsgi_address,
+    "processes": processes,
+    "start_timeout": positive,
+}
+
+
+def objections(rules: dict[str, Any], values: dict[str, Any]) -> list[str]:
+    """Apply `rules` to those of `values` that are set, and return a sentence for each objection."""
+    found = []
+    for key, rule in rules.items():
+        value = values.get(key)
+        objection = rule(value) if value not in (None, "") else None
+        if objection:
+            found.append(f"{key}: {value!r}: {objection}")
+    return found

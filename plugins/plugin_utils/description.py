@@ -1,0 +1,205 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""The description of the applications: what each role documents, applied to the whole of `wsgi_apps`."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Iterator
+
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.wsgi.production.plugins.module_utils import rules
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.plugin_utils.source import Source
+
+ROLES = Path(__file__).parents[2] / "roles"
+
+# The input of each role that takes a list of applications.
+INPUTS = {"python_app": "python_app_apps", "uwsgi": "uwsgi_apps", "nginx": "nginx_sites"}
+
+# The section of an entry that each role takes, and what of its input the playbook adds.
+SECTIONS = {
+    "build": ("python_app", {"name"}),
+    "run": ("uwsgi", {"name", "build"}),
+    "serve": ("nginx", {"name", "servers", "protocol", "read_timeout"}),
+}
+REQUIRED_SECTIONS = {"build", "run"}
+
+SUPPORTED = {"Debian": ("12", "13"), "Ubuntu": ("24.04",)}
+
+# Seconds that NGINX waits for an answer longer than uWSGI does.
+HARAKIRI_TO_READ_TIMEOUT = 5
+
+
+@lru_cache(maxsize=None)
+def input_spec(role: str) -> dict[str, Any]:
+    """Return how `role` types one element of its list of applications."""
+    text = (ROLES / role / "meta/argument_specs.yml").read_text(encoding="utf-8")
+    options: dict[str, Any] = yaml.safe_load(text)["argument_specs"]["main"]["options"]
+    spec: dict[str, Any] = options[INPUTS[role]]["options"]
+    return spec
+
+
+def section_spec(section: str) -> dict[str, Any]:
+    """Return how the section `section` of an entry is typed."""
+    role, added = SECTIONS[section]
+    return {key: value for key, value in input_spec(role).items() if key not in added}
+
+
+def with_defaults(values: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
+    """Return `values` in the types of `spec`, and its defaults for what they leave out.
+
+    :raises Failed: when a value cannot have its type.
+    """
+    result = ArgumentSpecValidator(_for_validator(spec)).validate(_plain(values))
+    if result.error_messages:
+        raise Failed("; ".join(result.error_messages))
+    validated: dict[str, Any] = result.validated_parameters
+    return validated
+
+
+def objections(apps: Any) -> list[str]:
+    """Return a sentence for all that is wrong with `apps`, wherever it will go."""
+    if not isinstance(apps, list):
+        return [f"wsgi_apps: {apps!r}: write a list with an entry for each application"]
+    found = []
+    for number, app in enumerate(apps):
+        if not isinstance(app, dict):
+            found.append(f"wsgi_apps[{number}]: {app!r}: write a dictionary with name, build, run and serve")
+            continue
+        where = f"wsgi_apps[{number}]" + (f" ({app['name']})" if "name" in app else "")
+        found += [f"{where}: {sentence}" for sentence in _entry(app)]
+    return found + list(_claimed_twice(app for app in apps if isinstance(app, dict)))
+
+
+def unreachable(apps: list[dict[str, Any]], host: str, app_servers: list[str]) -> list[str]:
+    """Return a sentence for each application that the load balancer `host` could not reach."""
+    if host in app_servers:
+        return []
+    return [
+        f"wsgi_apps ({app['name']}): run.listen_http is missing: the load balancer {host} is not an app server and "
+        "reaches the application over the network; write an address and port, such as 0.0.0.0:9000"
+        for app in apps
+        if app.get("serve") and not app["run"].get("listen_http")
+    ]
+
+
+def unsupported(distribution: str, version: str) -> str | None:
+    """Object to an operating system that the collection does not know."""
+    known = SUPPORTED.get(distribution, ())
+    if version in known or version.split(".", maxsplit=1)[0] in known:
+        return None
+    names = ", ".join(f"{name} {release}" for name, releases in SUPPORTED.items() for release in releases)
+    return f"{distribution} {version} is not supported; use one of {names}"
+
+
+def sites(apps: list[dict[str, Any]], host: str, app_servers: list[str], hostvars: Any) -> list[dict[str, Any]]:
+    """Return the input of the role `nginx` for the load balancer `host`.
+
+    A load balancer that is an app server uses its own socket. Any other goes over HTTP to all of them.
+    """
+    found = []
+    for app in apps:
+        if not app.get("serve"):
+            continue
+        run = with_defaults(app["run"], section_spec("run"))
+        site = {**app["serve"], "name": app["name"], "read_timeout": run["harakiri"] + HARAKIRI_TO_READ_TIMEOUT}
+        if host in app_servers:
+            site.update(protocol="uwsgi", servers=[f"unix:/srv/{app['name']}/current/socket"])
+        else:
+            _, port = rules.split_address(run["listen_http"])
+            addresses = [hostvars[server].get("ansible_host", server) for server in app_servers]
+            site.update(protocol="http", servers=[f"{address}:{port}" for address in addresses])
+        found.append(site)
+    return found
+
+
+def _entry(app: dict[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with one entry, seen alone."""
+    yield from _keys(app, ["name", *SECTIONS], {"name", *REQUIRED_SECTIONS}, "")
+    if "name" in app:
+        yield from rules.objections({"name": lambda value: rules.name(str(value))}, app)
+    for section in SECTIONS:
+        if section in app:
+            for sentence in _section(section, app[section]):
+                yield f"{section}.{sentence}"
+
+
+def _section(section: str, values: Any) -> Iterator[str]:
+    """Yield what is wrong with one section of an entry."""
+    spec = section_spec(section)
+    if not isinstance(values, dict):
+        yield f"{values!r}: write a dictionary of {', '.join(spec)}"
+        return
+    required = {key for key, option in spec.items() if option.get("required")}
+    wrong = list(_keys(values, list(spec), required, ""))
+    yield from wrong
+    for key in [key for key in values if key in spec]:
+        try:
+            value = with_defaults({key: values[key]}, {key: spec[key]})[key]
+        except Failed as failure:
+            yield f"{key}: {values[key]!r}: {failure}"
+            continue
+        yield from _value(section, key, value)
+
+
+def _value(section: str, key: str, value: Any) -> Iterator[str]:
+    """Yield what is wrong with a value beyond its type."""
+    if (section, key) == ("build", "source"):
+        try:
+            Source(value)
+        except Failed as failure:
+            yield f"source: {failure}"
+    elif section == "run" and key in rules.RUN:
+        yield from rules.objections(rules.RUN, {key: value})
+    elif (section, key) == ("serve", "server_names"):
+        for name in value:
+            yield from rules.objections({"server_names": rules.server_name}, {"server_names": name})
+        if not value:
+            yield "server_names: []: write at least one host name"
+
+
+def _keys(values: dict[str, Any], known: list[str], required: set[str], prefix: str) -> Iterator[str]:
+    """Yield a sentence for each key that is not known, and for each that is missing."""
+    for key in values:
+        if key not in known:
+            near = get_close_matches(str(key), known, n=1)
+            advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            yield f"{prefix}{key}: {values[key]!r}: there is no such key; {advice}"
+    for key in sorted(required - set(values)):
+        yield f"{prefix}{key} is missing; write one"
+
+
+def _claimed_twice(apps: Iterator[dict[str, Any]]) -> Iterator[str]:
+    """Yield a sentence for each name, host name and port that two entries claim."""
+    owners: dict[tuple[str, str], str] = {}
+    for app in apps:
+        name = str(app.get("name"))
+        run, serve = (app.get(section) if isinstance(app.get(section), dict) else {} for section in ("run", "serve"))
+        claims = [("name", name)] if "name" in app else []
+        claims += [("host name", str(one)) for one in (serve or {}).get("server_names") or []]
+        for key in ("listen_http", "listen_uwsgi"):
+            try:
+                claims.append(("port", str(rules.split_address(str((run or {}).get(key)))[1])))
+            except ValueError:
+                continue
+        for claim in claims:
+            if claim in owners:
+                yield f"wsgi_apps: two entries, {owners[claim]} and {name}, have the {claim[0]} {claim[1]}; change one"
+            owners[claim] = name
+
+
+def _plain(value: Any) -> Any:
+    """Return `value` without Ansible's lazy containers, each copy of which would drag its templating along."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _for_validator(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return `spec` without what documents it, as the validator wants it."""
+    wanted = ("type", "elements", "required", "default", "choices")
+    return {key: {word: option[word] for word in wanted if word in option} for key, option in spec.items()}
