@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE)
 """What the collection itself installs on a host, with the digests of the published files.
 
-Made by `make pins`; the versions stand in `requirements/pins.in`.
+Made by `make lock` from `requirements/`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,19 @@
+.PHONY: demo demo-down test bench lock
+
+demo: .venv/.installed
+	@.venv/bin/python -m tests.rig.demo up
+
+demo-down: .venv/.installed
+	@.venv/bin/python -m tests.rig.demo down
+
+test: .venv/.installed
+	@.venv/bin/python -m tests.run
+
+bench: .venv/.installed
+	@.venv/bin/python -m benchmarks
+
+lock: .venv/.installed
+	@tests/rig/lock
+
+.venv/.installed: requirements/dev.txt requirements/uv.txt
+	@tests/rig/setup

@@ -1,0 +1,193 @@
+"""A bare server in a container, reached over SSH as one in production is."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.rig import PROJECT, STATE, apt_install, call, image
+
+LABEL = "wsgi.rig"
+USER = "admin"
+CA_BUNDLE = "/etc/wsgi-rig-ca.pem"
+START_SECONDS = 60
+
+# What systemd needs to be PID 1 in a container, on cgroup v1 and v2, without --privileged.
+SYSTEMD = [
+    *("--cap-add", "SYS_ADMIN"),
+    *("--security-opt", "seccomp=unconfined"),
+    *("--security-opt", "apparmor=unconfined"),
+    *("--cgroupns", "host"),
+    *("--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw"),
+    *("--tmpfs", "/run"),
+    *("--tmpfs", "/run/lock"),
+    *("--tmpfs", "/tmp:exec"),
+    *("--stop-signal", "SIGRTMIN+3"),
+]
+
+
+def network_settings() -> dict[str, str]:
+    """Return how this machine reaches its package index, as settings of the role `python_app`."""
+    settings = {
+        "python_app_index_url": os.environ.get("PIP_INDEX_URL", ""),
+        "python_app_proxy": os.environ.get("HTTPS_PROXY", ""),
+    }
+    if ca_bundle():
+        settings["python_app_ca_bundle"] = CA_BUNDLE
+    return settings
+
+
+def ca_bundle() -> str | None:
+    """Return the file with the certificates that this machine trusts."""
+    found = os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt")
+    return found if Path(found).is_file() else None
+
+
+class Server:
+    """A server in a container.
+
+    :param name: the container's name, and the directory of its key and inventory below `.rig/`.
+    :param distribution: a key of `image.SUITES`.
+    """
+
+    def __init__(self, name: str, distribution: str = "debian12") -> None:
+        self.name = name
+        self.distribution = distribution
+        self.directory = STATE / name
+        self.key = self.directory / "key"
+
+    def exists(self) -> bool:
+        """Tell whether the container is there and runs."""
+        state = self._inspect()
+        return bool(state and state["State"]["Running"])
+
+    def up(self) -> None:
+        """Start the server, where it is not there, and wait until systemd and sshd are up."""
+        if self.exists():
+            return
+        self.down()
+        image.ensure(self.distribution)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        mounts = ["--volume", f"{ca_bundle()}:{CA_BUNDLE}:ro"] if ca_bundle() else []
+        call(
+            [
+                *("docker", "run", "--detach", "--name", self.name, "--hostname", self.name, "--label", LABEL),
+                *SYSTEMD,
+                *mounts,
+                *("--publish", "127.0.0.1::80", "--publish", "127.0.0.1::22"),
+                *(image.name(self.distribution), "/sbin/init"),
+            ]
+        )
+        self.wait()
+        self._let_in()
+
+    def wait(self) -> None:
+        """Wait until systemd has started everything."""
+        deadline = time.monotonic() + START_SECONDS
+        state = ""
+        while time.monotonic() < deadline:
+            state = self.shell("systemctl is-system-running", check=False).strip()
+            if state in ("running", "degraded"):
+                return
+            time.sleep(0.2)
+        raise RuntimeError(f"{self.name} did not start: systemd says {state!r}")
+
+    def down(self) -> None:
+        """Remove the server and all that it left on this machine."""
+        subprocess.run(["docker", "rm", "--force", "--volumes", self.name], capture_output=True, check=False)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def restart(self) -> None:
+        """Reboot the server."""
+        call(["docker", "restart", self.name])
+        self.wait()
+
+    def shell(self, command: str, check: bool = True) -> str:
+        """Run a shell command on the server as root, and return what it wrote."""
+        done = subprocess.run(
+            ["docker", "exec", self.name, "bash", "-c", command], capture_output=True, text=True, check=False
+        )
+        if check and done.returncode != 0:
+            raise RuntimeError(f"on {self.name}, {command!r} failed:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def port(self, inside: int) -> int:
+        """Return the port on this machine's loopback that leads to the server's port `inside`."""
+        state = self._inspect()
+        assert state is not None, f"{self.name} is not there"
+        return int(state["NetworkSettings"]["Ports"][f"{inside}/tcp"][0]["HostPort"])
+
+    def get(self, host: str, path: str = "/") -> str:
+        """Return the body of the answer of `host` through the server's port 80."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port(80)}{path}", headers={"Host": host})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            body: str = answer.read().decode()
+        return body
+
+    def connection(self) -> dict[str, Any]:
+        """Return the inventory variables with which Ansible reaches the server over SSH."""
+        options = f"-o UserKnownHostsFile={self.directory}/known_hosts -o StrictHostKeyChecking=accept-new"
+        return {
+            "ansible_host": "127.0.0.1",
+            "ansible_port": self.port(22),
+            "ansible_user": USER,
+            "ansible_ssh_private_key_file": str(self.key),
+            "ansible_ssh_common_args": options,
+        }
+
+    def write_inventory(self, host: str, variables: dict[str, Any]) -> Path:
+        """Write an inventory in which `host` is this server, with `variables` for all hosts."""
+        directory = self.directory / "inventory"
+        (directory / "group_vars/all").mkdir(parents=True, exist_ok=True)
+        groups = {group: {"hosts": {host: None}} for group in ("app_servers", "load_balancers")}
+        hosts = {"all": {"hosts": {host: self.connection()}}, **groups}
+        (directory / "hosts.yml").write_text(yaml.safe_dump(hosts), encoding="utf-8")
+        text = yaml.safe_dump({**network_settings(), **variables}, sort_keys=False)
+        (directory / "group_vars/all/rig.yml").write_text(text, encoding="utf-8")
+        return directory
+
+    def _let_in(self) -> None:
+        """Make a user that may become root, as on a rented server, and a key for it."""
+        if shutil.which("ssh") is None:
+            apt_install("openssh-client")
+        self.key.unlink(missing_ok=True)
+        call(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key)])
+        public = self.key.with_suffix(".pub").read_text(encoding="ascii").strip()
+        self.shell(
+            f"useradd --create-home --shell /bin/bash {USER}"
+            f" && echo '{USER} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/{USER}"
+            f" && install -d -m 0700 -o {USER} /home/{USER}/.ssh"
+            f" && echo '{public}' > /home/{USER}/.ssh/authorized_keys"
+            f" && chown -R {USER} /home/{USER}/.ssh"
+        )
+
+    def _inspect(self) -> dict[str, Any] | None:
+        done = subprocess.run(["docker", "inspect", self.name], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            return None
+        state: dict[str, Any] = json.loads(done.stdout)[0]
+        return state
+
+
+def ansible(*argv: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run one of Ansible's commands in the checkout and return what it said."""
+    done = subprocess.run(
+        [str(word) for word in argv],
+        cwd=PROJECT,
+        env={**os.environ, "PATH": f"{PROJECT}/.venv/bin:{os.environ['PATH']}", "ANSIBLE_NOCOLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if check and done.returncode != 0:
+        raise AssertionError(f"{argv} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done
