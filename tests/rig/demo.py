@@ -12,7 +12,7 @@ from tests.rig import PROJECT, Unusable, engine
 from tests.rig.server import Server
 
 HOST = "web1.example.com"
-DEMO = Server("wsgi-demo")
+DEMO = Server("wsgi-demo", http_port=8080)
 
 
 def up() -> None:

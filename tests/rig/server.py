@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import time
 import urllib.request
@@ -56,11 +57,13 @@ class Server:
 
     :param name: the container's name, and the directory of its key and inventory below `.rig/`.
     :param distribution: a key of `image.SUITES`.
+    :param http_port: the port on loopback to publish port 80 on, where it is free.
     """
 
-    def __init__(self, name: str, distribution: str = "debian12") -> None:
+    def __init__(self, name: str, distribution: str = "debian12", http_port: int = 0) -> None:
         self.name = name
         self.distribution = distribution
+        self.http_port = http_port
         self.directory = STATE / name
         self.key = self.directory / "key"
 
@@ -82,7 +85,8 @@ class Server:
                 *("docker", "run", "--detach", "--name", self.name, "--hostname", self.name, "--label", LABEL),
                 *SYSTEMD,
                 *mounts,
-                *("--publish", "127.0.0.1::80", "--publish", "127.0.0.1::22"),
+                *("--publish", f"127.0.0.1:{_free_port(self.http_port)}:80"),
+                *("--publish", f"127.0.0.1:{_free_port(0)}:22"),
                 *(image.name(self.distribution), "/sbin/init"),
             ]
         )
@@ -175,6 +179,18 @@ class Server:
             return None
         state: dict[str, Any] = json.loads(done.stdout)[0]
         return state
+
+
+def _free_port(wanted: int) -> int:
+    """Return `wanted` if nothing listens there, else another port. A port that is named outlasts a reboot."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def ansible(*argv: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
