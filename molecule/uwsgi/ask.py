@@ -6,9 +6,7 @@ import sys
 
 VARIABLES = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "SERVER_NAME": "ask", "SERVER_PORT": "80"}
 
-packet = b"".join(
-    struct.pack("<H", len(word)) + word.encode() for pair in VARIABLES.items() for word in pair
-)
+packet = b"".join(struct.pack("<H", len(word)) + word.encode() for pair in VARIABLES.items() for word in pair)
 with socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=10) as connection:
     connection.sendall(struct.pack("<BHB", 0, len(packet), 0) + packet)
     print(b"".join(iter(lambda: connection.recv(65536), b"")).decode())

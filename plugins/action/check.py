@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+
 from ansible_collections.wsgi.production.plugins.plugin_utils import description
 
 
@@ -20,7 +21,10 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         variables = task_vars or {}
         _, args = self.validate_argument_spec(
-            {"apps": {"type": "raw", "required": True}, "app_servers": {"type": "list", "elements": "str", "required": True}}
+            {
+                "apps": {"type": "raw", "required": True},
+                "app_servers": {"type": "list", "elements": "str", "required": True},
+            }
         )
         apps, host = args["apps"], variables["inventory_hostname"]
         wrong = description.objections(apps)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+
 from ansible_collections.wsgi.production.plugins.plugin_utils.nginx_config import render
 
 

@@ -110,5 +110,3 @@ def _compile(python: Path, code: Path) -> None:
     A file that does not compile is no error here: an application may carry templates of code.
     """
     subprocess.run([python, "-m", "compileall", "-q", "-j", "0", code], capture_output=True, check=False)
-
-

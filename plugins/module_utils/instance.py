@@ -186,11 +186,17 @@ class Door:
         """Tell whether the door is as described: open at the address, or not there."""
         if not self.address:
             return not any(path.exists() for path in self.files)
-        as_written = all(path.exists() and path.read_text(encoding="utf-8") == text for path, text in self.files.items())
+        as_written = all(
+            path.exists() and path.read_text(encoding="utf-8") == text for path, text in self.files.items()
+        )
         return as_written and self.systemd.is_active(self.socket) and self.systemd.is_enabled(self.socket)
 
     def put_right(self) -> None:
-        """Open, move or close the door. A door that moves ends the connections through its old place."""
+        """Open, move or close the door. A door that moves ends the connections through its old place.
+
+        :raises Failed: when the address cannot be listened on, because the host does not have it or
+            something else listens there.
+        """
         if any(path.exists() for path in self.files):
             self.systemd.stop(self.socket, self.service)
             self.systemd.disable(self.socket)
@@ -202,4 +208,10 @@ class Door:
         self.systemd.reload()
         if self.address:
             self.systemd.enable(self.socket)
-            self.systemd.start(self.socket)
+            try:
+                self.systemd.start(self.socket)
+            except Failed as failure:
+                log = self.systemd.journal(self.socket)
+                raise Failed(
+                    f"cannot listen on {self.address}; the log of {self.socket} ends with:\n{log}"
+                ) from failure

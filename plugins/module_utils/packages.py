@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import subprocess
-from typing import Iterable
+from collections.abc import Iterable
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import run
 

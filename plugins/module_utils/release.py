@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.wsgi.production.plugins.module_utils import pins
 from ansible_collections.wsgi.production.plugins.module_utils.build import CODE, VENV, interpreter_tag
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Index, install_pinned, installer
 from ansible_collections.wsgi.production.plugins.module_utils.layout import LINKS, SERVERS, Layout, write_file
 from ansible_collections.wsgi.production.plugins.module_utils.store import Store, digest, read_manifest
@@ -264,6 +266,18 @@ class Release:
     def servers_path(self) -> Path:
         """Return the directory of the uWSGI that runs the release."""
         return SERVERS / self.server
+
+
+def make_data(layout: Layout) -> None:
+    """Make the one directory that the application may write to.
+
+    :raises Failed: where the host has no user of the application's name.
+    """
+    layout.data.mkdir(mode=0o750, parents=True, exist_ok=True)
+    try:
+        shutil.chown(layout.data, layout.name, layout.name)
+    except LookupError as missing:
+        raise Failed(f"the host has no user and group {layout.name}; make them first") from missing
 
 
 def environment_file(env: dict[str, Any]) -> str:

@@ -10,9 +10,45 @@ from typing import Any
 
 # Users that a Debian system has from the start, and users and directories of common services.
 RESERVED = frozenset(
-    "_apt backup bin daemon dbus docker games gnats irc list lock lp mail man messagebus mysql news nginx nobody "
-    "ntp postfix postgres postgresql proxy redis root sshd sync sys syslog systemd user uucp uuidd uwsgi wsgi "
-    "www-data".split()
+    [
+        "_apt",
+        "backup",
+        "bin",
+        "daemon",
+        "dbus",
+        "docker",
+        "games",
+        "gnats",
+        "irc",
+        "list",
+        "lock",
+        "lp",
+        "mail",
+        "man",
+        "messagebus",
+        "mysql",
+        "news",
+        "nginx",
+        "nobody",
+        "ntp",
+        "postfix",
+        "postgres",
+        "postgresql",
+        "proxy",
+        "redis",
+        "root",
+        "sshd",
+        "sync",
+        "sys",
+        "syslog",
+        "systemd",
+        "user",
+        "uucp",
+        "uuidd",
+        "uwsgi",
+        "wsgi",
+        "www-data",
+    ]
 )
 
 

@@ -46,6 +46,7 @@ unit:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.instance import Instance, Systemd
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
@@ -68,7 +69,7 @@ def main() -> None:
         changed = not instance.runs()
         if changed and not module.check_mode:
             instance.boot()
-    except Failed as failure:
+    except (Failed, OSError) as failure:
         module.fail_json(msg=f"{name}: {failure}")
     verb = f"boot {release} beside {layout.live() or 'nothing'}" if changed else f"{release} runs"
     module.exit_json(changed=changed, unit=instance.service, msg=f"{name}: {verb}")

@@ -77,10 +77,10 @@ path:
 """
 
 import os
-import shutil
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.wsgi.production.plugins.module_utils.build import Builder, Plan, interpreter_tag
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Index, installer
@@ -123,11 +123,7 @@ def main() -> None:
                 if tool.name == "pip":
                     module.warn("uv is not to be had from this package index: pip does the work, and takes longer")
                 builder.make(plan, Path(asked["archive"]), asked["python"], tool)
-        if not module.check_mode and not layout.data.exists():
-            result["changed"] = True
-            layout.data.mkdir(mode=0o750)
-            shutil.chown(layout.data, asked["name"], asked["name"])
-    except Failed as failure:
+    except (Failed, OSError) as failure:
         module.fail_json(msg=f"{asked['name']}: {failure}")
     module.exit_json(**result)
 

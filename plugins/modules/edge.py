@@ -10,7 +10,8 @@ short_description: Makes NGINX serve sites
 version_added: 0.1.0
 author: The wsgi.production authors
 description:
-  - Writes the whole configuration of NGINX beside the live one, checks it there with C(nginx -t), and only then puts it in place.
+  - Writes the whole configuration of NGINX beside the live one, checks it there with C(nginx -t), and only then puts
+    it in place.
   - Reloads NGINX when the configuration really differs, and starts it when it does not run. Never restarts it.
 options:
   sites:
@@ -46,6 +47,7 @@ RETURN = """# The module returns nothing of its own."""
 import os
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.edge import Edge
 from ansible_collections.wsgi.production.plugins.module_utils.instance import Systemd
@@ -70,7 +72,7 @@ def main() -> None:
             if before != wanted:
                 edge.replace(wanted)
             edge.serve()
-    except Failed as failure:
+    except (Failed, OSError) as failure:
         module.fail_json(msg=str(failure))
     header = str(edge.live)
     diff = {"before_header": header, "after_header": header, "before": before, "after": wanted}

@@ -39,6 +39,7 @@ installed:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.wsgi.production.plugins.module_utils import packages
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 
@@ -53,7 +54,7 @@ def main() -> None:
         missing = packages.missing(module.params["names"])
         if missing and not module.check_mode:
             packages.install(missing)
-    except Failed as failure:
+    except (Failed, OSError) as failure:
         module.fail_json(msg=str(failure))
     module.exit_json(changed=bool(missing), installed=missing)
 

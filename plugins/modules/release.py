@@ -26,7 +26,8 @@ options:
     type: str
     required: true
   package:
-    description: Where uWSGI comes from, the prebuilt wheel C(pyuwsgi) or the source of C(uwsgi), which needs a compiler.
+    description:
+      - Where uWSGI comes from, the prebuilt wheel C(pyuwsgi) or the source of C(uwsgi), which needs a compiler.
     type: str
     choices: [pyuwsgi, uwsgi]
     required: true
@@ -89,11 +90,12 @@ import os
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.wsgi.production.plugins.module_utils import rules
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Index
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
-from ansible_collections.wsgi.production.plugins.module_utils.release import Host, Release, Settings
+from ansible_collections.wsgi.production.plugins.module_utils.release import Host, Release, Settings, make_data
 
 
 def main() -> None:
@@ -127,13 +129,14 @@ def main() -> None:
         start_timeout=asked["start_timeout"],
         env=asked["env"],
     )
-    build = Path(asked["build"])
+    layout, build = Layout(asked["name"]), Path(asked["build"])
     try:
-        release = Release(Layout(asked["name"]), build, settings, Host.read(build))
-        changed = not release.exists()
+        release = Release(layout, build, settings, Host.read(build))
+        changed = not release.exists() or not layout.data.exists()
         if changed and not module.check_mode:
+            make_data(layout)
             release.make(Index(asked["index_url"], asked["ca_bundle"], asked["proxy"]))
-    except Failed as failure:
+    except (Failed, OSError) as failure:
         module.fail_json(msg=f"{asked['name']}: {failure}")
     diff = release.difference_from_live() if changed else {}
     verb = "release" if changed else "has release"

@@ -61,6 +61,7 @@ previous:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.wsgi.production.plugins.module_utils import rules
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.instance import Door, Instance, Systemd
@@ -95,7 +96,7 @@ def main() -> None:
         if not module.check_mode:
             for step in steps:
                 step()
-    except Failed as failure:
+    except (Failed, OSError) as failure:
         module.fail_json(msg=f"{name}: {failure}")
     changed = bool(steps)
     module.exit_json(

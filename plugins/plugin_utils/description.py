@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
 from ansible_collections.wsgi.production.plugins.module_utils import rules
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.plugin_utils.source import Source
@@ -34,7 +36,7 @@ SUPPORTED = {"Debian": ("12", "13"), "Ubuntu": ("24.04",)}
 HARAKIRI_TO_READ_TIMEOUT = 5
 
 
-@lru_cache(maxsize=None)
+@cache
 def input_spec(role: str) -> dict[str, Any]:
     """Return how `role` types one element of its list of applications."""
     text = (ROLES / role / "meta/argument_specs.yml").read_text(encoding="utf-8")

@@ -135,9 +135,7 @@ class Source:
 
     def _git(self, *arguments: str) -> str:
         try:
-            done = subprocess.run(
-                ["git", "-C", self.path, *arguments], capture_output=True, text=True, check=False
-            )
+            done = subprocess.run(["git", "-C", self.path, *arguments], capture_output=True, text=True, check=False)
         except FileNotFoundError as missing:
             raise Failed(f"{str(self.path)!r} is a git checkout: install git on the controller") from missing
         if done.returncode != 0:

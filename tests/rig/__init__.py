@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Sequence
 
 PROJECT = Path(__file__).parents[2]
 STATE = PROJECT / ".rig"
 
 
 class Unusable(Exception):
-    """This machine lacks something. The text is the sentence that says what to install."""
+    """Something that this machine lacks. The text is the sentence that says what to install."""
 
 
 def privileged(*argv: str) -> list[str]:

@@ -193,12 +193,19 @@ def _free_port(wanted: int) -> int:
     return port
 
 
-def ansible(*argv: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run one of Ansible's commands in the checkout and return what it said."""
+def ansible(
+    *argv: str | Path, check: bool = True, cwd: Path = PROJECT, config: Path = PROJECT / "ansible.cfg"
+) -> subprocess.CompletedProcess[str]:
+    """Run one of Ansible's commands, in the checkout unless told otherwise, and return what it said."""
     done = subprocess.run(
         [str(word) for word in argv],
-        cwd=PROJECT,
-        env={**os.environ, "PATH": f"{PROJECT}/.venv/bin:{os.environ['PATH']}", "ANSIBLE_NOCOLOR": "1"},
+        cwd=cwd,
+        env={
+            **os.environ,
+            "PATH": f"{PROJECT}/.venv/bin:{os.environ['PATH']}",
+            "ANSIBLE_CONFIG": str(config),
+            "ANSIBLE_NOCOLOR": "1",
+        },
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -1,0 +1,90 @@
+"""Servers for the tests over SSH."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.rig import PROJECT
+from tests.rig.server import Server, ansible
+
+HOST = "web1.example.com"
+
+
+class Site:
+    """A server, an application's source that a test may edit, and the playbook that joins them."""
+
+    def __init__(self, server: Server, source: Path) -> None:
+        self.server = server
+        self.source = source
+        self.app: dict[str, Any] = {
+            "name": "hello",
+            "build": {"source": str(source)},
+            "run": {"callable": "main:application"},
+            "serve": {"server_names": ["hello.example.com"]},
+        }
+
+    def deploy(self, *words: str, apps: Any = None, check: bool = True) -> CompletedProcess[str]:
+        """Run `site.yml` from the checkout as an operator does, on top of the example inventory."""
+        inventory = self.inventory([self.app] if apps is None else apps)
+        return ansible(
+            "ansible-playbook", "playbooks/site.yml", "-i", "inventory/prod", "-i", inventory, *words, check=check
+        )
+
+    def inventory(self, apps: Any) -> Path:
+        """Write the inventory that describes `apps`."""
+        return self.server.write_inventory(HOST, {"wsgi_apps": apps})
+
+    def get(self, host: str = "hello.example.com") -> str:
+        """Return what a visitor of `host` sees."""
+        return self.server.get(host)
+
+    def live(self) -> str:
+        """Return the live release."""
+        return self.server.shell("basename $(readlink /srv/hello/current)").strip()
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Return a server on which nothing ever runs."""
+    yield from _site("wsgi-test-bare", "debian12", tmp_path_factory.mktemp("bare"))
+
+
+@pytest.fixture(scope="session", params=["debian12", "debian13"])
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Return a server with the example application live on it."""
+    for one in _site(f"wsgi-test-{request.param}", request.param, tmp_path_factory.mktemp("site")):
+        one.deploy()
+        yield one
+
+
+@pytest.fixture
+def entry() -> Callable[..., dict[str, Any]]:
+    """Return a function that makes a complete entry, with what the test wants otherwise."""
+
+    def make(**sections: Any) -> dict[str, Any]:
+        example = yaml.safe_load((PROJECT / "inventory/prod/group_vars/all/apps.yml").read_text(encoding="utf-8"))
+        app: dict[str, Any] = example["wsgi_apps"][0]
+        for section, values in sections.items():
+            app[section] = {**app[section], **values} if isinstance(values, dict) else values
+        return app
+
+    return make
+
+
+def _site(name: str, distribution: str, directory: Path) -> Iterator[Site]:
+    server = Server(name, distribution)
+    source = directory / "source"
+    shutil.copytree(PROJECT / "app", source, ignore=shutil.ignore_patterns("__pycache__"))
+    server.down()
+    try:
+        server.up()
+        yield Site(server, source)
+    finally:
+        server.down()

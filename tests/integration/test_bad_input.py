@@ -1,0 +1,73 @@
+"""What cannot work is refused in one sentence, before any host is touched."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import Site
+
+Entry = Callable[..., dict[str, Any]]
+
+BAD: dict[str, tuple[Callable[[Entry], list[dict[str, Any]]], str]] = {
+    "an unknown key": (
+        lambda entry: [entry(run={"procesess": 4})],
+        "wsgi_apps[0] (hello): run.procesess: 4: there is no such key; did you mean processes?",
+    ),
+    "a missing callable": (
+        lambda entry: [{**entry(), "run": {"harakiri": 5}}],
+        "wsgi_apps[0] (hello): run.callable is missing",
+    ),
+    "a name no system user could have": (
+        lambda entry: [entry(name="Hello World")],
+        "wsgi_apps[0] (Hello World): name: 'Hello World': no system user can have that name",
+    ),
+    "two applications with one host name": (
+        lambda entry: [entry(), entry(name="other")],
+        "wsgi_apps: two entries, hello and other, have the host name hello.example.com; change one",
+    ),
+    "a source that does not exist": (
+        lambda entry: [entry(build={"source": "no/such/directory"})],
+        "wsgi_apps[0] (hello): build.source: 'no/such/directory' is not a directory on the controller",
+    ),
+    "a uwsgi socket open to the network": (
+        lambda entry: [entry(run={"listen_uwsgi": "0.0.0.0:9000"})],
+        "wsgi_apps[0] (hello): run.listen_uwsgi: '0.0.0.0:9000': whoever reaches a uwsgi port runs code there",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_refused_before_the_host_is_touched(bare: Site, entry: Entry, case: str) -> None:
+    make, sentence = BAD[case]
+    bare.server.shell("touch /before")
+    refused = bare.deploy(apps=make(entry), check=False)
+    assert refused.returncode != 0
+    assert sentence in refused.stdout.replace("\n", " ") + refused.stderr.replace("\n", " ")
+    assert "python_app" not in refused.stdout
+    assert bare.server.shell("find /etc /home/*/.ansible /opt /srv /usr -xdev -newer /before", check=False) == ""
+
+
+def test_a_source_without_requirements_is_refused(bare: Site, entry: Entry, tmp_path: Path) -> None:
+    shutil.copy(bare.source / "main.py", tmp_path)
+    refused = bare.deploy(apps=[entry(build={"source": str(tmp_path)})], check=False)
+    assert refused.returncode != 0
+    assert "has no requirements.txt" in refused.stdout
+
+
+def test_an_operating_system_that_is_not_supported_is_refused(bare: Site) -> None:
+    release = bare.server.shell("cat /etc/os-release; cat /etc/debian_version")
+    bare.server.shell("cp --dereference /etc/os-release /os-release; mv /etc/debian_version /debian_version")
+    bare.server.shell(
+        "rm /etc/os-release; printf 'NAME=\"Alpine Linux\"\\nID=alpine\\nVERSION_ID=3.20.0\\n' > /etc/os-release;"
+        " echo 3.20.0 > /etc/alpine-release"
+    )
+    refused = bare.deploy(check=False)
+    bare.server.shell("mv /os-release /etc/os-release; mv /debian_version /etc/debian_version; rm /etc/alpine-release")
+    assert refused.returncode != 0, release
+    assert "Alpine 3.20.0 is not supported; use one of Debian 12, Debian 13, Ubuntu 24.04" in refused.stdout
+    assert "python_app" not in refused.stdout

@@ -1,0 +1,144 @@
+"""`site.yml` over SSH, as in production."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+from tests.integration.conftest import HOST, Site
+from tests.rig import PROJECT
+from tests.rig.server import ansible
+
+MOST_TASKS = 14
+
+
+def recap(said: str) -> dict[str, int]:
+    """Return the numbers of the one host in a run's recap."""
+    line = next(line for line in said.splitlines() if line.startswith(HOST) and "ok=" in line)
+    return {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", line)}
+
+
+def instances(site: Site) -> list[str]:
+    """Return the units that run, once those that were told to stop have stopped."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        lines = site.server.shell("systemctl list-units --plain --no-legend 'hello@*.service'").splitlines()
+        if not any("deactivating" in line for line in lines):
+            break
+        time.sleep(0.5)
+    return [line.split()[0] for line in lines]
+
+
+def test_the_application_answers_through_port_80(site: Site) -> None:
+    assert site.get() == "Hello, World!"
+
+
+def test_a_second_run_changes_nothing_in_few_tasks(site: Site) -> None:
+    said = site.deploy().stdout
+    assert recap(said)["changed"] == 0
+    assert said.count("\nTASK [") <= MOST_TASKS
+
+
+def test_check_mode_on_a_live_host_tells_of_a_change_and_makes_none(site: Site) -> None:
+    before = site.live()
+    code = site.source / "application.py"
+    code.write_text(code.read_text().replace("World", "Check"))
+    said = site.deploy("--check", "--diff").stdout
+    code.write_text(code.read_text().replace("Check", "World"))
+    assert recap(said)["changed"] == 4, said
+    assert site.live() == before
+    assert site.get() == "Hello, World!"
+
+
+def test_an_edit_goes_live_as_a_new_release_and_the_packages_stay(site: Site) -> None:
+    venvs = site.server.shell("ls /srv/hello/venvs")
+    before = site.live()
+    code = site.source / "application.py"
+    code.write_text(code.read_text().replace("World", "Edit"))
+    site.deploy()
+    assert site.get() == "Hello, Edit!"
+    code.write_text(code.read_text().replace("Edit", "World"))
+    site.deploy()
+    assert site.get() == "Hello, World!"
+    assert site.live() == before
+    assert site.server.shell("ls /srv/hello/venvs") == venvs
+    assert instances(site) == [f"hello@{before}.service"]
+
+
+def test_a_package_that_cannot_be_installed_fails_with_the_installers_words(site: Site) -> None:
+    requirements = site.source / "requirements.txt"
+    before, live = requirements.read_text(), site.live()
+    requirements.write_text("flask\nthere-is-no-such-package-on-any-index==1\n")
+    failed = site.deploy(check=False)
+    requirements.write_text(before)
+    assert failed.returncode != 0
+    assert "hello: could not install the packages; uv said:" in failed.stdout
+    assert "there-is-no-such-package-on-any-index" in failed.stdout
+    assert site.live() == live
+    assert site.get() == "Hello, World!"
+
+
+def test_a_callable_that_does_not_exist_never_goes_live(site: Site) -> None:
+    live = site.live()
+    failed = site.deploy(apps=[{**site.app, "run": {"callable": "main:aplication"}}], check=False)
+    assert failed.returncode != 0
+    assert "does not start; its log ends with:" in failed.stdout
+    assert "aplication" in failed.stdout
+    assert site.live() == live
+    assert site.get() == "Hello, World!"
+    assert instances(site) == [f"hello@{live}.service"]
+    assert recap(site.deploy().stdout)["changed"] == 0
+
+
+def test_only_root_can_read_the_environment(site: Site) -> None:
+    secret = "canary-4711"
+    site.deploy(apps=[{**site.app, "run": {**site.app["run"], "env": {"SECRET_KEY": secret}}}])
+    readers = site.server.shell(
+        f"su --shell /bin/sh nobody --command 'grep --recursive --no-messages {secret} /srv /etc/systemd'", check=False
+    )
+    assert readers == ""
+    assert secret in site.server.shell("cat /srv/hello/current/env")
+    site.deploy()
+
+
+def test_it_builds_where_only_pip_is_to_be_had(site: Site) -> None:
+    """The directory for tools is too small for uv, so that fetching it fails."""
+    site.server.shell("mount -t tmpfs -o size=64k tmpfs /opt/wsgi/tools")
+    requirements = site.source / "requirements.txt"
+    before = requirements.read_text()
+    requirements.write_text(before + "\n# built by pip\n")
+    try:
+        said = site.deploy().stdout
+    finally:
+        requirements.write_text(before)
+        site.server.shell("umount /opt/wsgi/tools")
+    assert recap(said)["failed"] == 0
+    assert '"installer": "pip"' in site.server.shell("cat /srv/hello/current/build/venv/manifest.json")
+    assert site.get() == "Hello, World!"
+    site.deploy()
+
+
+def test_the_installed_collection_does_what_the_checkout_does(site: Site, tmp_path: Path) -> None:
+    ansible("ansible-galaxy", "collection", "build", "--output-path", tmp_path)
+    artefact = next(tmp_path.glob("wsgi-production-*.tar.gz"))
+    collections = tmp_path / "collections"
+    config = tmp_path / "ansible.cfg"
+    config.write_text(f"[defaults]\ncollections_path = {collections}\n[connection]\npipelining = true\n")
+    ansible("ansible-galaxy", "collection", "install", artefact, "--offline", config=config)
+    shipped = {path.name for path in (collections / "ansible_collections/wsgi/production").iterdir()}
+    assert not shipped & {"app", "inventory", "molecule", "tests", "benchmarks", "Makefile", ".collections"}
+    assert {"roles", "plugins", "playbooks", "README.md", "docs"} <= shipped
+    said = ansible(
+        "ansible-playbook",
+        *("wsgi.production.site", "-i", PROJECT / "inventory/prod", "-i", site.inventory([site.app])),
+        cwd=tmp_path,
+        config=config,
+    ).stdout
+    assert recap(said)["changed"] == 0
+    assert recap(said)["ok"] > 0
+
+
+def test_the_application_answers_after_a_reboot(site: Site) -> None:
+    site.server.restart()
+    assert site.get() == "Hello, World!"
