@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 
+from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from tests.unit.fakes import FakeSystemd
 
 

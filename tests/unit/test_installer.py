@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ansible_collections.wsgi.production.plugins.module_utils import installer as unit
 from ansible_collections.wsgi.production.plugins.module_utils import pins
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout, replace_link, write_file
 
 

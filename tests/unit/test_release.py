@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ansible_collections.wsgi.production.plugins.module_utils import pins
 from ansible_collections.wsgi.production.plugins.module_utils import release as unit
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
@@ -23,6 +24,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.release import (
     environment_file,
     make_data,
 )
+from ansible_collections.wsgi.production.plugins.modules import release as module
 
 SETTINGS = Settings("main:application", "pyuwsgi", 4, 60, 30, {"COLOUR": "blue"})
 HOST = Host("cpython-3.11-x86_64", cores=3, backlog=4096)
@@ -196,7 +198,7 @@ def test_no_value_of_the_environment_is_in_a_file_that_others_read(release: Rele
     [
         "",
         " spaces around ",
-        "it's \"quoted\"",
+        'it\'s "quoted"',
         "two\nlines",
         "ends with a newline\n",
         "\nbegins with one",
@@ -383,3 +385,49 @@ def test_the_difference_names_no_variable_where_none_differs(release: Release) -
 def test_a_host_without_the_user_of_the_application_is_told_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(Failed, match="the host has no user and group no-such-user; make them first"):
         make_data(Layout("no-such-user", root=tmp_path))
+
+
+class FakeModule:
+    """Runs a module with `params`; leaving it raises SystemExit as the real one does."""
+
+    check_mode = False
+
+    def __init__(self, params: dict[str, Any]) -> None:
+        self.params = params
+        self.result: dict[str, Any] = {}
+
+    def exit_json(self, **result: Any) -> None:
+        """End in success."""
+        self.result = result
+        raise SystemExit(0)
+
+    def fail_json(self, **result: Any) -> None:
+        """End in failure."""
+        self.result = result
+        raise SystemExit(1)
+
+
+def test_a_release_that_exists_is_never_made_again_because_it_may_be_live(
+    release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release.make(Index())
+    mark = release.store.path(release.id) / "mark"
+    mark.touch()
+    params = {
+        **vars(SETTINGS),
+        "name": "hello",
+        "build": str(release.build),
+        "index_url": "",
+        "ca_bundle": "",
+        "proxy": "",
+    }
+    fake = FakeModule(params)
+    monkeypatch.setattr(module, "AnsibleModule", lambda **_: fake)
+    monkeypatch.setattr(module, "Layout", lambda _: release.layout)
+    monkeypatch.setattr(module, "make_data", lambda layout: layout.data.mkdir())
+    monkeypatch.setattr(Host, "read", lambda _: HOST)
+    with pytest.raises(SystemExit):
+        module.main()
+    assert fake.result["release"] == release.id
+    assert release.layout.data.is_dir()
+    assert mark.exists()

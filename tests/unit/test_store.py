@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ansible_collections.wsgi.production.plugins.module_utils.store import SEAL, Store, digest
 
 

@@ -1,0 +1,1 @@
+"""Benchmarks: ratios between two things measured side by side. They are no tests."""

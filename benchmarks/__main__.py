@@ -1,0 +1,24 @@
+"""Runs the benchmarks named on the command line, or all."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks import first_deploy, second_run, serving
+from tests.rig import engine
+
+BENCHMARKS = {"second-run": second_run.main, "first-deploy": first_deploy.main, "serving": serving.main}
+
+
+def main() -> None:
+    """Run them, and leave nothing behind."""
+    started = engine.ensure()
+    try:
+        for name in sys.argv[1:] or BENCHMARKS:
+            BENCHMARKS[name]()
+    finally:
+        if started:
+            engine.stop()
+
+
+main()

@@ -1,0 +1,375 @@
+"""What the description of the applications promises."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.plugin_utils import description
+
+HERE = "wsgi_apps[0] (hello): "
+
+
+@pytest.fixture
+def entry(tmp_path: Path) -> dict[str, Any]:
+    """Return a complete entry with nothing in it that could be left out."""
+    source = tmp_path / "app"
+    source.mkdir()
+    (source / "requirements.txt").touch()
+    return {
+        "name": "hello",
+        "build": {"source": str(source)},
+        "run": {"callable": "main:application"},
+        "serve": {"server_names": ["hello.example.org"]},
+    }
+
+
+def changed(entry: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    """Return `entry` with another value for `key`, such as `run.harakiri`."""
+    other = deepcopy(entry)
+    *sections, last = key.split(".")
+    where = other
+    for section in sections:
+        where = where[section]
+    where[last] = value
+    return other
+
+
+def without(entry: dict[str, Any], key: str) -> dict[str, Any]:
+    """Return `entry` without `key`."""
+    other = deepcopy(entry)
+    *sections, last = key.split(".")
+    where = other
+    for section in sections:
+        where = where[section]
+    del where[last]
+    return other
+
+
+def second(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry that can stand beside `entry`."""
+    other = changed(entry, "name", "world")
+    return changed(other, "serve.server_names", ["world.example.org"])
+
+
+def only(apps: Any) -> str:
+    """Return the one objection to `apps`."""
+    found = description.objections(apps)
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_a_complete_entry_has_no_objection(entry: dict[str, Any]) -> None:
+    assert description.objections([entry]) == []
+
+
+def test_an_entry_with_all_there_is_has_no_objection(entry: dict[str, Any]) -> None:
+    entry["run"].update(
+        processes={"min": 2, "max": 8},
+        harakiri=30,
+        start_timeout=10,
+        env={"SECRET": "hunter2", "NUMBER": 8},
+        listen_uwsgi="127.0.0.1:9001",
+        listen_http="0.0.0.0:9000",
+        package="uwsgi",
+    )
+    assert description.objections([entry]) == []
+
+
+def test_an_application_may_do_without_nginx(entry: dict[str, Any]) -> None:
+    assert description.objections([without(entry, "serve")]) == []
+
+
+def test_no_applications_are_no_objection() -> None:
+    assert description.objections([]) == []
+
+
+def test_two_applications_stand_beside_each_other(entry: dict[str, Any]) -> None:
+    assert description.objections([entry, second(entry)]) == []
+
+
+@pytest.mark.parametrize("apps", [{"hello": {}}, "hello", None, 5])
+def test_what_is_not_a_list_is_refused(apps: Any) -> None:
+    assert only(apps) == f"wsgi_apps: {apps!r}: write a list with an entry for each application"
+
+
+@pytest.mark.parametrize("app", ["hello", None, ["hello"]])
+def test_an_entry_that_is_not_a_dictionary_is_refused(entry: dict[str, Any], app: Any) -> None:
+    assert only([entry, app]) == f"wsgi_apps[1]: {app!r}: write a dictionary with name, build, run and serve"
+
+
+@pytest.mark.parametrize("key", ["name", "build", "run", "build.source", "run.callable", "serve.server_names"])
+def test_what_is_missing_is_named(entry: dict[str, Any], key: str) -> None:
+    assert f": {key} is missing; write " in only([without(entry, key)])
+
+
+@pytest.mark.parametrize("key", ["name", "build", "run", "build.source", "run.callable", "serve.server_names"])
+@pytest.mark.parametrize("value", [None, ""])
+def test_what_is_there_without_a_value_is_named(
+    entry: dict[str, Any], key: str, value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(entry["build"]["source"])
+    assert f": {key}" in only([changed(entry, key, value)])
+
+
+@pytest.mark.parametrize(
+    ("key", "advice"),
+    [
+        ("serv", "did you mean serve?"),
+        ("hosts", "known are name, build, run, serve"),
+        ("build.sources", "did you mean source?"),
+        ("run.harakirri", "did you mean harakiri?"),
+        ("run.processors", "did you mean processes?"),
+        ("run.zzz", "known are callable, processes, harakiri"),
+        ("serve.server_name", "did you mean server_names?"),
+        # These belong to the input of a role, and the playbook gives them.
+        ("run.build", "known are callable"),
+        ("serve.read_timeout", "known are server_names"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_nearest_known_one(entry: dict[str, Any], key: str, advice: str) -> None:
+    assert only([changed(entry, key, "x")]).startswith(f"{HERE}{key}: 'x': there is no such key; {advice}")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "advice"),
+    [
+        ("build", "app", "write a dictionary of source"),
+        ("build.source", "/no/such/directory", "is not a directory on the controller"),
+        ("run", "main:application", "write a dictionary of callable"),
+        ("run", None, "write a dictionary of callable"),
+        ("run.callable", "main", "such as main:application"),
+        ("run.callable", "main.application", "such as main:application"),
+        ("run.harakiri", 0, "write a number above zero"),
+        ("run.harakiri", -5, "write a number above zero"),
+        ("run.harakiri", "soon", "int"),
+        ("run.harakiri", [60], "int"),
+        ("run.harakiri", True, "number"),
+        ("run.start_timeout", 0, "write a number above zero"),
+        ("run.processes", {"min": 4, "max": 2}, "a minimum and a larger maximum, such as {min: 2, max: 8}"),
+        ("run.processes", 0, "write a number, such as 4"),
+        ("run.listen_uwsgi", "0.0.0.0:9000", "may be open on loopback only; use 127.0.0.1, or listen_http"),
+        ("run.listen_uwsgi", "[::]:9000", "may be open on loopback only; use 127.0.0.1, or listen_http"),
+        ("run.listen_uwsgi", "192.0.2.1:9000", "may be open on loopback only; use 127.0.0.1, or listen_http"),
+        ("run.listen_http", "9000", "such as 0.0.0.0:9000"),
+        ("run.listen_http", "localhost:9000", "such as 0.0.0.0:9000"),
+        ("run.package", "gunicorn", "one of: pyuwsgi, uwsgi"),
+        ("serve", "hello.example.org", "write a dictionary of server_names"),
+        ("serve.server_names", [], "write at least one host name"),
+        ("serve.server_names", {"a": "b"}, "list"),
+    ],
+)
+def test_a_value_that_could_not_work_is_refused_with_what_to_do(
+    entry: dict[str, Any], key: str, value: Any, advice: str
+) -> None:
+    sentence = only([changed(entry, key, value)])
+    assert sentence.startswith(f"{HERE}{key}: ")
+    assert str(value) in sentence
+    assert advice in sentence
+
+
+KEYS = ["name", "build", "build.source", "run", *(f"run.{key}" for key in description.section_spec("run"))]
+KEYS += ["serve", "serve.server_names"]
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("value", [None, "", "x", 0, 5, 1.5, True, [], [[]], [{}], [None], {}, {"a": []}, {1: 2}])
+def test_no_value_whatever_breaks_the_check(entry: dict[str, Any], key: str, value: Any) -> None:
+    found = description.objections([changed(entry, key, value)])
+    assert [sentence for sentence in found if not sentence.startswith("wsgi_apps")] == []
+
+
+@pytest.mark.parametrize("name", ["Hello", "2hello", "a b", "x" * 32, 42, "ä", ["hello"]])
+def test_a_name_that_no_system_user_could_have_is_refused(entry: dict[str, Any], name: Any) -> None:
+    sentence = only([changed(entry, "name", name)])
+    assert f": name: {name!r}: no system user can have that name; use up to 31" in sentence
+
+
+@pytest.mark.parametrize("name", ["root", "www-data", "systemd-resolve"])
+def test_a_name_that_belongs_to_the_system_is_refused(entry: dict[str, Any], name: str) -> None:
+    sentence = only([changed(entry, "name", name)])
+    assert sentence == f"wsgi_apps[0] ({name}): name: {name!r}: that name belongs to the system; choose another"
+
+
+@pytest.mark.parametrize("name", ["https://hello.example.org", "hello.example.org:80", "Hello.example.org", ""])
+def test_what_is_not_a_host_name_is_refused(entry: dict[str, Any], name: str) -> None:
+    sentence = only([changed(entry, "serve.server_names", ["hello.example.org", name])])
+    assert sentence.startswith(f"{HERE}serve.server_names: {name!r}: ")
+    assert "host name" in sentence
+
+
+def test_one_host_name_may_be_written_without_a_list(entry: dict[str, Any]) -> None:
+    assert description.objections([changed(entry, "serve.server_names", "hello.example.org")]) == []
+
+
+def test_a_source_that_is_empty_is_refused(entry: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    sentence = only([changed(entry, "build.source", str(tmp_path / "empty"))])
+    assert sentence == f"{HERE}build.source: '{tmp_path}/empty' has nothing to deploy: it is empty"
+
+
+def test_a_source_without_requirements_is_refused(entry: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code/main.py").touch()
+    sentence = only([changed(entry, "build.source", str(tmp_path / "code"))])
+    assert sentence == f"{HERE}build.source: '{tmp_path}/code' has no requirements.txt: write it, empty if need be"
+
+
+def test_a_variable_whose_text_is_ambiguous_is_refused(entry: dict[str, Any]) -> None:
+    sentence = only([changed(entry, "run.env", {"DEBUG": True})])
+    assert sentence.startswith(f"{HERE}run.env: ")
+    assert sentence.endswith("the value of DEBUG is a bool; write it as text, in quotes")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("run.env", {"SECRET": "hunter2", "DEBUG": True}),
+        ("run.env", {"SECRET": "hunter2", "NO-NAME": "x"}),
+        ("run.env", ["SECRET", "hunter2"]),
+        ("run.envs", {"SECRET": "hunter2"}),
+        ("env", {"SECRET": "hunter2"}),
+    ],
+)
+def test_an_objection_never_shows_the_value_of_a_variable(entry: dict[str, Any], key: str, value: Any) -> None:
+    sentence = only([changed(entry, key, value)])
+    assert sentence.startswith(f"{HERE}{key}: ")
+    assert "hunter2" not in sentence
+
+
+def test_each_thing_that_is_wrong_has_its_sentence(entry: dict[str, Any]) -> None:
+    wrong = changed(changed(entry, "run.harakiri", 0), "serve.server_names", ["a b", "c d"])
+    found = description.objections([wrong, changed(second(entry), "run.callable", "main")])
+    assert [sentence.split(": ")[:2] for sentence in found] == [
+        ["wsgi_apps[0] (hello)", "run.harakiri"],
+        ["wsgi_apps[0] (hello)", "serve.server_names"],
+        ["wsgi_apps[0] (hello)", "serve.server_names"],
+        ["wsgi_apps[1] (world)", "run.callable"],
+    ]
+
+
+def test_two_applications_with_one_name_are_refused(entry: dict[str, Any]) -> None:
+    other = changed(second(entry), "name", "hello")
+    assert only([entry, other]) == "wsgi_apps: two entries, hello and hello, have the name hello; change one"
+
+
+def test_two_applications_with_one_host_name_are_refused(entry: dict[str, Any]) -> None:
+    other = changed(second(entry), "serve.server_names", ["world.example.org", "hello.example.org"])
+    sentence = "wsgi_apps: two entries, hello and world, have the host name hello.example.org; change one"
+    assert only([entry, other]) == sentence
+
+
+@pytest.mark.parametrize(
+    ("key", "address", "other_key", "other_address"),
+    [
+        ("listen_http", "0.0.0.0:9000", "listen_http", "0.0.0.0:9000"),
+        ("listen_http", "0.0.0.0:9000", "listen_http", "[::]:9000"),
+        ("listen_http", "0.0.0.0:9000", "listen_uwsgi", "127.0.0.1:9000"),
+        ("listen_uwsgi", "127.0.0.1:9000", "listen_uwsgi", "[::1]:9000"),
+    ],
+)
+def test_two_applications_with_one_port_are_refused(
+    entry: dict[str, Any], key: str, address: str, other_key: str, other_address: str
+) -> None:
+    one = changed(entry, f"run.{key}", address)
+    other = changed(second(entry), f"run.{other_key}", other_address)
+    assert only([one, other]) == "wsgi_apps: two entries, hello and world, have the port 9000; change one"
+
+
+def test_defaults_and_types_are_those_of_the_role() -> None:
+    values = description.with_defaults({"callable": "main:app", "harakiri": "30"}, description.section_spec("run"))
+    assert values["harakiri"] == 30
+    assert values["start_timeout"] == 60
+    assert values["package"] == "pyuwsgi"
+    assert values["env"] == {}
+
+
+def test_a_value_that_cannot_have_its_type_is_an_error_that_names_the_key() -> None:
+    with pytest.raises(Failed, match="harakiri"):
+        description.with_defaults({"callable": "main:app", "harakiri": "soon"}, description.section_spec("run"))
+
+
+@pytest.mark.parametrize("listen_http", ["", None])
+def test_a_load_balancer_needs_an_address_to_reach_the_application_at(
+    entry: dict[str, Any], listen_http: str | None
+) -> None:
+    entry["run"]["listen_http"] = listen_http
+    (sentence,) = description.unreachable([entry], "lb", ["app1"])
+    assert sentence.startswith("wsgi_apps (hello): run.listen_http is missing: the load balancer lb")
+    assert "such as 0.0.0.0:9000" in sentence
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9000", "[::1]:9000"])
+def test_a_load_balancer_cannot_reach_another_host_on_loopback(entry: dict[str, Any], address: str) -> None:
+    (sentence,) = description.unreachable([changed(entry, "run.listen_http", address)], "lb", ["app1"])
+    assert "run.listen_http" in sentence
+    assert address in sentence
+
+
+def test_a_load_balancer_that_is_an_app_server_needs_no_address(entry: dict[str, Any]) -> None:
+    assert description.unreachable([entry], "app1", ["app1", "app2"]) == []
+
+
+def test_a_load_balancer_reaches_an_application_at_its_address(entry: dict[str, Any]) -> None:
+    assert description.unreachable([changed(entry, "run.listen_http", "0.0.0.0:9000")], "lb", ["app1"]) == []
+
+
+def test_a_load_balancer_need_not_reach_an_application_that_it_does_not_serve(entry: dict[str, Any]) -> None:
+    assert description.unreachable([without(entry, "serve")], "lb", ["app1"]) == []
+
+
+@pytest.mark.parametrize(
+    ("distribution", "version"), [("Debian", "12"), ("Debian", "12.11"), ("Debian", "13.0"), ("Ubuntu", "24.04")]
+)
+def test_a_supported_operating_system_passes(distribution: str, version: str) -> None:
+    assert description.unsupported(distribution, version) is None
+
+
+@pytest.mark.parametrize(
+    ("distribution", "version"),
+    [("Debian", "11"), ("Debian", "1"), ("Debian", "120"), ("Ubuntu", "22.04"), ("Ubuntu", "24.10"), ("Fedora", "42")],
+)
+def test_another_operating_system_is_refused_with_those_that_are_supported(distribution: str, version: str) -> None:
+    assert description.unsupported(distribution, version) == (
+        f"{distribution} {version} is not supported; use one of Debian 12, Debian 13, Ubuntu 24.04"
+    )
+
+
+HOSTS = {"app1": {"ansible_host": "192.0.2.1"}, "app2": {}, "lb": {"ansible_host": "192.0.2.9"}}
+
+
+def test_a_load_balancer_that_is_an_app_server_uses_its_own_socket(entry: dict[str, Any]) -> None:
+    assert description.sites([entry], "app1", ["app1", "app2"], HOSTS) == [
+        {
+            "name": "hello",
+            "server_names": ["hello.example.org"],
+            "protocol": "uwsgi",
+            "servers": ["unix:/srv/hello/current/socket"],
+            "read_timeout": 65,
+        }
+    ]
+
+
+def test_any_other_load_balancer_goes_over_http_to_all_app_servers(entry: dict[str, Any]) -> None:
+    (site,) = description.sites([changed(entry, "run.listen_http", "0.0.0.0:9000")], "lb", ["app1", "app2"], HOSTS)
+    assert (site["protocol"], site["servers"]) == ("http", ["192.0.2.1:9000", "app2:9000"])
+
+
+def test_an_app_server_with_an_ipv6_address_is_written_as_nginx_reads_it(entry: dict[str, Any]) -> None:
+    hosts = {"app1": {"ansible_host": "2001:db8::1"}}
+    (site,) = description.sites([changed(entry, "run.listen_http", "[::]:9000")], "lb", ["app1"], hosts)
+    assert site["servers"] == ["[2001:db8::1]:9000"]
+
+
+@pytest.mark.parametrize("harakiri", [1, 60, "120"])
+def test_nginx_waits_longer_than_uwsgi(entry: dict[str, Any], harakiri: Any) -> None:
+    (site,) = description.sites([changed(entry, "run.harakiri", harakiri)], "app1", ["app1"], HOSTS)
+    assert site["read_timeout"] > int(harakiri)
+
+
+def test_an_application_without_nginx_is_no_site(entry: dict[str, Any]) -> None:
+    assert description.sites([without(entry, "serve")], "app1", ["app1"], HOSTS) == []
