@@ -30,6 +30,11 @@ def with_defaults(apps: list[dict[str, Any]], role: str) -> list[dict[str, Any]]
         raise AnsibleFilterError(str(failure)) from failure
 
 
+def without(apps: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+    """Return `apps`, each without `key`."""
+    return [{name: value for name, value in app.items() if name != key} for app in apps]
+
+
 class FilterModule:
     """The filters of the collection."""
 
@@ -40,4 +45,5 @@ class FilterModule:
             "sites": description.sites,
             "with_builds": with_builds,
             "with_defaults": with_defaults,
+            "without": without,
         }

@@ -24,7 +24,8 @@ class Edge:
     def __init__(self, systemd: Systemd, root: Path = Path("/etc/nginx")) -> None:
         self.systemd = systemd
         self.live = root / "nginx.conf"
-        self.next = root / "nginx.conf.next"
+        self.trial = root / "nginx.conf.trial"
+        self.due = root / "nginx.conf.due"
 
     def text(self) -> str:
         """Return the configuration that is in place; empty while there is none."""
@@ -32,23 +33,24 @@ class Edge:
 
     def serves(self) -> bool:
         """Tell whether NGINX runs with the file in place, and will after the host's next boot."""
-        settled = not self.next.exists()
+        settled = not self.due.exists()
         return settled and self.systemd.is_active(UNIT) and self.systemd.is_enabled(UNIT)
 
     def replace(self, wanted: str) -> None:
         """Check the text `wanted` with `nginx -t` beside the live file, and put it in place.
 
-        The file beside it stays until NGINX has taken the new one up: a run that is killed in
-        between leaves a mark of what is still to be done.
+        What passed stays beside it until NGINX has taken it up: a run that is killed in between
+        leaves a mark of what is due.
 
         :raises Failed: with NGINX's own words; the live file is untouched then.
         """
-        write_file(self.next, wanted)
+        write_file(self.trial, wanted)
         try:
-            run(["nginx", "-t", "-q", "-c", self.next], "use the new configuration of NGINX")
+            run(["nginx", "-t", "-q", "-c", self.trial], "use the new configuration of NGINX")
         except Failed:
-            self.next.unlink()
+            self.trial.unlink()
             raise
+        self.trial.replace(self.due)
         write_file(self.live, wanted)
 
     def serve(self) -> None:
@@ -58,4 +60,4 @@ class Edge:
         else:
             self.systemd.start(UNIT)
         self.systemd.enable(UNIT)
-        self.next.unlink(missing_ok=True)
+        self.due.unlink(missing_ok=True)

@@ -197,9 +197,10 @@ class Door:
         :raises Failed: when the address cannot be listened on, because the host does not have it or
             something else listens there.
         """
-        if any(path.exists() for path in self.files):
-            self.systemd.stop(self.socket, self.service)
-            self.systemd.disable(self.socket)
+        for path in self.files:
+            if path.exists():
+                self.systemd.stop(path.name)
+                self.systemd.disable(path.name)
         for path, text in self.files.items():
             if self.address:
                 write_file(path, text)

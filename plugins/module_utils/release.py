@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -218,8 +219,7 @@ class Release:
         live = self.layout.releases / (self.layout.live() or "none")
         before = {name: _read(live / name) for name in ("uwsgi.ini", "env")}
         after = self._render(self.id)
-        changed = set(before["env"].splitlines()) ^ set(after["env"].splitlines())
-        names = sorted({line.split("=", 1)[0] for line in changed})
+        names = sorted({name for name, _ in _variables(before["env"]) ^ _variables(after["env"])})
         note = f"; variables that differ: {', '.join(names)}\n" if names else ""
         return {"before": before["uwsgi.ini"], "after": after["uwsgi.ini"] + note}
 
@@ -268,16 +268,30 @@ class Release:
         return SERVERS / self.server
 
 
-def make_data(layout: Layout) -> None:
-    """Make the one directory that the application may write to.
+class Data:
+    """The one directory that the application may write to. It outlives every release."""
 
-    :raises Failed: where the host has no user of the application's name.
-    """
-    layout.data.mkdir(mode=0o750, parents=True, exist_ok=True)
-    try:
-        shutil.chown(layout.data, layout.name, layout.name)
-    except LookupError as missing:
-        raise Failed(f"the host has no user and group {layout.name}; make them first") from missing
+    def __init__(self, layout: Layout) -> None:
+        self.path = layout.data
+        self.owner = layout.name
+
+    def is_right(self) -> bool:
+        """Tell whether the directory is there and belongs to the application's user."""
+        try:
+            return self.path.owner() == self.owner
+        except (FileNotFoundError, KeyError):
+            return False
+
+    def make(self) -> None:
+        """Make the directory, and give it to the application's user.
+
+        :raises Failed: where the host has no user and group of the application's name.
+        """
+        self.path.mkdir(mode=0o750, parents=True, exist_ok=True)
+        try:
+            shutil.chown(self.path, self.owner, self.owner)
+        except LookupError as missing:
+            raise Failed(f"the host has no user and group {self.owner}; make them first") from missing
 
 
 def environment_file(env: dict[str, Any]) -> str:
@@ -293,6 +307,11 @@ def environment_file(env: dict[str, Any]) -> str:
             text = text.replace(character, "\\" + character)
         lines.append(f'{name}="{text}"\n')
     return "".join(lines)
+
+
+def _variables(text: str) -> set[tuple[str, str]]:
+    """Return the names and quoted values in what `environment_file` wrote."""
+    return set(re.findall(r'^([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"$', text, re.MULTILINE | re.DOTALL))
 
 
 def _read(path: Path) -> str:

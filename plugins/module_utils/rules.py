@@ -6,49 +6,21 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-# Users that a Debian system has from the start, and users and directories of common services.
+if TYPE_CHECKING:
+    from typing_extensions import TypeGuard
+
+# Users and groups that a Debian system has from the start, and those of common services. An application of
+# such a name would run with the rights that go with it.
 RESERVED = frozenset(
-    [
-        "_apt",
-        "backup",
-        "bin",
-        "daemon",
-        "dbus",
-        "docker",
-        "games",
-        "gnats",
-        "irc",
-        "list",
-        "lock",
-        "lp",
-        "mail",
-        "man",
-        "messagebus",
-        "mysql",
-        "news",
-        "nginx",
-        "nobody",
-        "ntp",
-        "postfix",
-        "postgres",
-        "postgresql",
-        "proxy",
-        "redis",
-        "root",
-        "sshd",
-        "sync",
-        "sys",
-        "syslog",
-        "systemd",
-        "user",
-        "uucp",
-        "uuidd",
-        "uwsgi",
-        "wsgi",
-        "www-data",
-    ]
+    """
+    _apt adm audio backup bin cdrom crontab daemon dbus dialout dip disk docker fax floppy games gnats
+    input irc kmem kvm list lock log lp mail man messagebus mount mysql netdev network news nginx nobody
+    nogroup ntp operator plugdev postfix postgres postgresql proxy redis render root sasl sgx shadow src
+    sshd ssl-cert staff sudo sync sys syslog systemd tape tty udev user users utmp uucp uuidd uwsgi
+    video voice wsgi www-data
+    """.split()  # noqa: SIM905 (a name a line would fill two screens)
 )
 
 
@@ -142,10 +114,10 @@ def env(value: dict[Any, Any]) -> str | None:
 
 def positive(value: int) -> str | None:
     """Object to zero and less."""
-    return None if value > 0 else "write a number above zero"
+    return None if _count(value) else "write a number above zero"
 
 
-def _count(value: Any) -> bool:
+def _count(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
@@ -160,12 +132,20 @@ RUN = {
 }
 
 
+# What no sentence shows the value of.
+SECRET = {"env"}
+
+# What may be left empty, which then means that it is not given.
+OPTIONAL = {"listen_http", "listen_uwsgi", "processes"}
+
+
 def objections(rules: dict[str, Any], values: dict[str, Any]) -> list[str]:
-    """Apply `rules` to those of `values` that are set, and return a sentence for each objection."""
+    """Apply `rules` to those of `values` that are given, and return a sentence for each objection."""
     found = []
     for key, rule in rules.items():
-        value = values.get(key)
-        objection = rule(value) if value not in (None, "") else None
+        if key not in values or (key in OPTIONAL and values[key] in (None, "")):
+            continue
+        objection = rule(values[key])
         if objection:
-            found.append(f"{key}: {value!r}: {objection}")
+            found.append(f"{key}: {objection}" if key in SECRET else f"{key}: {values[key]!r}: {objection}")
     return found

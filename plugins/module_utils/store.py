@@ -55,6 +55,8 @@ class Store:
         :param manifest: what to remember of the entry; `created`, the time in UTC, is added.
         """
         path = self.path(name)
+        if self.manifest(name) is not None:
+            raise FileExistsError(f"{path} is complete, and what is complete never changes")
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(parents=True)
         try:

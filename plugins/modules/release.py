@@ -95,7 +95,7 @@ from ansible_collections.wsgi.production.plugins.module_utils import rules
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Index
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
-from ansible_collections.wsgi.production.plugins.module_utils.release import Host, Release, Settings, make_data
+from ansible_collections.wsgi.production.plugins.module_utils.release import Data, Host, Release, Settings
 
 
 def main() -> None:
@@ -118,9 +118,11 @@ def main() -> None:
     )
     os.umask(0o022)
     asked = module.params
+    # What the task prints of its arguments: the names of the variables, never their values.
+    invocation = {"module_args": {**asked, "env": sorted(asked["env"])}}
     wrong = rules.objections({"name": rules.name, **rules.RUN}, asked)
     if wrong:
-        module.fail_json(msg=f"{asked['name']}: " + "; ".join(wrong))
+        module.fail_json(msg=f"{asked['name']}: " + "; ".join(wrong), invocation=invocation)
     settings = Settings(
         callable=asked["callable"],
         package=asked["package"],
@@ -132,15 +134,22 @@ def main() -> None:
     layout, build = Layout(asked["name"]), Path(asked["build"])
     try:
         release = Release(layout, build, settings, Host.read(build))
-        changed = not release.exists() or not layout.data.exists()
-        if changed and not module.check_mode:
-            make_data(layout)
-            release.make(Index(asked["index_url"], asked["ca_bundle"], asked["proxy"]))
+        data = Data(layout)
+        index = Index(asked["index_url"], asked["ca_bundle"], asked["proxy"])
+        steps = [] if data.is_right() else [data.make]
+        steps += [] if release.exists() else [lambda: release.make(index)]
+        if not module.check_mode:
+            for step in steps:
+                step()
     except (Failed, OSError) as failure:
-        module.fail_json(msg=f"{asked['name']}: {failure}")
-    diff = release.difference_from_live() if changed else {}
-    verb = "release" if changed else "has release"
-    module.exit_json(changed=changed, release=release.id, diff=diff, msg=f"{asked['name']}: {verb} {release.id}")
+        module.fail_json(msg=f"{asked['name']}: {failure}", invocation=invocation)
+    module.exit_json(
+        changed=bool(steps),
+        release=release.id,
+        diff=release.difference_from_live() if steps else {},
+        msg=f"{asked['name']}: {'release' if steps else 'has release'} {release.id}",
+        invocation=invocation,
+    )
 
 
 if __name__ == "__main__":

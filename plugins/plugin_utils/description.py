@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import cache
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -68,25 +69,33 @@ def objections(apps: Any) -> list[str]:
     if not isinstance(apps, list):
         return [f"wsgi_apps: {apps!r}: write a list with an entry for each application"]
     found = []
+    typed = []
     for number, app in enumerate(apps):
         if not isinstance(app, dict):
             found.append(f"wsgi_apps[{number}]: {app!r}: write a dictionary with name, build, run and serve")
             continue
-        where = f"wsgi_apps[{number}]" + (f" ({app['name']})" if "name" in app else "")
-        found += [f"{where}: {sentence}" for sentence in _entry(app)]
-    return found + list(_claimed_twice(app for app in apps if isinstance(app, dict)))
+        where = f"wsgi_apps[{number}]" + (f" ({app['name']})" if app.get("name") else "")
+        entry = Entry(app)
+        found += [f"{where}: {sentence}" for sentence in entry.objections]
+        typed.append(entry)
+    return found + list(_claimed_twice(typed))
 
 
 def unreachable(apps: list[dict[str, Any]], host: str, app_servers: list[str]) -> list[str]:
     """Return a sentence for each application that the load balancer `host` could not reach."""
-    if host in app_servers:
-        return []
-    return [
-        f"wsgi_apps ({app['name']}): run.listen_http is missing: the load balancer {host} is not an app server and "
-        "reaches the application over the network; write an address and port, such as 0.0.0.0:9000"
-        for app in apps
-        if app.get("serve") and not app["run"].get("listen_http")
-    ]
+    found = []
+    for app in apps:
+        address = app["run"].get("listen_http")
+        if host in app_servers or not app.get("serve"):
+            continue
+        if not address or ip_address(rules.split_address(address)[0]).is_loopback:
+            wrong = f": {address!r}" if address else " is missing"
+            found.append(
+                f"wsgi_apps ({app['name']}): run.listen_http{wrong}: the load balancer {host} is not "
+                "an app server and reaches the application over the network; write an address it can reach, such as "
+                "0.0.0.0:9000"
+            )
+    return found
 
 
 def unsupported(distribution: str, version: str) -> str | None:
@@ -113,46 +122,64 @@ def sites(apps: list[dict[str, Any]], host: str, app_servers: list[str], hostvar
             site.update(protocol="uwsgi", servers=[f"unix:/srv/{app['name']}/current/socket"])
         else:
             _, port = rules.split_address(run["listen_http"])
-            addresses = [hostvars[server].get("ansible_host", server) for server in app_servers]
-            site.update(protocol="http", servers=[f"{address}:{port}" for address in addresses])
+            addresses = [str(hostvars[server].get("ansible_host", server)) for server in app_servers]
+            bracketed = [f"[{address}]" if ":" in address else address for address in addresses]
+            site.update(protocol="http", servers=[f"{address}:{port}" for address in bracketed])
         found.append(site)
     return found
 
 
-def _entry(app: dict[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with one entry, seen alone."""
-    yield from _keys(app, ["name", *SECTIONS], {"name", *REQUIRED_SECTIONS}, "")
-    if "name" in app:
-        yield from rules.objections({"name": lambda value: rules.name(str(value))}, app)
-    for section in SECTIONS:
-        if section in app:
-            for sentence in _section(section, app[section]):
-                yield f"{section}.{sentence}"
+class Entry:
+    """One entry of `wsgi_apps`, seen alone.
 
+    :ivar objections: a sentence for each thing that is wrong with it.
+    :ivar sections: the values of each section in their types, without those that have none.
+    """
 
-def _section(section: str, values: Any) -> Iterator[str]:
-    """Yield what is wrong with one section of an entry."""
-    spec = section_spec(section)
-    if not isinstance(values, dict):
-        yield f"{values!r}: write a dictionary of {', '.join(spec)}"
-        return
-    required = {key for key, option in spec.items() if option.get("required")}
-    wrong = list(_keys(values, list(spec), required, ""))
-    yield from wrong
-    for key in [key for key in values if key in spec]:
-        try:
-            value = with_defaults({key: values[key]}, {key: spec[key]})[key]
-        except Failed as failure:
-            yield f"{key}: {values[key]!r}: {failure}"
-            continue
-        yield from _value(section, key, value)
+    def __init__(self, app: dict[str, Any]) -> None:
+        self.name = str(app.get("name"))
+        self.objections = list(_keys(app, ["name", *SECTIONS], {"name", *REQUIRED_SECTIONS}))
+        self.sections: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
+        if "name" in app:
+            objection = rules.name(self.name if app["name"] else "")
+            self.objections += [f"name: {app['name']!r}: {objection}"] if objection else []
+        for section in SECTIONS:
+            if section in app:
+                self._read(section, app[section])
+
+    def claims(self) -> list[tuple[str, str]]:
+        """Return what no other entry may have: the name, host names and ports."""
+        run, serve = self.sections["run"], self.sections["serve"]
+        found = [("name", self.name), *(("host name", name) for name in serve.get("server_names", []))]
+        for key in ("listen_http", "listen_uwsgi"):
+            if run.get(key) and not rules.http_address(run[key]):
+                found.append(("port", str(rules.split_address(run[key])[1])))
+        return found
+
+    def _read(self, section: str, values: Any) -> None:
+        """Read a section: its keys, then each value's type, then what else the value must be."""
+        spec = section_spec(section)
+        if not isinstance(values, dict):
+            self.objections.append(f"{section}: {values!r}: write a dictionary of {', '.join(spec)}")
+            return
+        required = {key for key, option in spec.items() if option.get("required")}
+        self.objections += [f"{section}.{sentence}" for sentence in _keys(values, list(spec), required)]
+        for key in [key for key in values if key in spec]:
+            try:
+                value = with_defaults({key: values[key]}, {key: spec[key]})[key]
+            except Failed as failure:
+                value = "" if key in rules.SECRET else f"{values[key]!r}: "
+                self.objections.append(f"{section}.{key}: {value}{failure}")
+                continue
+            self.sections[section][key] = value
+            self.objections += [f"{section}.{sentence}" for sentence in _value(section, key, value)]
 
 
 def _value(section: str, key: str, value: Any) -> Iterator[str]:
     """Yield what is wrong with a value beyond its type."""
     if (section, key) == ("build", "source"):
         try:
-            Source(value)
+            Source(value or "").requirements()
         except Failed as failure:
             yield f"source: {failure}"
     elif section == "run" and key in rules.RUN:
@@ -164,34 +191,30 @@ def _value(section: str, key: str, value: Any) -> Iterator[str]:
             yield "server_names: []: write at least one host name"
 
 
-def _keys(values: dict[str, Any], known: list[str], required: set[str], prefix: str) -> Iterator[str]:
+def _keys(values: dict[str, Any], known: list[str], required: set[str]) -> Iterator[str]:
     """Yield a sentence for each key that is not known, and for each that is missing."""
-    for key in values:
+    meant = set()
+    for key, value in values.items():
         if key not in known:
             near = get_close_matches(str(key), known, n=1)
+            meant.update(near)
             advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-            yield f"{prefix}{key}: {values[key]!r}: there is no such key; {advice}"
-    for key in sorted(required - set(values)):
-        yield f"{prefix}{key} is missing; write one"
+            # A dictionary that is out of place may be a misspelt environment.
+            shown = "" if isinstance(value, dict) else f"{value!r}: "
+            yield f"{key}: {shown}there is no such key; {advice}"
+    for key in sorted(required - set(values) - meant):
+        yield f"{key} is missing; write one"
 
 
-def _claimed_twice(apps: Iterator[dict[str, Any]]) -> Iterator[str]:
+def _claimed_twice(entries: list[Entry]) -> Iterator[str]:
     """Yield a sentence for each name, host name and port that two entries claim."""
     owners: dict[tuple[str, str], str] = {}
-    for app in apps:
-        name = str(app.get("name"))
-        run, serve = (app.get(section) if isinstance(app.get(section), dict) else {} for section in ("run", "serve"))
-        claims = [("name", name)] if "name" in app else []
-        claims += [("host name", str(one)) for one in (serve or {}).get("server_names") or []]
-        for key in ("listen_http", "listen_uwsgi"):
-            try:
-                claims.append(("port", str(rules.split_address(str((run or {}).get(key)))[1])))
-            except ValueError:
-                continue
-        for claim in claims:
+    for entry in entries:
+        for claim in entry.claims():
             if claim in owners:
-                yield f"wsgi_apps: two entries, {owners[claim]} and {name}, have the {claim[0]} {claim[1]}; change one"
-            owners[claim] = name
+                both = f"{owners[claim]} and {entry.name}"
+                yield f"wsgi_apps: two entries, {both}, have the {claim[0]} {claim[1]}; change one"
+            owners[claim] = entry.name
 
 
 def _plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import tarfile
 from fnmatch import fnmatch
@@ -46,6 +47,8 @@ class Source:
     """
 
     def __init__(self, path: str) -> None:
+        if not path:
+            raise Failed("no directory is given; write the one that holds the application")
         self.path = Path(path).expanduser().absolute()
         if not self.path.is_dir():
             raise Failed(f"{path!r} is not a directory on the controller ({self.path})")
@@ -72,7 +75,7 @@ class Source:
                 kind, content = "link", os.fsencode(os.readlink(path))
             else:
                 kind, content = ("program" if os.access(path, os.X_OK) else "file"), path.read_bytes()
-            total.update(f"{kind} {name!r} {hashlib.sha256(content).hexdigest()}\n".encode())
+            total.update(f"{kind} {name!a} {hashlib.sha256(content).hexdigest()}\n".encode())
         return total.hexdigest()
 
     def requirements(self) -> dict[str, Any]:
@@ -81,6 +84,8 @@ class Source:
         The keys: `digest`, of `requirements.txt` and all files that it includes; `hashed`, whether
         any of them pins files by hash; `local`, whether a requirement lies in the source itself,
         which makes the packages depend on all of it.
+
+        :raises Failed: when a file that is included is not part of the source.
         """
         seen: dict[str, str] = {}
         waiting = [REQUIREMENTS]
@@ -89,19 +94,20 @@ class Source:
             name = os.path.normpath(waiting.pop())
             if name in seen:
                 continue
-            try:
-                seen[name] = (self.path / name).read_text(encoding="utf-8")
-            except FileNotFoundError as missing:
-                raise Failed(f"{name} is named in {REQUIREMENTS} but not in {str(self.path)!r}") from missing
+            if name not in self.files:
+                raise Failed(f"{REQUIREMENTS} includes {name}, which is not part of {str(self.path)!r}")
+            seen[name] = (self.path / name).read_text(encoding="utf-8")
             for line in seen[name].splitlines():
-                option, _, value = line.strip().replace("=", " ", 1).partition(" ")
+                option, value = _split(line)
                 if option in ("-r", "-c", "--requirement", "--constraint"):
-                    waiting.append(os.path.join(os.path.dirname(name), value.strip()))
-                elif option in ("-e", "--editable") or line.lstrip().startswith((".", "/", "file:")):
+                    waiting.append(os.path.join(os.path.dirname(name), value))
+                elif option in ("-e", "--editable") or value.startswith(("file:", ".")):
                     local = True
+                elif option in ("", "-f", "--find-links") and value:
+                    local = local or (self.path / value).exists()
         text = repr(sorted(seen.items()))
         return {
-            "digest": hashlib.sha256(text.encode()).hexdigest(),
+            "digest": hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest(),
             "hashed": "--hash=" in text,
             "local": local,
         }
@@ -118,29 +124,45 @@ class Source:
             links = [name for name in below if os.path.islink(os.path.join(directory, name))]
             below[:] = [name for name in below if not _is_rubbish(name) and name not in links]
             for name in [*names, *links]:
-                if not _is_rubbish(name):
-                    found.append(os.path.relpath(os.path.join(directory, name), self.path))
+                path = Path(directory, name)
+                if not _is_rubbish(name) and _is_content(path):
+                    found.append(str(path.relative_to(self.path)))
         return sorted(found)
 
     def _tracked(self) -> list[str]:
         listed = self._git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
         names = {name for name in listed.split("\0") if name}
-        return sorted(name for name in names if os.path.lexists(self.path / name) and not (self.path / name).is_dir())
+        for name in sorted(names):
+            if (self.path / name).is_dir() and not (self.path / name).is_symlink():
+                raise Failed(f"{name} in {str(self.path)!r} is a git submodule; put its files into the source instead")
+        return sorted(name for name in names if _is_content(self.path / name))
 
     def _commit(self) -> str | None:
         try:
-            return self._git("rev-parse", "HEAD").strip()
+            head = self._git("rev-parse", "HEAD").strip()
         except Failed:
             return None
+        return f"{head}-dirty" if self._git("status", "--porcelain", ".") else head
 
     def _git(self, *arguments: str) -> str:
         try:
-            done = subprocess.run(["git", "-C", self.path, *arguments], capture_output=True, text=True, check=False)
+            done = subprocess.run(["git", "-C", self.path, *arguments], capture_output=True, check=False)
         except FileNotFoundError as missing:
             raise Failed(f"{str(self.path)!r} is a git checkout: install git on the controller") from missing
         if done.returncode != 0:
-            raise Failed(f"git cannot read {str(self.path)!r}: {done.stderr.strip()}")
-        return done.stdout
+            raise Failed(f"git cannot read {str(self.path)!r}: {os.fsdecode(done.stderr).strip()}")
+        return os.fsdecode(done.stdout)
+
+
+def _split(line: str) -> tuple[str, str]:
+    """Split a line of a requirements file into its option, if it has one, and the first word after it."""
+    match = re.match(r"\s*(--[a-z-]+(?=[\s=])|-[rcef](?=\S|\s))?[\s=]*([^\s#]\S*)?", line)
+    assert match, line
+    return match.group(1) or "", match.group(2) or ""
+
+
+def _is_content(path: Path) -> bool:
+    return path.is_symlink() or path.is_file()
 
 
 def _is_rubbish(name: str) -> bool:

@@ -60,7 +60,7 @@ def test_there_is_no_text_before_the_first_configuration(edge: Edge) -> None:
 def test_a_configuration_is_checked_beside_the_live_one_and_then_served(edge: Edge, nginx: Nginx) -> None:
     edge.replace("one")
     edge.serve()
-    assert nginx.checked == [edge.next]
+    assert nginx.checked == [edge.trial]
     assert edge.text() == nginx.serving == "one"
     assert edge.serves()
 
@@ -71,7 +71,7 @@ def test_a_configuration_that_nginx_refuses_never_replaces_the_live_one(edge: Ed
     with pytest.raises(Failed, match="unknown directive"):
         edge.replace("wrong")
     assert edge.text() == nginx.serving == "one"
-    assert not edge.next.exists()
+    assert not edge.trial.exists()
     assert edge.serves()
 
 

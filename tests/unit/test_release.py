@@ -18,11 +18,11 @@ from ansible_collections.wsgi.production.plugins.module_utils.command import Fai
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Index
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.module_utils.release import (
+    Data,
     Host,
     Release,
     Settings,
     environment_file,
-    make_data,
 )
 from ansible_collections.wsgi.production.plugins.modules import release as module
 
@@ -384,7 +384,7 @@ def test_the_difference_names_no_variable_where_none_differs(release: Release) -
 
 def test_a_host_without_the_user_of_the_application_is_told_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(Failed, match="the host has no user and group no-such-user; make them first"):
-        make_data(Layout("no-such-user", root=tmp_path))
+        Data(Layout("no-such-user", root=tmp_path)).make()
 
 
 class FakeModule:
@@ -424,7 +424,7 @@ def test_a_release_that_exists_is_never_made_again_because_it_may_be_live(
     fake = FakeModule(params)
     monkeypatch.setattr(module, "AnsibleModule", lambda **_: fake)
     monkeypatch.setattr(module, "Layout", lambda _: release.layout)
-    monkeypatch.setattr(module, "make_data", lambda layout: layout.data.mkdir())
+    monkeypatch.setattr(Data, "make", lambda data: data.path.mkdir())
     monkeypatch.setattr(Host, "read", lambda _: HOST)
     with pytest.raises(SystemExit):
         module.main()
