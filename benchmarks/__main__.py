@@ -12,13 +12,12 @@ BENCHMARKS = {"second-run": second_run.main, "first-deploy": first_deploy.main, 
 
 def main() -> None:
     """Run them, and leave nothing behind."""
-    started = engine.ensure()
+    engine.ensure("bench")
     try:
         for name in sys.argv[1:] or BENCHMARKS:
             BENCHMARKS[name]()
     finally:
-        if started:
-            engine.stop()
+        engine.stop("bench")
 
 
 main()

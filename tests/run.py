@@ -11,6 +11,7 @@ from types import FrameType
 
 from tests.rig import PROJECT, Unusable, engine, image
 
+OWNER = "test"
 SCENARIOS = sorted(path.parent.name for path in PROJECT.glob("molecule/*/molecule.yml"))
 PYTHON = ["app", "benchmarks", "molecule", "plugins", "requirements", "tests"]
 
@@ -35,10 +36,9 @@ def main() -> int:
         print(f"There is no part {', '.join(sorted(unknown))}; known are {', '.join(name for name, _ in PARTS)}")
         return 2
     took: dict[str, str] = {}
-    started = False
     before: set[str] = set()
     try:
-        started = engine.ensure()
+        engine.ensure(OWNER)
         before = _containers()
         for distribution in image.SUITES:
             image.ensure(distribution)
@@ -59,8 +59,7 @@ def main() -> int:
         failed = True
     finally:
         _clean_up(before)
-        if started:
-            engine.stop()
+        engine.stop(OWNER)
     print("\n".join(["", *(f"{name:24}{result}" for name, result in took.items())]))
     broken = sum("FAILED" in result for result in took.values())
     print(f"parts: {len(took) - broken} passed, {broken} failed")

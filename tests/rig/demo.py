@@ -12,12 +12,12 @@ from tests.rig import PROJECT, Unusable, engine
 from tests.rig.server import Server
 
 HOST = "web1.example.com"
-DEMO = Server("wsgi-demo", http_port=8080)
+DEMO = Server(os.environ.get("WSGI_DEMO", "wsgi-demo"), http_port=8080)
 
 
 def up() -> None:
     """Start the server where it is not there, deploy `app/` to it, and say what is live."""
-    engine.ensure()
+    engine.ensure(DEMO.name)
     if not DEMO.exists():
         print("Starting a throw-away server", flush=True)
     DEMO.up()
@@ -36,7 +36,7 @@ def down() -> None:
     """Remove the server, and stop the engine if the demo started it."""
     if engine.answers():
         DEMO.down()
-    engine.stop()
+    engine.stop(DEMO.name)
     print("The demo is gone.")
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.rig import STATE, Unusable, apt_install, call, privileged
 
 PID_FILE = STATE / "dockerd.pid"
+OWNER_FILE = STATE / "dockerd.owner"
 SOCKET = Path("/var/run/docker.sock")
 START_SECONDS = 60
 
@@ -23,56 +24,57 @@ def answers() -> bool:
     return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
 
 
-def ensure() -> bool:
-    """Make sure that an engine answers.
+def ensure(owner: str) -> None:
+    """Make sure that an engine answers, and remember that `owner` started it where it did not.
 
-    :returns: whether this call started one that `stop` has to stop.
     :raises Unusable: where none can be had.
     """
     if answers():
-        return False
+        return
     if shutil.which("dockerd") is None:
         if shutil.which("apt-get") is None:
             raise Unusable("No Docker engine answers here. Install Docker, start it, and run this again.")
         apt_install("docker.io", "iptables")
-    started = False
     if not answers():
-        started = _start()
+        _start(owner)
     if not answers() and os.geteuid() != 0 and SOCKET.exists():
         print("Docker answers only to root; giving its socket to this user until it is restarted", flush=True)
         call(privileged("chown", str(os.getuid()), str(SOCKET)))
     if not answers():
         raise Unusable("Docker is installed but does not answer; see `docker info` and .rig/dockerd.log.")
-    return started
 
 
-def stop() -> None:
-    """Stop the engine that `ensure` started, if it did."""
+def stop(owner: str) -> None:
+    """Stop the engine if `owner` started it."""
+    if not OWNER_FILE.exists() or OWNER_FILE.read_text(encoding="utf-8") != owner:
+        return
+    OWNER_FILE.unlink()
     try:
         pid = int(PID_FILE.read_text(encoding="ascii"))
+        program = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         return
-    subprocess.run(privileged("kill", f"-{signal.SIGTERM.value}", str(pid)), capture_output=True, check=False)
-    _wait(lambda: not Path(f"/proc/{pid}").exists())
-    PID_FILE.unlink(missing_ok=True)
+    if program == "dockerd":
+        subprocess.run(privileged("kill", str(pid)), capture_output=True, check=False)
+        _wait(lambda: not Path(f"/proc/{pid}").exists())
 
 
-def _start() -> bool:
+def _start(owner: str) -> None:
     if Path("/run/systemd/system").is_dir():
         call(privileged("systemctl", "start", "docker"))
-        return False
+        return
     print("Starting a Docker engine", flush=True)
     STATE.mkdir(exist_ok=True)
     with open(STATE / "dockerd.log", "ab") as log:
         command = privileged("dockerd", "--pidfile", str(PID_FILE))
         subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     _wait(lambda: PID_FILE.exists() and SOCKET.exists())
+    OWNER_FILE.write_text(owner, encoding="utf-8")
     if os.geteuid() == 0:
         _wait(answers)
-    return True
 
 
-def _wait(condition: object) -> None:
+def _wait(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while not condition() and time.monotonic() < deadline:  # type: ignore[operator]
+    while not condition() and time.monotonic() < deadline:
         time.sleep(0.2)
