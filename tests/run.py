@@ -10,6 +10,7 @@ import time
 from types import FrameType
 
 from tests.rig import PROJECT, Unusable, engine, image
+from tests.rig.server import Server
 
 OWNER = "test"
 SCENARIOS = sorted(path.parent.name for path in PROJECT.glob("molecule/*/molecule.yml"))
@@ -36,10 +37,8 @@ def main() -> int:
         print(f"There is no part {', '.join(sorted(unknown))}; known are {', '.join(name for name, _ in PARTS)}")
         return 2
     took: dict[str, str] = {}
-    before: set[str] = set()
     try:
         engine.ensure(OWNER)
-        before = _containers()
         for distribution in image.SUITES:
             image.ensure(distribution)
         failed = False
@@ -58,7 +57,8 @@ def main() -> int:
         print("Interrupted")
         failed = True
     finally:
-        _clean_up(before)
+        if engine.answers():
+            _clean_up()
         engine.stop(OWNER)
     print("\n".join(["", *(f"{name:24}{result}" for name, result in took.items())]))
     broken = sum("FAILED" in result for result in took.values())
@@ -83,16 +83,15 @@ def _run(command: list[str]) -> bool:
         raise
 
 
-def _containers() -> set[str]:
-    listed = subprocess.run(["docker", "ps", "--all", "--quiet"], capture_output=True, text=True, check=False)
-    return set(listed.stdout.split())
-
-
-def _clean_up(before: set[str]) -> None:
-    """Remove the containers that the test left behind, which it does when it is interrupted."""
-    left = _containers() - before if engine.answers() else set()
-    if left:
-        subprocess.run(["docker", "rm", "--force", "--volumes", *left], capture_output=True, check=False)
+def _clean_up() -> None:
+    """Remove the servers that a part left behind, which it does when it is interrupted."""
+    listed = subprocess.run(
+        ["docker", "ps", "--all", "--format", "{{.Names}}"], capture_output=True, text=True, check=False
+    )
+    ours = ("wsgi-test-", *(f"wsgi-{scenario}-" for scenario in SCENARIOS))
+    for name in listed.stdout.split():
+        if name.startswith(ours):
+            Server(name).down()
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:
