@@ -122,11 +122,15 @@ def sites(apps: list[dict[str, Any]], host: str, app_servers: list[str], hostvar
             site.update(protocol="uwsgi", servers=[f"unix:/srv/{app['name']}/current/socket"])
         else:
             _, port = rules.split_address(run["listen_http"])
-            addresses = [str(hostvars[server].get("ansible_host", server)) for server in app_servers]
-            bracketed = [f"[{address}]" if ":" in address else address for address in addresses]
-            site.update(protocol="http", servers=[f"{address}:{port}" for address in bracketed])
+            site.update(protocol="http", servers=[_address(server, hostvars[server], port) for server in app_servers])
         found.append(site)
     return found
+
+
+def _address(host: str, variables: Any, port: int) -> str:
+    """Return where a load balancer reaches a port of `host`: as the inventory says, else as Ansible does."""
+    address = str(variables.get("wsgi_address") or variables.get("ansible_host") or host)
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 class Entry:

@@ -147,16 +147,16 @@ class Server:
             "ansible_ssh_common_args": options,
         }
 
+    def address(self) -> str:
+        """Return the address at which other servers on this machine reach the server."""
+        state = self._inspect()
+        assert state is not None, f"{self.name} is not there"
+        return str(state["NetworkSettings"]["IPAddress"])
+
     def write_inventory(self, host: str, variables: dict[str, Any]) -> Path:
         """Write an inventory in which `host` is this server, with `variables` for all hosts."""
-        directory = self.directory / "inventory"
-        (directory / "group_vars/all").mkdir(parents=True, exist_ok=True)
-        groups = {group: {"hosts": {host: None}} for group in ("app_servers", "load_balancers")}
-        hosts = {"all": {"hosts": {host: self.connection()}}, **groups}
-        (directory / "hosts.yml").write_text(yaml.safe_dump(hosts), encoding="utf-8")
-        text = yaml.safe_dump({**network_settings(), **variables}, sort_keys=False)
-        (directory / "group_vars/all/rig.yml").write_text(text, encoding="utf-8")
-        return directory
+        groups = {"app_servers": [host], "load_balancers": [host]}
+        return write_inventory(self.directory / "inventory", {host: self.connection()}, groups, variables)
 
     def _let_in(self) -> None:
         """Make a user that may become root, as on a rented server, and a key for it."""
@@ -179,6 +179,19 @@ class Server:
             return None
         state: dict[str, Any] = json.loads(done.stdout)[0]
         return state
+
+
+def write_inventory(
+    directory: Path, hosts: dict[str, dict[str, Any]], groups: dict[str, list[str]], variables: dict[str, Any]
+) -> Path:
+    """Write an inventory into `directory`, with `variables` for all hosts, and return the directory."""
+    (directory / "group_vars/all").mkdir(parents=True, exist_ok=True)
+    inventory = {group: {"hosts": dict.fromkeys(members)} for group, members in groups.items()}
+    text = yaml.safe_dump({"all": {"hosts": hosts}, **inventory})
+    (directory / "hosts.yml").write_text(text, encoding="utf-8")
+    text = yaml.safe_dump({**network_settings(), **variables}, sort_keys=False)
+    (directory / "group_vars/all/rig.yml").write_text(text, encoding="utf-8")
+    return directory
 
 
 def _free_port(wanted: int) -> int:
