@@ -10,8 +10,8 @@ from benchmarks.first_deploy import answer, tutorial
 from benchmarks.servers import deploy, server
 from tests.rig.server import CA_BUNDLE, Server
 
-ROUNDS = 5
-SECONDS = 4
+ROUNDS = 9
+SECONDS = 3
 CONNECTIONS = (32, 256)
 SITES = {"ours": "hello.example.com", "tutorial": "tutorial.example.com", "gunicorn": "gunicorn.example.com"}
 
