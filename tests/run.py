@@ -30,7 +30,8 @@ PARTS: list[tuple[str, list[str]]] = [
 
 def main() -> int:
     """Run the parts named on the command line, or all, and return the exit status."""
-    signal.signal(signal.SIGTERM, _interrupted)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupted)
     wanted = sys.argv[1:]
     unknown = set(wanted) - {name for name, _ in PARTS}
     if unknown:
