@@ -31,13 +31,13 @@ def ensure(owner: str) -> None:
     """
     if answers():
         return
-    if shutil.which("dockerd") is None:
+    if shutil.which("dockerd", path=f"{os.environ['PATH']}:/usr/sbin") is None:
         if shutil.which("apt-get") is None:
             raise Unusable("No Docker engine answers here. Install Docker, start it, and run this again.")
         apt_install("docker.io", "iptables")
-    if not answers():
+    if not _runs():
         _start(owner)
-    if not answers() and os.geteuid() != 0 and SOCKET.exists():
+    if not answers() and os.geteuid() != 0:
         print("Docker answers only to root; giving its socket to this user until it is restarted", flush=True)
         call(privileged("chown", str(os.getuid()), str(SOCKET)))
     if not answers():
@@ -59,6 +59,11 @@ def stop(owner: str) -> None:
         _wait(lambda: not Path(f"/proc/{pid}").exists())
 
 
+def _runs() -> bool:
+    """Tell whether an engine answers to root, if not to this user."""
+    return subprocess.run(privileged("docker", "info"), capture_output=True, check=False).returncode == 0
+
+
 def _start(owner: str) -> None:
     if Path("/run/systemd/system").is_dir():
         call(privileged("systemctl", "start", "docker"))
@@ -68,10 +73,8 @@ def _start(owner: str) -> None:
     with open(STATE / "dockerd.log", "ab") as log:
         command = privileged("dockerd", "--pidfile", str(PID_FILE))
         subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-    _wait(lambda: PID_FILE.exists() and SOCKET.exists())
     OWNER_FILE.write_text(owner, encoding="utf-8")
-    if os.geteuid() == 0:
-        _wait(answers)
+    _wait(_runs)
 
 
 def _wait(condition: Callable[[], bool]) -> None:
