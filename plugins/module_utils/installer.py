@@ -12,6 +12,9 @@ from ansible_collections.wsgi.production.plugins.module_utils.command import Fai
 from ansible_collections.wsgi.production.plugins.module_utils.layout import CACHE, TOOLS
 from ansible_collections.wsgi.production.plugins.module_utils.store import Store, digest
 
+# The options of a module that make an `Index`, in its order; documented in plugins/doc_fragments/index.py.
+INDEX_OPTIONS = {option: {"type": "str", "default": ""} for option in ("index_url", "ca_bundle", "proxy")}
+
 DISTRIBUTION_WHEELS = Path("/usr/share/python-wheels")
 
 

@@ -35,18 +35,7 @@ options:
     description: The interpreter on the host to make the virtual environment with.
     type: str
     default: python3
-  index_url:
-    description: The package index, in the form of PEP 503. Empty for the installer's own default.
-    type: str
-    default: ""
-  ca_bundle:
-    description: A file on the host with the certificates to trust. Not used while it does not exist.
-    type: str
-    default: ""
-  proxy:
-    description: The URL of a proxy for the installer. Empty for none.
-    type: str
-    default: ""
+extends_documentation_fragment: wsgi.production.index
 attributes:
   check_mode:
     description: Tells which build it would make.
@@ -83,7 +72,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.production.plugins.module_utils.build import Builder, Plan, interpreter_tag
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.module_utils.installer import Index, installer
+from ansible_collections.wsgi.production.plugins.module_utils.installer import INDEX_OPTIONS, Index, installer
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 
 
@@ -96,9 +85,7 @@ def main() -> None:
             "content": {"type": "dict", "required": True},
             "archive": {"type": "path"},
             "python": {"type": "str", "default": "python3"},
-            "index_url": {"type": "str", "default": ""},
-            "ca_bundle": {"type": "str", "default": ""},
-            "proxy": {"type": "str", "default": ""},
+            **INDEX_OPTIONS,
         },
         supports_check_mode=True,
     )
@@ -118,7 +105,7 @@ def main() -> None:
             if not module.check_mode:
                 if asked["archive"] is None:
                     module.exit_json(needs_archive=True, **result)
-                index = Index(asked["index_url"], asked["ca_bundle"], asked["proxy"])
+                index = Index(*(asked[option] for option in INDEX_OPTIONS))
                 tool = installer(index)
                 if tool.name == "pip":
                     module.warn("uv is not to be had from this package index: pip does the work, and takes longer")

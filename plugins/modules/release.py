@@ -46,18 +46,7 @@ options:
     description: The application's environment variables.
     type: dict
     default: {}
-  index_url:
-    description: The package index, in the form of PEP 503. Empty for the installer's own default.
-    type: str
-    default: ""
-  ca_bundle:
-    description: A file on the host with the certificates to trust. Not used while it does not exist.
-    type: str
-    default: ""
-  proxy:
-    description: The URL of a proxy for the installer. Empty for none.
-    type: str
-    default: ""
+extends_documentation_fragment: wsgi.production.index
 attributes:
   check_mode:
     description: Tells which release it would make.
@@ -93,7 +82,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.production.plugins.module_utils import rules
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.module_utils.installer import Index
+from ansible_collections.wsgi.production.plugins.module_utils.installer import INDEX_OPTIONS, Index
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.module_utils.release import Data, Host, Release, Settings
 
@@ -110,9 +99,7 @@ def main() -> None:
             "harakiri": {"type": "int", "required": True},
             "start_timeout": {"type": "int", "required": True},
             "env": {"type": "dict", "default": {}},
-            "index_url": {"type": "str", "default": ""},
-            "ca_bundle": {"type": "str", "default": ""},
-            "proxy": {"type": "str", "default": ""},
+            **INDEX_OPTIONS,
         },
         supports_check_mode=True,
     )
@@ -135,7 +122,7 @@ def main() -> None:
     try:
         release = Release(layout, build, settings, Host.read(build))
         data = Data(layout)
-        index = Index(asked["index_url"], asked["ca_bundle"], asked["proxy"])
+        index = Index(*(asked[option] for option in INDEX_OPTIONS))
         steps = [] if data.is_right() else [data.make]
         steps += [] if release.exists() else [lambda: release.make(index)]
         if not module.check_mode:

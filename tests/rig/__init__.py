@@ -28,9 +28,9 @@ def privileged(*argv: str) -> list[str]:
     return ["sudo", *argv]
 
 
-def call(argv: Sequence[str], **options: object) -> None:
+def call(argv: Sequence[str]) -> None:
     """Run a command, and show what it said only if it fails."""
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(argv)} failed:\n{done.stdout}{done.stderr}")
 

@@ -49,7 +49,7 @@ def _apps() -> list[dict[str, object]]:
 
 
 def _live() -> str:
-    return DEMO.shell("readlink /srv/hello/current || true").strip().rpartition("/")[2]
+    return DEMO.shell("readlink /srv/hello/current", check=False).strip().rpartition("/")[2]
 
 
 def _report(before: str) -> None:

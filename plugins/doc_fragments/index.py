@@ -1,0 +1,25 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""What the modules that install Python packages say of the package index."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The options in `installer.INDEX_OPTIONS`."""
+
+    DOCUMENTATION = """
+options:
+  index_url:
+    description: The package index, in the form of PEP 503. Empty for the installer's own default.
+    type: str
+    default: ""
+  ca_bundle:
+    description: A file on the host with the certificates to trust. Not used while it does not exist.
+    type: str
+    default: ""
+  proxy:
+    description: The URL of a proxy for the installer. Empty for none.
+    type: str
+    default: ""
+"""
