@@ -179,10 +179,10 @@ class Release:
         self.settings = settings
         self.host = host
         self.pin = pins.PYUWSGI if settings.package == "pyuwsgi" else pins.UWSGI
+        self.servers = Store(SERVERS)
         self.server = digest("server", self.pin, host.interpreter)
         self.id = digest("release", str(build), self._render("-"))
         self.store = Store(layout.releases)
-        self.servers = Store(SERVERS)
 
     def exists(self) -> bool:
         """Tell whether the release is there, complete."""
@@ -236,7 +236,7 @@ class Release:
         layout, settings = self.layout, self.settings
         directory = layout.releases / release
         venv = directory / "build" / VENV
-        server = self.servers_path()
+        server = self.servers.path(self.server)
         wheel = settings.package == "pyuwsgi"
         values = {
             "backlog": self.host.backlog,
@@ -262,10 +262,6 @@ class Release:
             "instance.socket": SOCKET.format(**values),
             "instance.service": SERVICE.format(**values),
         }
-
-    def servers_path(self) -> Path:
-        """Return the directory of the uWSGI that runs the release."""
-        return SERVERS / self.server
 
 
 class Data:

@@ -57,6 +57,7 @@ class Store:
         path = self.path(name)
         if self.manifest(name) is not None:
             raise FileExistsError(f"{path} is complete, and what is complete never changes")
+        # Most often there is nothing to remove; what could not be removed makes mkdir fail.
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(parents=True)
         try:
@@ -65,6 +66,7 @@ class Store:
             created = datetime.now(timezone.utc).isoformat(timespec="seconds")
             write_file(path / SEAL, json.dumps({**manifest, "created": created}, indent=2) + "\n")
         except BaseException:
+            # The first failure is the one to tell of.
             shutil.rmtree(path, ignore_errors=True)
             raise
 
