@@ -312,7 +312,7 @@ def test_the_wheel_of_uwsgi_runs_inside_the_interpreter_of_the_build(release: Re
 def test_uwsgi_from_source_is_told_of_the_virtual_environment(release: Release, servers: Servers) -> None:
     one = made(release, package="uwsgi")
     command = said(text(one, "instance.service"), "ExecStart")[0].split()
-    assert command[0] == str(one.servers_path() / "bin/uwsgi")
+    assert command[0] == str(one.servers.path(one.server) / "bin/uwsgi")
     assert ini(one)["virtualenv"] == str(one.store.path(one.id) / "build/venv")
     assert servers.arguments == [("--no-binary", "uwsgi")]
 
