@@ -9,13 +9,13 @@ import tempfile
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 
+from ansible_collections.wsgi.production.plugins.action.step import StepAction
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.plugin_utils.source import Source
 
 
-class ActionModule(ActionBase):
+class ActionModule(StepAction):
     """Asks the host for the build, and asks again with the source when the host does not have it."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -27,11 +27,10 @@ class ActionModule(ActionBase):
             args["content"] = source.content()
         except Failed as failure:
             raise AnsibleActionFail(f"{args['name']}: build.source: {failure}") from failure
-        module = "wsgi.production.build"
-        result = self._execute_module(module_name=module, module_args=args, task_vars=task_vars)
+        result = self.step(args, task_vars or {})
         if result.pop("needs_archive", False):
             args["archive"] = self._send(source)
-            result = self._execute_module(module_name=module, module_args=args, task_vars=task_vars)
+            result = self.step(args, task_vars or {})
         return result
 
     def _send(self, source: Source) -> str:

@@ -6,22 +6,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.plugins.action import ActionBase
-
+from ansible_collections.wsgi.production.plugins.action.step import StepAction
 from ansible_collections.wsgi.production.plugins.plugin_utils.nginx_config import render
 
 
-class ActionModule(ActionBase):
+class ActionModule(StepAction):
     """Renders the sites and hands the text to the module."""
-
-    TRANSFERS_FILES = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the task; the result is that of the module."""
         super().run(tmp, task_vars)
         _, args = self.validate_argument_spec({"sites": {"type": "list", "elements": "dict", "required": True}})
-        return self._execute_module(
-            module_name="wsgi.production.edge",
-            module_args={**args, "config": render(args["sites"])},
-            task_vars=task_vars,
-        )
+        return self.step({**args, "config": render(args["sites"])}, task_vars or {})

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.wsgi.production.plugins.module_utils.command import run
+from ansible_collections.wsgi.production.plugins.module_utils.command import give_way, run
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Pip, Uv
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.module_utils.store import Store, digest
@@ -32,7 +32,7 @@ def interpreter_tag(python: str | Path) -> str:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Recipe:
     """What a build is made of, and the digests that follow from it.
 
     :param source: the directory on the controller that the code comes from.
@@ -65,39 +65,44 @@ class Builder:
         self.builds = Store(layout.builds)
         self.venvs = Store(layout.venvs)
 
-    def exists(self, plan: Plan) -> bool:
-        """Tell whether the build of `plan` is there, complete."""
-        return self.builds.manifest(plan.build) is not None
+    def exists(self, recipe: Recipe) -> bool:
+        """Tell whether the build of `recipe` is there, complete."""
+        return self.builds.manifest(recipe.build) is not None
 
-    def make(self, plan: Plan, archive: Path, python: str, tool: Pip | Uv) -> None:
-        """Make the build of `plan`.
+    def has_packages(self, recipe: Recipe) -> bool:
+        """Tell whether the virtual environment of `recipe` is there, complete."""
+        return self.venvs.manifest(recipe.venv) is not None
+
+    def make(self, recipe: Recipe, archive: Path, python: str, tool: Pip | Uv) -> None:
+        """Make the build of `recipe`.
 
         :param archive: the source, as a tar archive.
         :param python: the interpreter of the virtual environment.
         :raises Failed: when the packages cannot be installed; nothing half-made stays behind.
         """
         manifest = {
-            "build": plan.build,
-            "source": plan.source,
-            "commit": plan.content["commit"],
-            "packages": plan.venv,
-            "interpreter": plan.interpreter,
+            "build": recipe.build,
+            "source": recipe.source,
+            "commit": recipe.content["commit"],
+            "packages": recipe.venv,
+            "interpreter": recipe.interpreter,
         }
-        with self.builds.create(plan.build, manifest) as path:
+        give_way()
+        with self.builds.create(recipe.build, manifest) as path:
             code = path / CODE
             with tarfile.open(archive) as files:
                 # The archive is the collection's own; Python 3.14 would refuse some links in it.
                 files.extraction_filter = getattr(tarfile, "fully_trusted_filter", None)
                 files.extractall(code)
-            if self.venvs.manifest(plan.venv) is None:
-                self._make_venv(plan, code, python, tool)
-            (path / VENV).symlink_to(os.path.relpath(self.venvs.path(plan.venv), path))
+            if not self.has_packages(recipe):
+                self._make_venv(recipe, code, python, tool)
+            (path / VENV).symlink_to(os.path.relpath(self.venvs.path(recipe.venv), path))
             _compile(path / VENV / "bin/python", code)
 
-    def _make_venv(self, plan: Plan, code: Path, python: str, tool: Pip | Uv) -> None:
-        manifest = {"packages": plan.venv, "interpreter": plan.interpreter, "installer": tool.name}
-        words = ["--require-hashes"] if plan.content["requirements"]["hashed"] else []
-        with self.venvs.create(plan.venv, manifest) as venv:
+    def _make_venv(self, recipe: Recipe, code: Path, python: str, tool: Pip | Uv) -> None:
+        manifest = {"packages": recipe.venv, "interpreter": recipe.interpreter, "installer": tool.name}
+        words = ["--require-hashes"] if recipe.content["requirements"]["hashed"] else []
+        with self.venvs.create(recipe.venv, manifest) as venv:
             tool.make_venv(venv, python)
             tool.install(venv, [*words, "-r", "requirements.txt"], "install the packages", cwd=code)
             # uv leaves its lock behind, writable by everyone.

@@ -53,3 +53,8 @@ def run(
         tail = "\n".join(said[-last_lines:])
         raise Failed(f"could not {purpose}; {os.path.basename(argv[0])} said:\n{tail}")
     return done.stdout
+
+
+def give_way() -> None:
+    """Let visitors come first from here on: what this process starts takes the processors that they leave."""
+    os.nice(10)

@@ -7,8 +7,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, run
-from ansible_collections.wsgi.production.plugins.module_utils.instance import Systemd
 from ansible_collections.wsgi.production.plugins.module_utils.layout import write_file
+from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
 
 UNIT = "nginx.service"
 

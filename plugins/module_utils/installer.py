@@ -114,7 +114,7 @@ def installer(index: Index) -> Pip | Uv:
     """Return uv, fetched once per host and version, or pip where the index does not have that uv."""
     CACHE.mkdir(mode=0o700, exist_ok=True)
     tools = Store(TOOLS)
-    name = f"uv-{digest(pins.UV)}"
+    name = tool_name()
     executable = tools.path(name) / "bin/uv"
     pip = Pip(index)
     if tools.manifest(name) is None:
@@ -124,6 +124,11 @@ def installer(index: Index) -> Pip | Uv:
         except Failed:
             return pip
     return Uv(index, executable)
+
+
+def tool_name() -> str:
+    """Return the name of the uv that the collection pins, among the host's tools."""
+    return f"uv-{digest(pins.UV)}"
 
 
 def install_pinned(tool: Pip | Uv, path: Path, python: str, pin: str, *arguments: str) -> None:

@@ -1,218 +1,125 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""Instances: the running systemd units of releases, and the switch from one to the next."""
+"""Instances: the running systemd units of releases."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, run
-from ansible_collections.wsgi.production.plugins.module_utils.layout import LINKS, Layout, replace_link, write_file
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout, write_file
+from ansible_collections.wsgi.production.plugins.module_utils.probe import Ask, Probe, over_uwsgi, wait_for
+from ansible_collections.wsgi.production.plugins.module_utils.store import read_manifest
+from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
 
 KINDS = ("socket", "service")
-JOURNAL_LINES = 30
-
-DOOR_SOCKET = """\
-[Unit]
-Description={name}, {protocol} on {address}
-
-[Socket]
-ListenStream={address}
-Backlog=4096
-NoDelay=yes
-
-[Install]
-WantedBy=sockets.target
-"""
-
-DOOR_SERVICE = """\
-[Unit]
-Description={name}, {protocol} on {address}, to the live instance
-Requires={name}-{protocol}.socket
-After=network.target {name}-{protocol}.socket
-
-[Service]
-Type=notify
-# It resolves the path for each connection, so the door leads to what is live then.
-ExecStart=/lib/systemd/systemd-socket-proxyd --connections-max=4096 {live}
-DynamicUser=yes
-SupplementaryGroups=www-data
-Restart=always
-LimitNOFILE=65536
-CapabilityBoundingSet=
-LockPersonality=yes
-PrivateDevices=yes
-ProtectHome=yes
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-"""
-
-
-class Systemd:
-    """The calls to systemd that the collection makes."""
-
-    def reload(self) -> None:
-        """Read the unit files anew."""
-        run(["systemctl", "daemon-reload"], "make systemd read its units")
-
-    def start(self, *units: str) -> None:
-        """Start `units` and wait until they are ready."""
-        run(["systemctl", "start", *units], f"start {units[-1]}")
-
-    def stop(self, *units: str, wait: bool = True) -> None:
-        """Stop `units`; a service ends when its last request does, which `wait` waits for."""
-        options = [] if wait else ["--no-block"]
-        run(["systemctl", "stop", *options, *units], f"stop {units[-1]}")
-
-    def enable(self, *units: str) -> None:
-        """Start `units` at each boot of the host."""
-        run(["systemctl", "enable", "--quiet", *units], f"enable {units[-1]}")
-
-    def disable(self, *units: str) -> None:
-        """No longer start `units` at a boot of the host."""
-        run(["systemctl", "disable", "--quiet", *units], f"disable {units[-1]}")
-
-    def properties(self, unit: str, *names: str) -> list[str]:
-        """Return the values of the properties `names` of `unit`."""
-        said = run(["systemctl", "show", "--property", ",".join(names), unit], f"ask for the state of {unit}")
-        values = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
-        return [values.get(name, "") for name in names]
-
-    def is_active(self, unit: str) -> bool:
-        """Tell whether `unit` runs."""
-        return self.properties(unit, "ActiveState") == ["active"]
-
-    def is_enabled(self, unit: str) -> bool:
-        """Tell whether `unit` starts at each boot of the host."""
-        return self.properties(unit, "UnitFileState") == ["enabled"]
-
-    def journal(self, unit: str) -> str:
-        """Return the last lines that `unit` logged."""
-        command = ["journalctl", "--unit", unit, "--lines", str(JOURNAL_LINES), "--output", "cat", "--no-pager"]
-        return run(command, f"read the journal of {unit}").strip()
+ENDED = ("inactive", "failed", "")
 
 
 class Instance:
-    """The instance of one release."""
+    """The instance of one release.
 
-    def __init__(self, layout: Layout, release: str, systemd: Systemd) -> None:
+    :param ask: how to ask it something; over the uwsgi protocol at its own socket, unless a test knows better.
+    """
+
+    def __init__(self, layout: Layout, release: str, systemd: Systemd, ask: Ask | None = None) -> None:
         self.layout = layout
         self.release = release
         self.systemd = systemd
         self.units = [layout.unit(release, kind) for kind in KINDS]
         self.service = self.units[1]
+        self.ask = ask or over_uwsgi(layout.socket(release, "uwsgi"))
+
+    def probe(self) -> Probe:
+        """Return how the release asked to be probed when it was made.
+
+        :raises Failed: where the host does not have the release.
+        """
+        manifest = read_manifest(self.layout.releases / self.release)
+        if manifest is None:
+            raise Failed(f"this host has no release {self.release}")
+        return Probe.of(manifest.get("probe", {}))
 
     def runs(self) -> bool:
         """Tell whether the instance is there and answers to systemd."""
         return self.release in self.layout.instances() and all(self.systemd.is_active(unit) for unit in self.units)
 
-    def boot(self) -> None:
-        """Start the instance beside whatever is live.
+    def is_live(self) -> bool:
+        """Tell whether `current` points to the release, and the host's next boot will start it."""
+        return self.layout.live() == self.release and all(self.systemd.is_enabled(unit) for unit in self.units)
 
-        :raises Failed: when it does not come up; it is gone again then, and the error carries the
+    def was_live(self) -> bool:
+        """Tell whether visitors may have reached the instance: it was enabled, and not retired since."""
+        return any(self.systemd.is_enabled(unit) for unit in self.units)
+
+    def has_ended(self) -> bool:
+        """Tell whether no process and no socket of the instance is there."""
+        return all(self.systemd.properties(unit, "ActiveState")[0] in ENDED for unit in self.units)
+
+    def is_ending(self) -> bool:
+        """Tell whether the instance was told to end."""
+        return self.systemd.properties(self.service, "ActiveState") == ["deactivating"]
+
+    def boot(self) -> None:
+        """Start the instance beside whatever is live, and probe it.
+
+        :raises Failed: when it does not start or does not pass; it is gone again then, and the error carries the
             end of its log.
         """
-        for kind, unit in zip(KINDS, self.units):
+        probe = self.probe()
+        visited = self.was_live() or self.is_ending()
+        # The service last away and first in place: it is what an instance is found by.
+        for kind, unit in reversed(list(zip(KINDS, self.units))):
             text = (self.layout.releases / self.release / f"instance.{kind}").read_text(encoding="utf-8")
             write_file(self.layout.units / unit, text)
         self.systemd.reload()
         try:
             self.systemd.start(*self.units)
         except Failed as failure:
-            log = self.systemd.journal(self.service)
-            if self.layout.live() != self.release:
-                self.remove()
-            raise Failed(f"release {self.release} does not start; its log ends with:\n{log}") from failure
+            result, limit = self.systemd.properties(self.service, "Result", "TimeoutStartUSec")
+            within = f" within {limit}" if result == "timeout" else ""
+            raise self._refused(f"does not start{within}", visited) from failure
+        try:
+            wait_for(probe, self.ask, probe.tries, probe.interval)
+        except Failed as failure:
+            raise self._refused(f"does not pass its probe: {failure}", visited) from failure
 
-    def remove(self) -> None:
-        """Stop the instance and take its units away."""
-        self.systemd.stop(*self.units)
-        self.systemd.disable(*self.units)
-        for unit in self.units:
-            (self.layout.units / unit).unlink(missing_ok=True)
-        self.systemd.reload()
-
-    def is_live(self) -> bool:
-        """Tell whether `current` points to the release, and the host's next boot will start it."""
-        return self.layout.live() == self.release and all(self.systemd.is_enabled(unit) for unit in self.units)
-
-    def switch(self) -> None:
-        """Make the release live: from here on new requests reach it, at once and all of them."""
+    def enable(self) -> None:
+        """Start the instance at each boot of the host."""
         self.systemd.enable(*self.units)
-        replace_link(self.layout.current, f"releases/{self.release}")
-
-    def others(self) -> list[Instance]:
-        """Return the instances that no longer have a part to play."""
-        found = [Instance(self.layout, name, self.systemd) for name in self.layout.instances()]
-        return [one for one in found if one.release != self.release and (one._is_enabled() or one._is_up())]
 
     def retire(self) -> None:
-        """Let the instance end when its last request is answered, without waiting for that."""
-        self.systemd.disable(*self.units)
-        self.systemd.stop(*self.units, wait=False)
+        """Let the instance end when it has answered all who reached it, without waiting for that.
 
-    def _is_enabled(self) -> bool:
-        return any(self.systemd.is_enabled(unit) for unit in self.units)
+        The service's own `ExecStop` waits for those who are still in the queue.
 
-    def _is_up(self) -> bool:
-        states = (self.systemd.properties(unit, "ActiveState")[0] for unit in self.units)
-        return any(state in ("active", "activating") for state in states)
-
-
-class Door:
-    """A TCP port that leads to whatever instance is live.
-
-    systemd holds the port, so it refuses nobody. What it cannot promise: the application sees no
-    client address on the HTTP door, because the connection to it comes from this host.
-
-    :param protocol: `uwsgi` or `http`.
-    :param address: what to listen on, such as `127.0.0.1:9000`; empty for no door.
-    """
-
-    def __init__(self, layout: Layout, protocol: str, address: str, systemd: Systemd) -> None:
-        self.systemd = systemd
-        self.address = address
-        self.socket = layout.door(protocol, "socket")
-        self.service = layout.door(protocol, "service")
-        live = layout.current / LINKS[protocol]
-        values = {"name": layout.name, "protocol": protocol, "address": address, "live": live}
-        self.files: dict[Path, str] = {
-            layout.units / self.socket: DOOR_SOCKET.format(**values),
-            layout.units / self.service: DOOR_SERVICE.format(**values),
-        }
-
-    def is_right(self) -> bool:
-        """Tell whether the door is as described: open at the address, or not there."""
-        if not self.address:
-            return not any(path.exists() for path in self.files)
-        as_written = all(
-            path.exists() and path.read_text(encoding="utf-8") == text for path, text in self.files.items()
-        )
-        return as_written and self.systemd.is_active(self.socket) and self.systemd.is_enabled(self.socket)
-
-    def put_right(self) -> None:
-        """Open, move or close the door. A door that moves ends the connections through its old place.
-
-        :raises Failed: when the address cannot be listened on, because the host does not have it or
-            something else listens there.
+        :raises Failed: when it is the live one.
         """
-        for path in self.files:
-            if path.exists():
-                self.systemd.stop(path.name)
-                self.systemd.disable(path.name)
-        for path, text in self.files.items():
-            if self.address:
-                write_file(path, text)
-            else:
-                path.unlink(missing_ok=True)
+        if self.layout.live() == self.release:
+            raise Failed(f"release {self.release} is live, so its instance goes on")
+        self.systemd.disable(*self._placed())
+        self.systemd.stop(*self._placed(), wait=False)
+
+    def remove(self) -> None:
+        """End the instance at once, which nobody has reached, and take its units away."""
+        self.systemd.kill(*self._placed())
+        self.forget()
         self.systemd.reload()
-        if self.address:
-            self.systemd.enable(self.socket)
-            try:
-                self.systemd.start(self.socket)
-            except Failed as failure:
-                log = self.systemd.journal(self.socket)
-                raise Failed(
-                    f"cannot listen on {self.address}; the log of {self.socket} ends with:\n{log}"
-                ) from failure
+
+    def forget(self) -> None:
+        """Take the unit files away; systemd has to be told afterwards."""
+        placed = self._placed()
+        self.systemd.disable(*placed)
+        self.systemd.clear(*placed)
+        for unit in placed:
+            (self.layout.units / unit).unlink()
+
+    def _placed(self) -> list[str]:
+        """Return the units whose file is there: a run that was killed may have left one of the two."""
+        return [unit for unit in self.units if (self.layout.units / unit).exists()]
+
+    def _refused(self, what: str, visited: bool) -> Failed:
+        """Return the failure of a boot, after which the instance is gone, unless visitors have to do with it."""
+        log = self.systemd.journal(self.service)
+        if self.layout.live() != self.release:
+            self.retire() if visited else self.remove()
+        manifest = read_manifest(self.layout.releases / self.release) or {}
+        return Failed(f"release {self.release} of {manifest.get('callable')} {what}; its log ends with:\n{log}")

@@ -8,6 +8,7 @@ import os
 import re
 from pathlib import Path
 
+APPLICATIONS = Path("/srv")
 SYSTEM_UNITS = Path("/etc/systemd/system")
 SERVERS = Path("/opt/wsgi/servers")
 TOOLS = Path("/opt/wsgi/tools")
@@ -25,7 +26,7 @@ class Layout:
     :param units: the directory that systemd reads units from.
     """
 
-    def __init__(self, name: str, root: Path = Path("/srv"), units: Path = SYSTEM_UNITS) -> None:
+    def __init__(self, name: str, root: Path = APPLICATIONS, units: Path = SYSTEM_UNITS) -> None:
         self.name = name
         self.home = root / name
         self.builds = self.home / "builds"

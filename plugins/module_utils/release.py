@@ -13,122 +13,16 @@ from typing import Any
 
 from ansible_collections.wsgi.production.plugins.module_utils import pins
 from ansible_collections.wsgi.production.plugins.module_utils.build import CODE, VENV, interpreter_tag
-from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, give_way
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Index, install_pinned, installer
 from ansible_collections.wsgi.production.plugins.module_utils.layout import LINKS, SERVERS, Layout, write_file
+from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
 from ansible_collections.wsgi.production.plugins.module_utils.store import Store, digest, read_manifest
+from ansible_collections.wsgi.production.plugins.module_utils.units import DRAIN, INI, LAUNCHER, SERVICE, SOCKET
 
 # Seconds between the limits, from the innermost to the outermost: a request that is too slow is
 # ended by uWSGI, with a line in the log, before NGINX gives up on it and before systemd kills.
 HARAKIRI_TO_STOP = 15
-
-LAUNCHER = """\
-# Runs uWSGI inside the interpreter of the virtual environment that starts this file.
-from pyuwsgi import run
-
-run()
-"""
-
-INI = """\
-[uwsgi]
-strict = true
-master = true
-need-app = true
-single-interpreter = true
-enable-threads = true
-
-socket = fd://3
-http-socket = fd://4
-listen = {backlog}
-buffer-size = 65535
-post-buffering = 65536
-
-chdir = {code}
-module = {callable}
-{virtualenv}py-sys-executable = {venv}/bin/python
-
-{processes}
-harakiri = {harakiri}
-worker-reload-mercy = {harakiri}
-hook-master-start = unix_signal:15 gracefully_kill_them_all
-
-disable-logging = true
-; A visitor who leaves early is no error of the application.
-ignore-sigpipe = true
-ignore-write-errors = true
-disable-write-exception = true
-"""
-
-SOCKET = """\
-[Unit]
-Description={name}, release {release}
-
-[Socket]
-ListenStream={uwsgi}
-ListenStream={http}
-SocketUser=root
-SocketGroup=www-data
-SocketMode=0660
-Backlog={backlog}
-
-[Install]
-WantedBy=sockets.target
-"""
-
-SERVICE = """\
-[Unit]
-Description={name}, release {release}
-Requires={name}@{release}.socket
-After=network.target {name}@{release}.socket
-StartLimitIntervalSec=0
-
-[Service]
-Type=notify
-User={name}
-Group={name}
-WorkingDirectory={code}
-Environment=LANG=C.UTF-8
-EnvironmentFile={directory}/env
-# uwsgi.ini names the two sockets by number; uWSGI would open them a second time by itself.
-UnsetEnvironment=LISTEN_FDS LISTEN_FDNAMES LISTEN_PID
-ExecStart={command} --ini {directory}/uwsgi.ini
-Restart=always
-RestartSec=1
-KillMode=mixed
-TimeoutStartSec={start_timeout}
-TimeoutStopSec={stop_timeout}
-SyslogIdentifier={name}
-LimitNOFILE=65536
-UMask=0027
-
-ProtectSystem=strict
-ReadWritePaths={data}
-CapabilityBoundingSet=
-LockPersonality=yes
-NoNewPrivileges=yes
-PrivateDevices=yes
-PrivateTmp=yes
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHome=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-ProtectProc=invisible
-RemoveIPC=yes
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-SystemCallArchitectures=native
-SystemCallErrorNumber=EPERM
-SystemCallFilter=@system-service
-SystemCallFilter=~@privileged @resources
-
-[Install]
-WantedBy=multi-user.target
-"""
 
 
 @dataclass(frozen=True)
@@ -140,7 +34,15 @@ class Settings:
     processes: Any
     harakiri: int
     start_timeout: int
+    probe: Probe = field(default_factory=Probe)
     env: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    memory_max: str = ""
+    cpu_quota: str = ""
+    tasks_max: int | None = None
+    memory_deny_write_execute: bool = False
+    address_families: list[str] = field(default_factory=list)
+    networks: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -181,7 +83,7 @@ class Release:
         self.pin = pins.PYUWSGI if settings.package == "pyuwsgi" else pins.UWSGI
         self.servers = Store(SERVERS)
         self.server = digest("server", self.pin, host.interpreter)
-        self.id = digest("release", str(build), self._render("-"))
+        self.id = digest("release", str(build), self._render("-"), settings.probe.as_dict())
         self.store = Store(layout.releases)
 
     def exists(self) -> bool:
@@ -202,7 +104,10 @@ class Release:
             "source": built.get("source"),
             "commit": built.get("commit"),
             "packages": built.get("packages"),
+            "callable": self.settings.callable,
             "uwsgi": self.pin.split()[0],
+            "server": self.server,
+            "probe": self.settings.probe.as_dict(),
         }
         with self.store.create(self.id, manifest) as path:
             for name, text in self._render(self.id).items():
@@ -212,21 +117,27 @@ class Release:
                 (path / link).symlink_to(self.layout.socket(self.id, protocol))
 
     def difference_from_live(self) -> dict[str, str]:
-        """Return `uwsgi.ini` of the live release and of this one, and which variables differ.
+        """Return settings, units and probe of the live release and of this one, and which variables differ.
 
         The values of the variables are left out: what is shown is kept in logs.
         """
-        live = self.layout.releases / (self.layout.live() or "none")
-        before = {name: _read(live / name) for name in ("uwsgi.ini", "env")}
+        live = self.layout.live() or "none"
+        path = self.layout.releases / live
+        manifest = read_manifest(path) or {}
+        before = {name: _read(path / name) for name in self._render(self.id)}
         after = self._render(self.id)
         names = sorted({name for name, _ in _variables(before["env"]) ^ _variables(after["env"])})
-        note = f"; variables that differ: {', '.join(names)}\n" if names else ""
-        return {"before": before["uwsgi.ini"], "after": after["uwsgi.ini"] + note}
+        note = f"variables that differ: {', '.join(names)}\n" if names else ""
+        return {
+            "before": _shown(before, live, manifest.get("probe", {})),
+            "after": _shown(after, self.id, self.settings.probe.as_dict()) + note,
+        }
 
     def _install_server(self, index: Index) -> None:
         python = str(self.build / VENV / "bin/python")
         wheel = self.settings.package == "pyuwsgi"
         only = ["--only-binary", ":all:"] if wheel else ["--no-binary", "uwsgi"]
+        give_way()
         with self.servers.create(self.server, {"uwsgi": self.pin.split()[0]}) as path:
             install_pinned(installer(index), path, python, self.pin, *only)
             if wheel:
@@ -243,11 +154,15 @@ class Release:
             "callable": settings.callable,
             "code": directory / "build" / CODE,
             "command": f"{venv}/bin/python {server}/launch.py" if wheel else f"{server}/bin/uwsgi",
+            "current": layout.current,
             "data": layout.data,
             "directory": directory,
+            "filters": _filters(settings),
             "harakiri": settings.harakiri,
             "http": layout.socket(release, "http"),
+            "limits": _limits(settings),
             "name": layout.name,
+            "options": _options(settings.options),
             "processes": _processes(settings.processes, self.host.cores),
             "release": release,
             "start_timeout": settings.start_timeout,
@@ -259,6 +174,7 @@ class Release:
         return {
             "uwsgi.ini": INI.format(**values),
             "env": environment_file(settings.env),
+            "drain.py": DRAIN,
             "instance.socket": SOCKET.format(**values),
             "instance.service": SERVICE.format(**values),
         }
@@ -310,6 +226,13 @@ def _variables(text: str) -> set[tuple[str, str]]:
     return set(re.findall(r'^([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"$', text, re.MULTILINE | re.DOTALL))
 
 
+def _shown(files: dict[str, str], release: str, probe: dict[str, Any]) -> str:
+    """Return the files that hold no secret, without the release's own name, which differs in any case."""
+    text = "".join(text for name, text in sorted(files.items()) if name != "env")
+    asked = "".join(f"probe {name}: {value}\n" for name, value in probe.items())
+    return text.replace(release, "<release>") + asked
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
@@ -323,3 +246,35 @@ def _processes(processes: Any, cores: int) -> str:
         low, high = processes["min"], processes["max"]
         return f"processes = {high}\ncheaper = {low}\ncheaper-initial = {low}\ncheaper-algo = spare"
     return f"processes = {processes or 2 * cores}"
+
+
+def _options(options: dict[str, Any]) -> str:
+    """Return the lines of `uwsgi.ini` for options that the collection does not set itself."""
+    lines = []
+    for name, value in options.items():
+        for item in value if isinstance(value, list) else [value]:
+            text = str(item).lower() if isinstance(item, bool) else str(item)
+            # uWSGI replaces %x in what it reads; a doubled one stays (uwsgi-docs, Configuration.rst).
+            lines.append(f"{name} = {text.replace('%', '%%')}\n")
+    return "".join(lines)
+
+
+def _limits(settings: Settings) -> str:
+    """Return the lines of the service that limit what the application takes from the host."""
+    limits = {
+        "MemoryMax": settings.memory_max,
+        "CPUQuota": settings.cpu_quota,
+        "TasksMax": settings.tasks_max,
+    }
+    return "".join(f"{name}={value}\n" for name, value in limits.items() if value)
+
+
+def _filters(settings: Settings) -> str:
+    """Return the lines of the service that an application may need otherwise."""
+    lines = [f"RestrictAddressFamilies={' '.join(settings.address_families)}"]
+    if settings.memory_deny_write_execute:
+        lines.append("MemoryDenyWriteExecute=yes")
+    if settings.networks:
+        lines.append("IPAddressDeny=any")
+        lines.append(f"IPAddressAllow=localhost {' '.join(settings.networks)}")
+    return "".join(f"{line}\n" for line in lines)

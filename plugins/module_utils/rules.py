@@ -100,8 +100,10 @@ def processes(value: Any) -> str | None:
     return "write a number, such as 4, or a minimum and a larger maximum, such as {min: 2, max: 8}"
 
 
-def env(value: dict[Any, Any]) -> str | None:
+def env(value: Any) -> str | None:
     """Object to names that an environment cannot have and to values whose text is ambiguous."""
+    if not isinstance(value, dict):
+        return f"write a dictionary, not a {type(value).__name__}"
     for key, item in value.items():
         if not isinstance(key, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
             return f"{key!r} is not the name of an environment variable"
@@ -117,18 +119,132 @@ def positive(value: int) -> str | None:
     return None if _count(value) else "write a number above zero"
 
 
+def keep(value: int) -> str | None:
+    """Object to keeping less than what going back needs."""
+    return None if _count(value) and value > 1 else "write 2 or more: the live release and the one to go back to"
+
+
+def path(value: str) -> str | None:
+    """Object to what cannot stand in the first line of a request."""
+    if not re.fullmatch(r"/[!-~]*", value):
+        return "write a path that begins with /, with no spaces in it, such as /health"
+    return None
+
+
+def host_header(value: str) -> str | None:
+    """Object to what cannot be a host name with or without a port."""
+    name, colon, port = value.partition(":")
+    if server_name(name) or (colon and not (re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536)):
+        return "that is not a host name, with or without a port; write it in lower case, such as hello.example.com"
+    return None
+
+
+def statuses(value: list[int]) -> str | None:
+    """Object to what is not a status of HTTP."""
+    wrong = [status for status in value if not 100 <= status <= 599]
+    return f"{wrong[0]} is no status of HTTP; write numbers from 100 to 599" if wrong else None
+
+
+def line(value: str) -> str | None:
+    """Object to what does not fit into one line."""
+    return "write it in one line" if re.search(r"[\0\r\n]", value) else None
+
+
+def size(value: str) -> str | None:
+    """Object to what systemd does not understand as an amount of memory."""
+    if not re.fullmatch(r"[1-9][0-9]*(\.[0-9]+)?[KMGT]?|[1-9][0-9]?%|100%", value):
+        return "write an amount such as 512M or 2G, or a share of the host's memory such as 50%"
+    return None
+
+
+def quota(value: str) -> str | None:
+    """Object to what is not a share of one processor."""
+    if not re.fullmatch(r"[1-9][0-9]*%", value):
+        return "write the share of one processor, such as 50%, or 200% for two"
+    return None
+
+
+def families(value: list[str]) -> str | None:
+    """Object to what is not a list of address families, and to a list without the ones that a release needs."""
+    wrong = [item for item in value if not re.fullmatch(r"AF_[A-Z0-9]+", item)]
+    if wrong:
+        return f"{wrong[0]!r} is not an address family; write such as AF_INET"
+    return None if "AF_UNIX" in value else "AF_UNIX is missing, over which the application is reached; add it"
+
+
+def networks(value: list[str]) -> str | None:
+    """Object to what is not a network or an address."""
+    for item in value:
+        try:
+            ipaddress.ip_network(item)
+        except ValueError:
+            return f"{item!r} is not a network; write such as 10.0.0.0/8 or 192.0.2.10"
+    return None
+
+
+def options(value: dict[Any, Any]) -> str | None:
+    """Object to options of uWSGI that the collection sets itself, and to values that no line can hold."""
+    for key, item in value.items():
+        if not isinstance(key, str) or not re.fullmatch(r"[a-z0-9][a-z0-9-]*", key):
+            return f"{key!r} is not the name of an option of uWSGI"
+        if key in OWN_OPTIONS or "socket" in key:
+            why = OWN_OPTIONS.get(key, "systemd holds the sockets, and whoever reaches another one may run code")
+            return f"{key} belongs to the role; {why}"
+        for one in item if isinstance(item, list) else [item]:
+            if not isinstance(one, (str, int, float)) or line(str(one)):
+                return f"the value of {key} does not fit into one line; write text, a number, true, or a list of them"
+    return None
+
+
 def _count(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
+# Options of uWSGI on which the promises of a release rest, and what to do instead.
+_SETTING = "use the setting of that name"
+_PROMISE = "a release that never drops a request depends on it"
+OWN_OPTIONS = {
+    **dict.fromkeys(["callable", "env", "harakiri", "processes"], _SETTING),
+    **dict.fromkeys(["http", "https", "http-router", "fastrouter", "listen"], "use listen_http"),
+    **dict.fromkeys(["protocol", "http-to", "emperor"], "systemd holds the sockets"),
+    **dict.fromkeys(["config", "include", "inherit", "ini", "json", "xml", "yaml"], "write the options here"),
+    **dict.fromkeys(["gid", "uid", "chown-socket", "chmod-socket"], "systemd says who runs it and who reaches it"),
+    **dict.fromkeys(["chdir", "home", "module", "pyhome", "venv", "virtualenv", "wsgi", "wsgi-file"], "see callable"),
+    **dict.fromkeys(["daemonize", "daemonize2", "die-on-term", "exit-on-reload", "pidfile"], _PROMISE),
+    **dict.fromkeys(["hook-master-start", "master", "need-app", "strict", "worker-reload-mercy"], _PROMISE),
+    **dict.fromkeys(["workers", "cheaper", "cheaper-initial", "cheaper-algo"], "use processes"),
+}
+
+PROBE = {
+    "path": path,
+    "host": host_header,
+    "status": statuses,
+    "text": line,
+    "timeout": positive,
+    "tries": positive,
+    "interval": positive,
+}
+
+HARDENING = {
+    "address_families": families,
+    "networks": networks,
+}
+
 RUN = {
     "callable": callable_name,
+    "cpu_quota": quota,
     "env": env,
     "harakiri": positive,
+    "hardening": HARDENING,
+    "keep": keep,
     "listen_http": http_address,
     "listen_uwsgi": uwsgi_address,
+    "memory_max": size,
+    "options": options,
+    "probe": PROBE,
     "processes": processes,
     "start_timeout": positive,
+    "tasks_max": positive,
 }
 
 
@@ -136,7 +252,7 @@ RUN = {
 SECRET = {"env"}
 
 # What may be left empty, which then means that it is not given.
-OPTIONAL = {"listen_http", "listen_uwsgi", "processes"}
+OPTIONAL = {"cpu_quota", "listen_http", "listen_uwsgi", "memory_max", "processes", "tasks_max"}
 
 
 def objections(rules: dict[str, Any], values: dict[str, Any]) -> list[str]:
@@ -144,6 +260,9 @@ def objections(rules: dict[str, Any], values: dict[str, Any]) -> list[str]:
     found = []
     for key, rule in rules.items():
         if key not in values or (key in OPTIONAL and values[key] in (None, "")):
+            continue
+        if isinstance(rule, dict):
+            found += [f"{key}.{objection}" for objection in objections(rule, values[key])]
             continue
         objection = rule(values[key])
         if objection:

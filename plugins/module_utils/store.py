@@ -46,6 +46,17 @@ class Store:
         """Return the manifest of the entry `name`, or None where no complete entry is."""
         return read_manifest(self.path(name))
 
+    def names(self) -> list[str]:
+        """Return the names of all entries, complete or not, in alphabetical order."""
+        paths = self.root.iterdir() if self.root.is_dir() else ()
+        return sorted(path.name for path in paths if path.is_dir() and not path.is_symlink())
+
+    def remove(self, name: str) -> None:
+        """Remove the entry `name`. Its seal goes first, so that a part of it never counts."""
+        path = self.path(name)
+        (path / SEAL).unlink(missing_ok=True)
+        shutil.rmtree(path)
+
     @contextmanager
     def create(self, name: str, manifest: dict[str, Any]) -> Iterator[Path]:
         """Make the entry `name`: yields its empty directory and seals what the caller put there.
@@ -72,9 +83,9 @@ class Store:
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
-    """Return the manifest in the directory `path`, or None where there is none."""
+    """Return the manifest in the directory `path`, or None where there is none of ours."""
     try:
-        manifest: dict[str, Any] = json.loads((path / SEAL).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        manifest = json.loads((path / SEAL).read_text(encoding="utf-8"))
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError):
         return None
-    return manifest
+    return manifest if isinstance(manifest, dict) else None

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 DOCUMENTATION = """
 module: boot
-short_description: Boots the instance of a release beside the live one
+short_description: Boots the instance of a release beside the live one and probes it
 version_added: 0.1.0
 author: The wsgi.production authors
 description:
-  - Starts the units of a release and waits until uWSGI has imported the application.
-  - The instance that is live goes on serving. When the new one does not start, the end of its log is the error,
-    and it is taken away again.
+  - Starts the units of a release, waits until uWSGI has imported the application, and asks the instance on its own
+    socket what a healthy one must answer.
+  - The instance that is live goes on serving. When the new one does not start or does not pass, the end of its log is
+    the error, and it is taken away again.
 options:
   name:
     description: The name of the application.
@@ -22,10 +23,7 @@ options:
     description: The release to boot.
     type: str
     required: true
-attributes:
-  check_mode:
-    description: Tells whether it would boot the instance.
-    support: full
+extends_documentation_fragment: wsgi.production.step
 """
 
 EXAMPLES = """
@@ -43,36 +41,30 @@ unit:
   sample: hello@81d0e77c2b6f.service
 """
 
-import os
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.module_utils.instance import Instance, Systemd
+from ansible_collections.wsgi.production.plugins.module_utils.application import Application
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
+from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
+from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
+from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
+
+ARGUMENTS = {
+    "name": {"type": "str", "required": True},
+    "release": {"type": "str", "required": True},
+}
+
+
+def plan(module: AnsibleModule) -> Plan:
+    """Boot an instance."""
+    release = module.params["release"]
+    app = Application(Layout(module.params["name"]), Systemd())
+    return Plan(app.boot(release), {"unit": app.instance(release).service}, settled=f"{release} runs")
 
 
 def main() -> None:
-    """Boot an instance."""
-    module = AnsibleModule(
-        argument_spec={
-            "name": {"type": "str", "required": True},
-            "release": {"type": "str", "required": True},
-        },
-        supports_check_mode=True,
-    )
-    os.umask(0o022)
-    name, release = module.params["name"], module.params["release"]
-    layout = Layout(name)
-    instance = Instance(layout, release, Systemd())
-    try:
-        changed = not instance.runs()
-        if changed and not module.check_mode:
-            instance.boot()
-    except (Failed, OSError) as failure:
-        module.fail_json(msg=f"{name}: {failure}")
-    verb = f"boot {release} beside {layout.live() or 'nothing'}" if changed else f"{release} runs"
-    module.exit_json(changed=changed, unit=instance.service, msg=f"{name}: {verb}")
+    """Run the module."""
+    carry_out(ARGUMENTS, plan)
 
 
 if __name__ == "__main__":

@@ -35,14 +35,9 @@ options:
     description: The interpreter on the host to make the virtual environment with.
     type: str
     default: python3
-extends_documentation_fragment: wsgi.production.index
-attributes:
-  check_mode:
-    description: Tells which build it would make.
-    support: full
-  diff_mode:
-    description: Shows the digests of code and packages before and after.
-    support: full
+extends_documentation_fragment:
+  - wsgi.production.index
+  - wsgi.production.step
 """
 
 EXAMPLES = """
@@ -65,54 +60,51 @@ path:
   sample: /srv/hello/builds/3f9c2a1b7d40
 """
 
-import os
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.production.plugins.module_utils.build import Builder, Plan, interpreter_tag
-from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.build import Builder, Recipe, interpreter_tag
 from ansible_collections.wsgi.production.plugins.module_utils.installer import INDEX_OPTIONS, Index, installer
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
+from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
+from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan, Step
+
+ARGUMENTS = {
+    "name": {"type": "str", "required": True},
+    "source": {"type": "str", "required": True},
+    "content": {"type": "dict", "required": True},
+    "archive": {"type": "path"},
+    "python": {"type": "str", "default": "python3"},
+    **INDEX_OPTIONS,
+}
+
+
+def plan(module: AnsibleModule) -> Plan:
+    """Make a build. The action plugin of this name prepares the source and calls this on the host."""
+    asked = module.params
+    recipe = Recipe(asked["source"], asked["content"], interpreter_tag(asked["python"]))
+    builder = Builder(Layout(asked["name"]))
+    result: dict[str, Any] = {"build": recipe.build, "path": str(builder.builds.path(recipe.build))}
+    if builder.exists(recipe):
+        return Plan(result=result, settled=f"has build {recipe.build}")
+    if asked["archive"] is None and not module.check_mode:
+        return Plan(result={**result, "needs_archive": True})
+
+    def make() -> None:
+        tool = installer(Index(*(asked[option] for option in INDEX_OPTIONS)))
+        if tool.name == "pip":
+            module.warn("uv is not to be had from this package index: pip does the work, and takes longer")
+        builder.make(recipe, Path(asked["archive"]), asked["python"], tool)
+
+    packages = f"packages {recipe.venv}, {'there already' if builder.has_packages(recipe) else 'which are new'}"
+    return Plan([Step(f"build {recipe.build} with {packages}", make)], result)
 
 
 def main() -> None:
-    """Make a build. The action plugin of this name prepares the source and calls this on the host."""
-    module = AnsibleModule(
-        argument_spec={
-            "name": {"type": "str", "required": True},
-            "source": {"type": "str", "required": True},
-            "content": {"type": "dict", "required": True},
-            "archive": {"type": "path"},
-            "python": {"type": "str", "default": "python3"},
-            **INDEX_OPTIONS,
-        },
-        supports_check_mode=True,
-    )
-    os.umask(0o022)
-    asked = module.params
-    layout = Layout(asked["name"])
-    try:
-        plan = Plan(asked["source"], asked["content"], interpreter_tag(asked["python"]))
-        builder = Builder(layout)
-        result = {"changed": False, "build": plan.build, "path": str(builder.builds.path(plan.build))}
-        if not builder.exists(plan):
-            result.update(changed=True, msg=f"{asked['name']}: build {plan.build} of packages {plan.venv}")
-            result["diff"] = {
-                "before": "",
-                "after": f"build {plan.build}\ncode {plan.content['digest'][:12]}\npackages {plan.venv}\n",
-            }
-            if not module.check_mode:
-                if asked["archive"] is None:
-                    module.exit_json(needs_archive=True, **result)
-                index = Index(*(asked[option] for option in INDEX_OPTIONS))
-                tool = installer(index)
-                if tool.name == "pip":
-                    module.warn("uv is not to be had from this package index: pip does the work, and takes longer")
-                builder.make(plan, Path(asked["archive"]), asked["python"], tool)
-    except (Failed, OSError) as failure:
-        module.fail_json(msg=f"{asked['name']}: {failure}")
-    module.exit_json(**result)
+    """Run the module."""
+    carry_out(ARGUMENTS, plan)
 
 
 if __name__ == "__main__":

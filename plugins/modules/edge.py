@@ -13,6 +13,7 @@ description:
   - Writes the whole configuration of NGINX beside the live one, checks it there with C(nginx -t), and only then puts
     it in place.
   - Reloads NGINX when the configuration really differs, and starts it when it does not run. Never restarts it.
+  - In check mode it shows the configuration before and after, and does not ask C(nginx -t).
 options:
   sites:
     description: The sites to serve, complete, as the role C(nginx) documents them.
@@ -22,13 +23,7 @@ options:
   config:
     description: The text of C(/etc/nginx/nginx.conf). The action plugin of this module writes it; not to be given.
     type: str
-attributes:
-  check_mode:
-    description: Tells whether it would change the configuration. C(nginx -t) is not asked then.
-    support: full
-  diff_mode:
-    description: Shows the configuration before and after.
-    support: full
+extends_documentation_fragment: wsgi.production.step
 """
 
 EXAMPLES = """
@@ -44,39 +39,35 @@ EXAMPLES = """
 
 RETURN = """# The module returns nothing of its own."""
 
-import os
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.edge import Edge
-from ansible_collections.wsgi.production.plugins.module_utils.instance import Systemd
+from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
+from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan, Step
+from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
+
+ARGUMENTS = {
+    "sites": {"type": "list", "elements": "dict", "required": True},
+    "config": {"type": "str", "required": True},
+}
+
+
+def plan(module: AnsibleModule) -> Plan:
+    """Serve sites."""
+    wanted = module.params["config"]
+    edge = Edge(Systemd())
+    before = edge.text()
+    if before == wanted and edge.serves():
+        return Plan(settled="NGINX serves the sites")
+    replace = [Step(f"replace {edge.live}", lambda: edge.replace(wanted))] if before != wanted else []
+    header = str(edge.live)
+    diff = {"before_header": header, "after_header": header, "before": before, "after": wanted}
+    return Plan([*replace, Step("let NGINX take it up", edge.serve)], {"diff": diff})
 
 
 def main() -> None:
-    """Serve sites."""
-    module = AnsibleModule(
-        argument_spec={
-            "sites": {"type": "list", "elements": "dict", "required": True},
-            "config": {"type": "str", "required": True},
-        },
-        supports_check_mode=True,
-    )
-    os.umask(0o022)
-    wanted = module.params["config"]
-    edge = Edge(Systemd())
-    try:
-        before = edge.text()
-        changed = before != wanted or not edge.serves()
-        if changed and not module.check_mode:
-            if before != wanted:
-                edge.replace(wanted)
-            edge.serve()
-    except (Failed, OSError) as failure:
-        module.fail_json(msg=str(failure))
-    header = str(edge.live)
-    diff = {"before_header": header, "after_header": header, "before": before, "after": wanted}
-    module.exit_json(changed=changed, diff=diff)
+    """Run the module."""
+    carry_out(ARGUMENTS, plan)
 
 
 if __name__ == "__main__":

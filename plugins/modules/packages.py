@@ -18,10 +18,7 @@ options:
     type: list
     elements: str
     required: true
-attributes:
-  check_mode:
-    description: Tells which packages it would install.
-    support: full
+extends_documentation_fragment: wsgi.production.step
 """
 
 EXAMPLES = """
@@ -41,22 +38,22 @@ installed:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.production.plugins.module_utils import packages
-from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
+from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan, Step
+
+ARGUMENTS = {"names": {"type": "list", "elements": "str", "required": True}}
+
+
+def plan(module: AnsibleModule) -> Plan:
+    """Install packages."""
+    missing = packages.missing(module.params["names"])
+    steps = [Step(f"install {', '.join(missing)}", lambda: packages.install(missing))] if missing else []
+    return Plan(steps, {"installed": missing}, settled="all packages are there")
 
 
 def main() -> None:
-    """Install packages."""
-    module = AnsibleModule(
-        argument_spec={"names": {"type": "list", "elements": "str", "required": True}},
-        supports_check_mode=True,
-    )
-    try:
-        missing = packages.missing(module.params["names"])
-        if missing and not module.check_mode:
-            packages.install(missing)
-    except (Failed, OSError) as failure:
-        module.fail_json(msg=str(failure))
-    module.exit_json(changed=bool(missing), installed=missing)
+    """Run the module."""
+    carry_out(ARGUMENTS, plan)
 
 
 if __name__ == "__main__":

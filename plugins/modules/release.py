@@ -42,18 +42,71 @@ options:
     description: The seconds within which the application must have been imported.
     type: int
     required: true
-  env:
-    description: The application's environment variables.
+  probe:
+    description: What the instance must answer before it may go live; the role C(uwsgi) documents the defaults.
     type: dict
     default: {}
-extends_documentation_fragment: wsgi.production.index
-attributes:
-  check_mode:
-    description: Tells which release it would make.
-    support: full
-  diff_mode:
-    description: Shows C(uwsgi.ini) of the live release and of the new one, and which variables differ.
-    support: full
+    suboptions:
+      path:
+        description: The path to ask for.
+        type: str
+      host:
+        description: The host name to ask for.
+        type: str
+      status:
+        description: The statuses that pass.
+        type: list
+        elements: int
+      text:
+        description: A text that must occur in the answer.
+        type: str
+      timeout:
+        description: The seconds to wait for one answer.
+        type: int
+      tries:
+        description: How often to ask.
+        type: int
+      interval:
+        description: The seconds from one try to the next.
+        type: int
+  options:
+    description: Further options of uWSGI, by their names.
+    type: dict
+    default: {}
+  memory_max:
+    description: The memory that the instance may take, as systemd's C(MemoryMax). Empty for no limit.
+    type: str
+    default: ""
+  cpu_quota:
+    description: The processor time that the instance may take, as systemd's C(CPUQuota). Empty for no limit.
+    type: str
+    default: ""
+  tasks_max:
+    description: How many processes and threads the instance may have. Unset, systemd's own limit.
+    type: int
+  memory_deny_write_execute:
+    description: Whether memory may never be both writable and executable.
+    type: bool
+    default: false
+  address_families:
+    description: The kinds of sockets that the application may open.
+    type: list
+    elements: str
+    default: [AF_UNIX, AF_INET, AF_INET6, AF_NETLINK]
+  networks:
+    description: The only networks that the application may reach or be reached from. Empty for no restriction.
+    type: list
+    elements: str
+    default: []
+  env:
+    description:
+      - The application's environment variables, a dictionary. It comes to the host as one text, which is neither
+        logged nor shown.
+    type: raw
+    default: {}
+extends_documentation_fragment:
+  - wsgi.production.index
+  - wsgi.production.step
 """
 
 EXAMPLES = """
@@ -75,8 +128,10 @@ release:
   sample: 81d0e77c2b6f
 """
 
-import os
+import json
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -84,59 +139,78 @@ from ansible_collections.wsgi.production.plugins.module_utils import rules
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.installer import INDEX_OPTIONS, Index
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
+from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
+from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan, Step
+from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
 from ansible_collections.wsgi.production.plugins.module_utils.release import Data, Host, Release, Settings
+
+FAMILIES = ["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"]
+
+# What is not given has the default of `Probe`.
+PROBE: dict[str, dict[str, Any]] = {
+    "path": {"type": "str"},
+    "host": {"type": "str"},
+    "status": {"type": "list", "elements": "int"},
+    "text": {"type": "str"},
+    "timeout": {"type": "int"},
+    "tries": {"type": "int"},
+    "interval": {"type": "int"},
+}
+
+# What the module and `Settings` name alike.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "callable": {"type": "str", "required": True},
+    "package": {"type": "str", "choices": ["pyuwsgi", "uwsgi"], "required": True},
+    "processes": {"type": "raw"},
+    "harakiri": {"type": "int", "required": True},
+    "start_timeout": {"type": "int", "required": True},
+    "options": {"type": "dict", "default": {}},
+    "memory_max": {"type": "str", "default": ""},
+    "cpu_quota": {"type": "str", "default": ""},
+    "tasks_max": {"type": "int"},
+    "memory_deny_write_execute": {"type": "bool", "default": False},
+    "address_families": {"type": "list", "elements": "str", "default": FAMILIES},
+    "networks": {"type": "list", "elements": "str", "default": []},
+}
+
+ARGUMENTS = {
+    "name": {"type": "str", "required": True},
+    "build": {"type": "path", "required": True},
+    "probe": {"type": "dict", "default": {}, "options": PROBE},
+    # A text, for Ansible masks each value of a secret dictionary wherever it occurs, be it "1".
+    "env": {"type": "raw", "default": {}, "no_log": True},
+    **SETTINGS,
+    **INDEX_OPTIONS,
+}
+
+
+def plan(module: AnsibleModule) -> Plan:
+    """Make a release."""
+    asked = dict(module.params)
+    asked["probe"] = {key: value for key, value in asked["probe"].items() if value is not None}
+    with suppress(TypeError, ValueError):
+        asked["env"] = json.loads(asked["env"])
+    wrong = rules.objections({"name": rules.name, **rules.RUN, **rules.HARDENING}, asked)
+    if wrong:
+        raise Failed("; ".join(wrong))
+    settings = Settings(
+        env=asked["env"], probe=Probe(**asked["probe"]), **{setting: asked[setting] for setting in SETTINGS}
+    )
+    layout, build = Layout(asked["name"]), Path(asked["build"])
+    release = Release(layout, build, settings, Host.read(build))
+    data = Data(layout)
+    index = Index(*(asked[option] for option in INDEX_OPTIONS))
+    steps = [] if data.is_right() else [Step(f"make {data.path}", data.make)]
+    result: dict[str, Any] = {"release": release.id}
+    if not release.exists():
+        steps.append(Step(f"make release {release.id} of build {build.name}", lambda: release.make(index)))
+        result["diff"] = release.difference_from_live()
+    return Plan(steps, result, settled=f"has release {release.id}")
 
 
 def main() -> None:
-    """Make a release."""
-    module = AnsibleModule(
-        argument_spec={
-            "name": {"type": "str", "required": True},
-            "build": {"type": "path", "required": True},
-            "callable": {"type": "str", "required": True},
-            "package": {"type": "str", "choices": ["pyuwsgi", "uwsgi"], "required": True},
-            "processes": {"type": "raw"},
-            "harakiri": {"type": "int", "required": True},
-            "start_timeout": {"type": "int", "required": True},
-            "env": {"type": "dict", "default": {}},
-            **INDEX_OPTIONS,
-        },
-        supports_check_mode=True,
-    )
-    os.umask(0o022)
-    asked = module.params
-    # What the task prints of its arguments: the names of the variables, never their values.
-    invocation = {"module_args": {**asked, "env": sorted(asked["env"])}}
-    wrong = rules.objections({"name": rules.name, **rules.RUN}, asked)
-    if wrong:
-        module.fail_json(msg=f"{asked['name']}: " + "; ".join(wrong), invocation=invocation)
-    settings = Settings(
-        callable=asked["callable"],
-        package=asked["package"],
-        processes=asked["processes"],
-        harakiri=asked["harakiri"],
-        start_timeout=asked["start_timeout"],
-        env=asked["env"],
-    )
-    layout, build = Layout(asked["name"]), Path(asked["build"])
-    try:
-        release = Release(layout, build, settings, Host.read(build))
-        data = Data(layout)
-        index = Index(*(asked[option] for option in INDEX_OPTIONS))
-        steps = [] if data.is_right() else [data.make]
-        steps += [] if release.exists() else [lambda: release.make(index)]
-        if not module.check_mode:
-            for step in steps:
-                step()
-    except (Failed, OSError) as failure:
-        module.fail_json(msg=f"{asked['name']}: {failure}", invocation=invocation)
-    module.exit_json(
-        changed=bool(steps),
-        release=release.id,
-        diff=release.difference_from_live() if steps else {},
-        msg=f"{asked['name']}: {'release' if steps else 'has release'} {release.id}",
-        invocation=invocation,
-    )
+    """Run the module."""
+    carry_out(ARGUMENTS, plan)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 DOCUMENTATION = """
 module: switch
-short_description: Makes a booted release live and retires the one before it
+short_description: Makes a booted release live
 version_added: 0.1.0
 author: The wsgi.production authors
 description:
   - Renames C(/srv/<name>/current), from where on all new requests reach the release, and opens the TCP ports.
-  - The instance before it ends when it has answered its last request. The module does not wait for that.
+  - The instance before it goes on running until M(wsgi.production.retire) lets it end, so that
+    M(wsgi.production.back) can return to it at once.
 options:
   name:
     description: The name of the application.
@@ -29,13 +30,7 @@ options:
     description: An address and port that speak HTTP. Empty for none.
     type: str
     default: ""
-attributes:
-  check_mode:
-    description: Tells whether it would switch, and from what to what.
-    support: full
-  diff_mode:
-    description: Shows the live release before and after.
-    support: full
+extends_documentation_fragment: wsgi.production.step
 """
 
 EXAMPLES = """
@@ -46,6 +41,10 @@ EXAMPLES = """
 """
 
 RETURN = """
+name:
+  description: The name of the application.
+  returned: success
+  type: str
 live:
   description: The release that is live now.
   returned: success
@@ -56,56 +55,53 @@ previous:
   returned: success
   type: str
   sample: 5c0a9be1f3d2
+probe:
+  description: What the release has to answer, for M(wsgi.production.verify). Empty while the host lacks the release.
+  returned: success
+  type: dict
 """
-
-import os
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.production.plugins.module_utils import rules
+from ansible_collections.wsgi.production.plugins.module_utils.application import Application
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.module_utils.instance import Door, Instance, Systemd
 from ansible_collections.wsgi.production.plugins.module_utils.layout import LINKS, Layout
+from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
+from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
+from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
+
+ARGUMENTS = {
+    "name": {"type": "str", "required": True},
+    "release": {"type": "str", "required": True},
+    "listen_uwsgi": {"type": "str", "default": ""},
+    "listen_http": {"type": "str", "default": ""},
+}
+
+
+def plan(module: AnsibleModule) -> Plan:
+    """Switch to a release."""
+    asked = module.params
+    wrong = rules.objections({key: rules.RUN[key] for key in ("listen_http", "listen_uwsgi")}, asked)
+    if wrong:
+        raise Failed("; ".join(wrong))
+    layout, release = Layout(asked["name"]), asked["release"]
+    app = Application(layout, Systemd())
+    before = layout.live()
+    steps = app.switch(release) + app.open_doors({protocol: asked[f"listen_{protocol}"] for protocol in LINKS})
+    manifest = app.releases.manifest(release) or {}
+    result = {
+        "name": layout.name,
+        "live": before if module.check_mode else release,
+        "previous": before,
+        "probe": manifest.get("probe", {}),
+    }
+    return Plan(steps, result, settled=f"{release} is live")
 
 
 def main() -> None:
-    """Switch to a release."""
-    module = AnsibleModule(
-        argument_spec={
-            "name": {"type": "str", "required": True},
-            "release": {"type": "str", "required": True},
-            "listen_uwsgi": {"type": "str", "default": ""},
-            "listen_http": {"type": "str", "default": ""},
-        },
-        supports_check_mode=True,
-    )
-    os.umask(0o022)
-    asked = module.params
-    name, release = asked["name"], asked["release"]
-    wrong = rules.objections({key: rules.RUN[key] for key in ("listen_http", "listen_uwsgi")}, asked)
-    if wrong:
-        module.fail_json(msg=f"{name}: " + "; ".join(wrong))
-    layout, systemd = Layout(name), Systemd()
-    instance = Instance(layout, release, systemd)
-    before = layout.live()
-    doors = [Door(layout, protocol, asked[f"listen_{protocol}"], systemd) for protocol in LINKS]
-    try:
-        steps = [] if instance.is_live() else [instance.switch]
-        steps += [door.put_right for door in doors if not door.is_right()]
-        steps += [other.retire for other in instance.others()]
-        if not module.check_mode:
-            for step in steps:
-                step()
-    except (Failed, OSError) as failure:
-        module.fail_json(msg=f"{name}: {failure}")
-    changed = bool(steps)
-    module.exit_json(
-        changed=changed,
-        live=before if module.check_mode else release,
-        previous=before,
-        diff={"before": f"current -> {before}\n", "after": f"current -> {release}\n"},
-        msg=f"{name}: {'switch from ' + str(before) + ' to' if changed else 'live is'} {release}",
-    )
+    """Run the module."""
+    carry_out(ARGUMENTS, plan)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import cache
 from ipaddress import ip_address
@@ -32,6 +33,9 @@ SECTIONS = {
 REQUIRED_SECTIONS = {"build", "run"}
 
 SUPPORTED = {"Debian": ("12", "13"), "Ubuntu": ("24.04",)}
+
+# Where the edge listens, seen from its own host.
+EDGE = "127.0.0.1:80"
 
 # Seconds that NGINX waits for an answer longer than uWSGI does.
 HARAKIRI_TO_READ_TIMEOUT = 5
@@ -127,6 +131,26 @@ def sites(apps: list[dict[str, Any]], host: str, app_servers: list[str], hostvar
     return found
 
 
+def fronts(apps: list[dict[str, Any]], host: str, groups: Any, hostvars: Any) -> list[dict[str, Any]]:
+    """Return the front doors at which `host` has to see its applications healthy.
+
+    On a load balancer that is its NGINX, on any other app server the port that it opens to them. What to ask there
+    is what the release says that went live, be it an older one: `uwsgi_switched` of this host, or of an app server.
+    """
+    servers = [host] if host in groups["app_servers"] else groups["app_servers"]
+    found_on: list[list[dict[str, Any]]] = [
+        hostvars[server].get("uwsgi_switched", {}).get("results", []) for server in servers
+    ]
+    switched: list[dict[str, Any]] = next(filter(None, found_on), [])
+    probes = {one["name"]: one["probe"] for one in switched}
+    found = []
+    for app in apps:
+        address = EDGE if host in groups["load_balancers"] and app.get("serve") else app["run"].get("listen_http")
+        if app["name"] in probes and address and (address == EDGE or host in groups["app_servers"]):
+            found.append({"name": app["name"], "address": address, "probe": probes[app["name"]]})
+    return found
+
+
 def _address(host: str, variables: Any, port: int) -> str:
     """Return where a load balancer reaches a port of `host`: as the inventory says, else as Ansible does."""
     address = str(variables.get("wsgi_address") or variables.get("ansible_host") or host)
@@ -163,20 +187,40 @@ class Entry:
     def _read(self, section: str, values: Any) -> None:
         """Read a section: its keys, then each value's type, then what else the value must be."""
         spec = section_spec(section)
-        if not isinstance(values, dict):
-            self.objections.append(f"{section}: {values!r}: write a dictionary of {', '.join(spec)}")
-            return
-        required = {key for key, option in spec.items() if option.get("required")}
-        self.objections += [f"{section}.{sentence}" for sentence in _keys(values, list(spec), required)]
-        for key in [key for key in values if key in spec]:
-            try:
-                value = with_defaults({key: values[key]}, {key: spec[key]})[key]
-            except Failed as failure:
-                value = "" if key in rules.SECRET else f"{values[key]!r}: "
-                self.objections.append(f"{section}.{key}: {value}{failure}")
-                continue
+        self.objections += _typed(section, values, spec)
+        for key, value in _fitting(values, spec).items():
             self.sections[section][key] = value
             self.objections += [f"{section}.{sentence}" for sentence in _value(section, key, value)]
+
+
+def _typed(where: str, values: Any, spec: dict[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each key in `values` that is not known, is missing, or cannot have its type."""
+    if not isinstance(values, dict):
+        yield f"{where}: {values!r}: write a dictionary of {', '.join(spec)}"
+        return
+    required = {key for key, option in spec.items() if option.get("required")}
+    yield from (f"{where}.{sentence}" for sentence in _keys(values, list(spec), required))
+    for key in [key for key in values if key in spec]:
+        if "options" in spec[key]:
+            yield from _typed(f"{where}.{key}", values[key], spec[key]["options"])
+            continue
+        try:
+            with_defaults({key: values[key]}, {key: spec[key]})
+        except Failed as failure:
+            value = "" if key in rules.SECRET else f"{values[key]!r}: "
+            yield f"{where}.{key}: {value}{failure}"
+
+
+def _fitting(values: Any, spec: dict[str, Any]) -> dict[str, Any]:
+    """Return those of `values` that can have their types, in them."""
+    found: dict[str, Any] = {}
+    for key in [key for key in values if key in spec] if isinstance(values, dict) else []:
+        if "options" in spec[key]:
+            found[key] = _fitting(values[key], spec[key]["options"])
+            continue
+        with suppress(Failed):
+            found[key] = with_defaults({key: values[key]}, {key: spec[key]})[key]
+    return found
 
 
 def _value(section: str, key: str, value: Any) -> Iterator[str]:
@@ -231,4 +275,9 @@ def _plain(value: Any) -> Any:
 def _for_validator(spec: dict[str, Any]) -> dict[str, Any]:
     """Return `spec` without what documents it, as the validator wants it."""
     wanted = ("type", "elements", "required", "default", "choices")
-    return {key: {word: option[word] for word in wanted if word in option} for key, option in spec.items()}
+    found = {}
+    for key, option in spec.items():
+        found[key] = {word: option[word] for word in wanted if word in option}
+        if "options" in option:
+            found[key]["options"] = _for_validator(option["options"])
+    return found

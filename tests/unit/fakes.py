@@ -1,17 +1,25 @@
-"""What stands in for systemd in the tests, as strict as the real one."""
+"""What stands in for systemd, for applications and for Ansible in the tests, as strict as the real ones."""
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.module_utils.instance import Systemd
+from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
+from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan, Step
+from ansible_collections.wsgi.production.plugins.module_utils.probe import Answer, Ask, Probe
+from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
 
 
 class FakeSystemd(Systemd):
     """A systemd that runs nothing, and like the real one refuses what has no unit file.
 
-    `broken` are the units that do not start; `calls` is all that it was told to do.
+    `broken` are the units that do not start, `slow` those that take too long for it; `calls` is all that it was told
+    to do.
     """
 
     def __init__(self, units: Path) -> None:
@@ -19,6 +27,7 @@ class FakeSystemd(Systemd):
         self.states: dict[str, str] = {}
         self.enabled: set[str] = set()
         self.broken: set[str] = set()
+        self.slow: set[str] = set()
         self.calls: list[str] = []
 
     def reload(self) -> None:
@@ -26,19 +35,31 @@ class FakeSystemd(Systemd):
         self.calls.append("reload")
 
     def start(self, *units: str) -> None:
-        """Let `units` be active, up to one that is broken."""
+        """Let `units` be active, up to one that does not start."""
         self._told("start", *units)
         for unit in units:
-            if unit in self.broken:
+            if unit in self.broken | self.slow:
                 self.states[unit] = "failed"
                 raise Failed(f"could not start {unit}")
             self.states[unit] = "active"
 
     def stop(self, *units: str, wait: bool = True) -> None:
-        """Let `units` be inactive, or on their way to it."""
+        """Let those of `units` that have not ended be inactive, or on their way to it."""
         self._told("stop" if wait else "stop --no-block", *units)
         for unit in units:
-            self.states[unit] = "inactive" if wait else "deactivating"
+            if self.states.get(unit) not in (None, "inactive", "failed"):
+                self.states[unit] = "inactive" if wait else "deactivating"
+
+    def kill(self, *units: str) -> None:
+        """Let `units` be over at once, which is a failure of what had to be killed."""
+        self._told("kill", *units)
+        self.states.update(dict.fromkeys(units, "inactive"))
+        self.states[units[-1]] = "failed"
+
+    def clear(self, *units: str) -> None:
+        """Let `units` not have failed."""
+        self._named("clear", *units)
+        self.states.update({unit: "inactive" for unit in units if self.states.get(unit) == "failed"})
 
     def enable(self, *units: str) -> None:
         """Let `units` be enabled."""
@@ -50,11 +71,16 @@ class FakeSystemd(Systemd):
         self._told("disable", *units)
         self.enabled.difference_update(units)
 
+    def look_at(self, *units: str) -> None:
+        """Do nothing: asking costs nothing here."""
+
     def properties(self, unit: str, *names: str) -> list[str]:
         """Return the state of `unit`."""
         known = {
             "ActiveState": self.states.get(unit, "inactive"),
             "UnitFileState": "enabled" if unit in self.enabled else "disabled",
+            "Result": "timeout" if unit in self.slow else "exit-code" if unit in self.broken else "success",
+            "TimeoutStartUSec": "1min",
         }
         return [known[name] for name in names]
 
@@ -62,8 +88,100 @@ class FakeSystemd(Systemd):
         """Return a text that only this unit has."""
         return f"the log of {unit}"
 
-    def _told(self, verb: str, *units: str) -> None:
+    def _named(self, verb: str, *units: str) -> None:
         self.calls.append(" ".join([verb, *units]))
+        if not units:
+            raise Failed("Too few arguments.")
+
+    def _told(self, verb: str, *units: str) -> None:
+        self._named(verb, *units)
         for unit in units:
             if not (self.units / unit).exists():
                 raise Failed(f"Unit {unit} not loaded.")
+
+
+class FakeApps:
+    """The applications of a host, which answer at the sockets of their instances unless they are `sick`.
+
+    `asked` are the releases that were asked, `sick` those whose answer no probe accepts.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.sick: set[str] = set()
+
+    def at(self, socket: Path) -> Ask:
+        """Take the place of `over_uwsgi`."""
+
+        def ask(probe: Probe) -> Answer:
+            self.asked.append(socket.stem)
+            return Answer(500 if socket.stem in self.sick else 200, b"")
+
+        return ask
+
+
+class FakeModule:
+    """Stands in for Ansible's: leaving it with a `result` raises SystemExit as the real one does."""
+
+    def __init__(self, check_mode: bool = False, **params: Any) -> None:
+        self.check_mode = check_mode
+        self.params: dict[str, Any] = {"run": None, **params}
+        self.result: dict[str, Any] = {}
+        self.warnings: list[str] = []
+
+    def warn(self, warning: str) -> None:
+        """Remember a warning."""
+        self.warnings.append(warning)
+
+    def exit_json(self, **result: Any) -> None:
+        """End in success."""
+        self.result = result
+        raise SystemExit(0)
+
+    def fail_json(self, **result: Any) -> None:
+        """End in failure."""
+        self.result = {"failed": True, **result}
+        raise SystemExit(1)
+
+
+def make_release(layout: Layout, release: str, *, sealed: bool = True, build: str = "b1", **manifest: Any) -> Path:
+    """Make the release that `manifest` describes; without its seal it is as a killed run left it."""
+    path = layout.releases / release
+    if path.exists():
+        shutil.rmtree(path)
+    path.mkdir(parents=True)
+    for kind in ("socket", "service"):
+        (path / f"instance.{kind}").write_text(f"the {kind} of {release}")
+    os.symlink(f"../../builds/{build}", path / "build")
+    if sealed:
+        known = {
+            "created": "2026-01-01T00:00:00+00:00",
+            "source": "app",
+            "commit": "c0ffee",
+            "packages": "v1",
+            "callable": "main:app",
+        }
+        text = json.dumps({**known, "server": "s1", "probe": {"tries": 1}, **manifest})
+        (path / "manifest.json").write_text(text)
+    return path
+
+
+def make_build(layout: Layout, build: str, venv: str) -> None:
+    """Make a build whose packages are in `venv`, both complete."""
+    for path in (layout.builds / build, layout.venvs / venv):
+        if path.exists():
+            shutil.rmtree(path)
+        path.mkdir(parents=True)
+        (path / "manifest.json").write_text("{}")
+    os.symlink(f"../../venvs/{venv}", layout.builds / build / "venv")
+
+
+def say(steps: list[Step]) -> list[str]:
+    """Return what `steps` say."""
+    return [step.says for step in steps]
+
+
+def take(steps: list[Step]) -> list[str]:
+    """Take `steps`, and return what they said."""
+    Plan(steps).take()
+    return say(steps)

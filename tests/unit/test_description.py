@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
 from ansible_collections.wsgi.production.plugins.plugin_utils import description
 
 HERE = "wsgi_apps[0] (hello): "
@@ -50,6 +51,12 @@ def without(entry: dict[str, Any], key: str) -> dict[str, Any]:
     return other
 
 
+def nested(key: str, value: Any) -> tuple[str, Any]:
+    """Return the key of `run` that `key`, such as `run.probe.path`, lies in, and what to set it to."""
+    _, section, last = key.split(".")
+    return f"run.{section}", {last: value}
+
+
 def second(entry: dict[str, Any]) -> dict[str, Any]:
     """Return an entry that can stand beside `entry`."""
     other = changed(entry, "name", "world")
@@ -76,7 +83,29 @@ def test_an_entry_with_all_there_is_has_no_objection(entry: dict[str, Any]) -> N
         listen_uwsgi="127.0.0.1:9001",
         listen_http="0.0.0.0:9000",
         package="uwsgi",
+        probe={
+            "path": "/health?deep=1",
+            "host": "hello.example.org:8080",
+            "status": [200, 204],
+            "text": "fine",
+            "timeout": 2,
+            "tries": 3,
+            "interval": 4,
+        },
+        keep=2,
+        options={"max-requests": 5000, "lazy-apps": True, "route": ["a", "b"]},
+        memory_max="512M",
+        cpu_quota="150%",
+        tasks_max=64,
+        hardening={
+            "memory_deny_write_execute": True,
+            "address_families": ["AF_UNIX", "AF_INET"],
+            "networks": ["10.0.0.0/8", "192.0.2.10"],
+        },
     )
+    assert set(entry["run"]) == set(description.section_spec("run"))
+    for key in ("probe", "hardening"):
+        assert set(entry["run"][key]) == set(description.section_spec("run")[key]["options"])
     assert description.objections([entry]) == []
 
 
@@ -125,6 +154,7 @@ def test_what_is_there_without_a_value_is_named(
         ("run.harakirri", "did you mean harakiri?"),
         ("run.processors", "did you mean processes?"),
         ("run.zzz", "known are callable, processes, harakiri"),
+        ("run.memory", "did you mean memory_max?"),
         ("serve.server_name", "did you mean server_names?"),
         # These belong to the input of a role, and the playbook gives them.
         ("run.build", "known are callable"),
@@ -133,6 +163,66 @@ def test_what_is_there_without_a_value_is_named(
 )
 def test_an_unknown_key_is_refused_with_the_nearest_known_one(entry: dict[str, Any], key: str, advice: str) -> None:
     assert only([changed(entry, key, "x")]).startswith(f"{HERE}{key}: 'x': there is no such key; {advice}")
+
+
+@pytest.mark.parametrize(
+    ("key", "advice"),
+    [
+        ("run.probe.paht", "did you mean path?"),
+        ("run.probe.trys", "did you mean tries?"),
+        ("run.probe.zzz", "known are path, host, status, text, timeout, tries, interval"),
+        ("run.hardening.network", "did you mean networks?"),
+        ("run.hardening.memory_deny_write", "did you mean memory_deny_write_execute?"),
+        ("run.hardening.zzz", "known are memory_deny_write_execute, address_families, networks"),
+    ],
+)
+def test_an_unknown_key_of_a_section_in_a_section_is_refused_too(entry: dict[str, Any], key: str, advice: str) -> None:
+    sentence = only([changed(entry, *nested(key, "x"))])
+    assert sentence == f"{HERE}{key}: 'x': there is no such key; {advice}"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "advice"),
+    [
+        ("run.probe.path", "health", "write a path that begins with /"),
+        ("run.probe.host", "https://hello.example.org", "that is not a host name"),
+        ("run.probe.status", "fine", "int"),
+        ("run.probe.status", [200, 700], "700 is no status of HTTP"),
+        ("run.probe.text", "two\nlines", "write it in one line"),
+        ("run.probe.timeout", 0, "write a number above zero"),
+        ("run.probe.timeout", "soon", "int"),
+        ("run.probe.tries", -1, "write a number above zero"),
+        ("run.probe.interval", 0.5, "int"),
+        ("run.hardening.memory_deny_write_execute", "perhaps", "bool"),
+        ("run.hardening.address_families", ["inet"], "write such as AF_INET"),
+        ("run.hardening.address_families", ["AF_INET"], "AF_UNIX is missing"),
+        ("run.hardening.networks", ["everywhere"], "write such as 10.0.0.0/8"),
+        ("run.hardening.networks", {"a": "b"}, "list"),
+    ],
+)
+def test_a_value_of_a_section_in_a_section_is_refused_with_what_to_do(
+    entry: dict[str, Any], key: str, value: Any, advice: str
+) -> None:
+    sentence = only([changed(entry, *nested(key, value))])
+    assert sentence.startswith(f"{HERE}{key}: {value!r}: ")
+    assert advice in sentence
+
+
+@pytest.mark.parametrize("key", ["run.probe", "run.hardening"])
+@pytest.mark.parametrize("value", [None, "x", 5, True, ["path"]])
+def test_a_section_in_a_section_is_a_dictionary(entry: dict[str, Any], key: str, value: Any) -> None:
+    assert only([changed(entry, key, value)]).startswith(f"{HERE}{key}: {value!r}: write a dictionary of ")
+
+
+def test_each_thing_that_is_wrong_in_a_section_in_a_section_has_its_sentence(entry: dict[str, Any]) -> None:
+    entry["run"].update(probe={"path": "health", "tries": 0, "paht": 1}, hardening={"networks": ["x"]})
+    found = description.objections([entry])
+    assert sorted(sentence.split(": ")[1] for sentence in found) == [
+        "run.hardening.networks",
+        "run.probe.paht",
+        "run.probe.path",
+        "run.probe.tries",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -158,6 +248,13 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(entry: dict[str, A
         ("run.listen_http", "9000", "such as 0.0.0.0:9000"),
         ("run.listen_http", "localhost:9000", "such as 0.0.0.0:9000"),
         ("run.package", "gunicorn", "one of: pyuwsgi, uwsgi"),
+        ("run.keep", 1, "write 2 or more"),
+        ("run.keep", "all", "int"),
+        ("run.options", {"harakiri": 5}, "use the setting of that name"),
+        ("run.options", ["lazy-apps"], "dict"),
+        ("run.memory_max", "much", "write an amount such as 512M"),
+        ("run.cpu_quota", 1.5, "write the share of one processor"),
+        ("run.tasks_max", 0, "write a number above zero"),
         ("serve", "hello.example.org", "write a dictionary of server_names"),
         ("serve.server_names", [], "write at least one host name"),
         ("serve.server_names", {"a": "b"}, "list"),
@@ -174,10 +271,23 @@ def test_a_value_that_could_not_work_is_refused_with_what_to_do(
 
 KEYS = ["name", "build", "build.source", "run", *(f"run.{key}" for key in description.section_spec("run"))]
 KEYS += ["serve", "serve.server_names"]
+INNER = [
+    f"run.{section}.{key}"
+    for section in ("probe", "hardening")
+    for key in description.section_spec("run")[section]["options"]
+]
+VALUES: list[Any] = [None, "", "x", 0, 5, 1.5, True, [], [[]], [{}], [None], {}, {"a": []}, {1: 2}]
+
+
+@pytest.mark.parametrize("key", INNER)
+@pytest.mark.parametrize("value", VALUES)
+def test_no_value_whatever_inside_a_section_breaks_the_check(entry: dict[str, Any], key: str, value: Any) -> None:
+    found = description.objections([changed(entry, *nested(key, value))])
+    assert [sentence for sentence in found if not sentence.startswith(f"{HERE}{key}")] == []
 
 
 @pytest.mark.parametrize("key", KEYS)
-@pytest.mark.parametrize("value", [None, "", "x", 0, 5, 1.5, True, [], [[]], [{}], [None], {}, {"a": []}, {1: 2}])
+@pytest.mark.parametrize("value", VALUES)
 def test_no_value_whatever_breaks_the_check(entry: dict[str, Any], key: str, value: Any) -> None:
     found = description.objections([changed(entry, key, value)])
     assert [sentence for sentence in found if not sentence.startswith("wsgi_apps")] == []
@@ -288,6 +398,23 @@ def test_defaults_and_types_are_those_of_the_role() -> None:
     assert values["env"] == {}
 
 
+@pytest.mark.parametrize("given", [{}, {"probe": {}, "hardening": {}}])
+def test_a_section_in_a_section_has_all_of_its_defaults(given: dict[str, Any]) -> None:
+    values = description.with_defaults({"callable": "main:app", **given}, description.section_spec("run"))
+    assert values["probe"] == Probe().as_dict()
+    assert values["hardening"] == {
+        "memory_deny_write_execute": False,
+        "address_families": ["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"],
+        "networks": [],
+    }
+
+
+def test_what_is_given_of_a_section_in_a_section_stands_beside_its_defaults() -> None:
+    given = {"callable": "main:app", "probe": {"path": "/health", "tries": "9"}}
+    values = description.with_defaults(given, description.section_spec("run"))
+    assert values["probe"] == Probe("/health", tries=9).as_dict()
+
+
 def test_a_value_that_cannot_have_its_type_is_an_error_that_names_the_key() -> None:
     with pytest.raises(Failed, match="harakiri"):
         description.with_defaults({"callable": "main:app", "harakiri": "soon"}, description.section_spec("run"))
@@ -373,3 +500,63 @@ def test_nginx_waits_longer_than_uwsgi(entry: dict[str, Any], harakiri: Any) -> 
 
 def test_an_application_without_nginx_is_no_site(entry: dict[str, Any]) -> None:
     assert description.sites([without(entry, "serve")], "app1", ["app1"], HOSTS) == []
+
+
+HELLO, WORLD = {"host": "hello.example.org", "path": "/health"}, {"host": "world.example.org"}
+GROUPS = {"app_servers": ["app1", "app2"], "load_balancers": ["lb"]}
+TOGETHER = {"app_servers": ["app1", "app2"], "load_balancers": ["app1"]}
+
+
+def switched(**probes: dict[str, Any]) -> dict[str, Any]:
+    """Return the variables of a host on which applications went live that have `probes`."""
+    return {"uwsgi_switched": {"results": [{"name": name, "probe": probe} for name, probe in probes.items()]}}
+
+
+def test_a_load_balancer_asks_at_its_nginx_what_the_app_servers_say_went_live(entry: dict[str, Any]) -> None:
+    hosts = {"app1": switched(hello=HELLO), "app2": switched(hello=HELLO), "lb": {}}
+    with_port = changed(entry, "run.listen_http", "0.0.0.0:9000")
+    assert description.fronts([with_port], "lb", GROUPS, hosts) == [
+        {"name": "hello", "address": "127.0.0.1:80", "probe": HELLO}
+    ]
+
+
+def test_an_app_server_asks_at_the_port_that_it_opens(entry: dict[str, Any]) -> None:
+    hosts = {"app1": switched(hello=WORLD), "app2": switched(hello=HELLO), "lb": {}}
+    with_port = changed(entry, "run.listen_http", "0.0.0.0:9000")
+    assert description.fronts([with_port], "app2", GROUPS, hosts) == [
+        {"name": "hello", "address": "0.0.0.0:9000", "probe": HELLO}
+    ]
+
+
+def test_a_load_balancer_that_is_an_app_server_asks_at_its_nginx(entry: dict[str, Any]) -> None:
+    with_port = changed(entry, "run.listen_http", "0.0.0.0:9000")
+    (front,) = description.fronts([with_port], "app1", TOGETHER, {"app1": switched(hello=HELLO)})
+    assert front["address"] == "127.0.0.1:80"
+
+
+def test_an_app_server_without_a_port_of_its_own_has_no_front_door(entry: dict[str, Any]) -> None:
+    assert description.fronts([entry], "app2", TOGETHER, {"app2": switched(hello=HELLO)}) == []
+
+
+def test_an_application_without_nginx_is_asked_where_its_port_is(entry: dict[str, Any]) -> None:
+    alone = changed(without(entry, "serve"), "run.listen_http", "127.0.0.1:9000")
+    hosts = {"app1": switched(hello=HELLO), "app2": {}, "lb": {}}
+    (front,) = description.fronts([alone], "app1", TOGETHER, hosts)
+    assert front["address"] == "127.0.0.1:9000"
+    assert description.fronts([alone], "lb", GROUPS, hosts) == []
+
+
+@pytest.mark.parametrize("variables", [{}, switched(), switched(world=WORLD), {"uwsgi_switched": {"skipped": True}}])
+def test_what_did_not_go_live_is_not_asked_for(entry: dict[str, Any], variables: dict[str, Any]) -> None:
+    assert description.fronts([entry], "app1", TOGETHER, {"app1": variables}) == []
+
+
+def test_each_application_is_asked_its_own(entry: dict[str, Any]) -> None:
+    hosts = {"app1": switched(world=WORLD, hello=HELLO)}
+    found = description.fronts([entry, second(entry)], "app1", TOGETHER, hosts)
+    assert [(front["name"], front["probe"]) for front in found] == [("hello", HELLO), ("world", WORLD)]
+
+
+def test_a_load_balancer_asks_even_if_the_first_app_server_has_no_part_in_the_run(entry: dict[str, Any]) -> None:
+    hosts = {"app1": {}, "app2": switched(hello=HELLO), "lb": {}}
+    assert len(description.fronts([entry], "lb", GROUPS, hosts)) == 1

@@ -1,44 +1,51 @@
-"""What an instance, the switch to it and the doors to what is live promise."""
+"""What an instance promises."""
 
 from __future__ import annotations
 
 import os
-import re
+import time
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.wsgi.production.plugins.module_utils import probe
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.module_utils.instance import Door, Instance
-from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
-from tests.unit.fakes import FakeSystemd
+from ansible_collections.wsgi.production.plugins.module_utils.instance import Instance
+from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout, replace_link
+from tests.unit.fakes import FakeApps, FakeSystemd, make_release
 
 OLD, NEW = "aaa111", "bbb222"
 UNITS = [f"hello@{NEW}.socket", f"hello@{NEW}.service"]
-
-
-def released(layout: Layout, systemd: FakeSystemd, release: str) -> Instance:
-    """Return the instance of a release that is made but not booted."""
-    path = layout.releases / release
-    path.mkdir()
-    for kind in ("socket", "service"):
-        (path / f"instance.{kind}").write_text(f"the {kind} of {release}")
-    return Instance(layout, release, systemd)
+LOG = f"; its log ends with:\nthe log of hello@{NEW}.service"
 
 
 @pytest.fixture
-def old(layout: Layout, systemd: FakeSystemd) -> Instance:
+def old(layout: Layout, systemd: FakeSystemd, apps: FakeApps) -> Instance:
     """Return an instance that is live."""
-    instance = released(layout, systemd, OLD)
+    make_release(layout, OLD)
+    instance = Instance(layout, OLD, systemd)
     instance.boot()
-    instance.switch()
+    make_live(instance)
     return instance
 
 
 @pytest.fixture
-def new(layout: Layout, systemd: FakeSystemd) -> Instance:
+def new(layout: Layout, systemd: FakeSystemd, apps: FakeApps) -> Instance:
     """Return an instance that is not booted yet."""
-    return released(layout, systemd, NEW)
+    make_release(layout, NEW)
+    return Instance(layout, NEW, systemd)
+
+
+def make_live(instance: Instance) -> None:
+    instance.enable()
+    replace_link(instance.layout.current, f"releases/{instance.release}")
+
+
+def make_way(old: Instance, new: Instance) -> None:
+    """Let `new` be live instead of `old`, which runs on."""
+    new.boot()
+    make_live(new)
+    assert old.runs() and old.was_live()
 
 
 def unit_files(layout: Layout) -> set[str]:
@@ -55,6 +62,50 @@ def test_a_boot_puts_the_units_in_place_and_starts_them(new: Instance, layout: L
     assert new.runs()
 
 
+def test_a_boot_asks_the_instance_at_its_own_socket(old: Instance, new: Instance, apps: FakeApps) -> None:
+    apps.asked.clear()
+    new.boot()
+    assert apps.asked == [NEW]
+
+
+def test_a_boot_asks_as_its_release_says(
+    layout: Layout, systemd: FakeSystemd, apps: FakeApps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    make_release(layout, NEW, probe={"path": "/health", "status": [204], "tries": 3, "interval": 7})
+    with pytest.raises(Failed, match="asked 3 times for /health of localhost, and the answer was 200, not 204"):
+        Instance(layout, NEW, systemd).boot()
+    assert (apps.asked, pauses) == ([NEW] * 3, [7, 7])
+
+
+def test_a_boot_waits_for_an_application_that_needs_a_moment(
+    layout: Layout, systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    make_release(layout, NEW, probe={"tries": 3})
+    answers = [probe.Answer(503, b""), probe.Answer(503, b""), probe.Answer(200, b"")]
+    instance = Instance(layout, NEW, systemd, lambda _: answers.pop(0))
+    instance.boot()
+    assert instance.runs()
+
+
+def test_a_boot_does_not_make_a_release_live(old: Instance, new: Instance, layout: Layout) -> None:
+    new.boot()
+    assert layout.live() == OLD
+    assert not new.is_live() and not new.was_live()
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["missing", "half made"])
+def test_a_release_that_is_not_there_complete_is_not_booted(layout: Layout, systemd: FakeSystemd, there: bool) -> None:
+    if there:
+        make_release(layout, NEW, sealed=False)
+    with pytest.raises(Failed, match=f"this host has no release {NEW}"):
+        Instance(layout, NEW, systemd).boot()
+    assert unit_files(layout) == set()
+    assert systemd.calls == []
+
+
 def test_an_instance_that_is_not_booted_does_not_run(new: Instance) -> None:
     assert not new.runs()
 
@@ -69,11 +120,30 @@ def test_an_instance_runs_only_with_both_of_its_units(
     assert not new.runs()
 
 
-def test_an_instance_whose_boot_was_killed_half_way_is_booted_by_the_next_run(new: Instance, layout: Layout) -> None:
-    (layout.units / UNITS[0]).write_text("half")
+def test_an_instance_without_its_unit_files_does_not_run(new: Instance, layout: Layout) -> None:
+    new.boot()
+    for unit in UNITS:
+        (layout.units / unit).unlink()
+    assert not new.runs()
+
+
+@pytest.mark.parametrize("half", [UNITS[:1], UNITS])
+def test_an_instance_whose_boot_was_killed_half_way_is_booted_by_the_next_run(
+    new: Instance, layout: Layout, half: list[str]
+) -> None:
+    for unit in half:
+        (layout.units / unit).write_text("half")
     new.boot()
     assert new.runs()
-    assert (layout.units / UNITS[0]).read_text() == f"the socket of {NEW}"
+    assert [(layout.units / unit).read_text() for unit in UNITS] == [f"the socket of {NEW}", f"the service of {NEW}"]
+
+
+def test_an_instance_whose_probe_was_killed_is_probed_by_the_next_run(new: Instance, apps: FakeApps) -> None:
+    new.boot()
+    apps.sick = {NEW}
+    with pytest.raises(Failed, match="does not pass its probe"):
+        new.boot()
+    assert not new.runs()
 
 
 @pytest.mark.parametrize("broken", UNITS)
@@ -83,16 +153,47 @@ def test_a_release_that_does_not_start_is_taken_away_and_its_log_is_the_error(
     systemd.broken = {broken}
     with pytest.raises(Failed) as failure:
         new.boot()
-    assert str(failure.value) == f"release {NEW} does not start; its log ends with:\nthe log of hello@{NEW}.service"
+    assert str(failure.value) == f"release {NEW} of main:app does not start{LOG}"
     assert unit_files(layout) == set()
-    assert systemd.states == {UNITS[0]: "inactive", UNITS[1]: "inactive"}
+    assert new.has_ended()
     assert systemd.calls[-1] == "reload"
 
 
-def test_a_release_that_does_not_start_leaves_the_live_one_alone(
-    old: Instance, new: Instance, layout: Layout, systemd: FakeSystemd
+def test_a_release_that_does_not_start_in_time_is_told_the_time(new: Instance, systemd: FakeSystemd) -> None:
+    systemd.slow = {UNITS[1]}
+    with pytest.raises(Failed, match=f"^release {NEW} of main:app does not start within 1min; its log"):
+        new.boot()
+    assert new.has_ended()
+
+
+def test_a_release_that_does_not_start_is_not_asked_anything(
+    new: Instance, systemd: FakeSystemd, apps: FakeApps
 ) -> None:
     systemd.broken = {UNITS[1]}
+    with pytest.raises(Failed):
+        new.boot()
+    assert apps.asked == []
+
+
+def test_a_release_that_does_not_pass_its_probe_is_taken_away_and_its_log_is_the_error(
+    new: Instance, layout: Layout, systemd: FakeSystemd, apps: FakeApps
+) -> None:
+    apps.sick = {NEW}
+    with pytest.raises(Failed) as failure:
+        new.boot()
+    why = "asked once for / of localhost, and the answer was 500, not one from 200 to 399"
+    assert str(failure.value) == f"release {NEW} of main:app does not pass its probe: {why}{LOG}"
+    assert unit_files(layout) == set()
+    assert new.has_ended()
+    assert systemd.calls[-1] == "reload"
+
+
+@pytest.mark.parametrize("wrong", ["does not start", "does not answer"])
+def test_a_release_that_does_not_work_leaves_the_live_one_alone(
+    old: Instance, new: Instance, layout: Layout, systemd: FakeSystemd, apps: FakeApps, wrong: str
+) -> None:
+    systemd.broken = {UNITS[1]} if wrong == "does not start" else set()
+    apps.sick = {NEW}
     with pytest.raises(Failed):
         new.boot()
     assert old.is_live()
@@ -100,41 +201,47 @@ def test_a_release_that_does_not_start_leaves_the_live_one_alone(
     assert layout.instances() == [OLD]
 
 
-def test_the_live_instance_keeps_its_units_when_it_does_not_start(
-    old: Instance, layout: Layout, systemd: FakeSystemd
+@pytest.mark.parametrize("wrong", ["does not start", "does not pass its probe"])
+@pytest.mark.parametrize("visited", [*UNITS, "deactivating"])
+def test_an_instance_that_visitors_may_use_ends_with_their_requests_when_it_does_not_work(
+    old: Instance, new: Instance, systemd: FakeSystemd, apps: FakeApps, wrong: str, visited: str
 ) -> None:
-    systemd.broken = {old.service}
-    with pytest.raises(Failed, match=f"the log of hello@{OLD}.service"):
+    new.boot()
+    if visited == "deactivating":
+        new.retire()
+    else:
+        systemd.enable(visited)
+    systemd.calls.clear()
+    systemd.broken = {new.service} if wrong == "does not start" else set()
+    apps.sick = {NEW}
+    with pytest.raises(Failed, match=f"^release {NEW} of main:app {wrong}"):
+        new.boot()
+    units = " ".join(UNITS)
+    assert systemd.calls[2:] == [f"disable {units}", f"stop --no-block {units}"]
+    assert unit_files(new.layout) == {*old.units, *UNITS}
+    assert systemd.enabled == set(old.units)
+    assert new.is_ending() or systemd.states[new.service] == "failed"
+    assert old.is_live() and old.runs()
+
+
+@pytest.mark.parametrize("wrong", ["does not start", "does not pass its probe"])
+def test_the_live_instance_keeps_its_units_when_it_does_not_work(
+    old: Instance, layout: Layout, systemd: FakeSystemd, apps: FakeApps, wrong: str
+) -> None:
+    systemd.broken = {old.service} if wrong == "does not start" else set()
+    apps.sick = {OLD}
+    with pytest.raises(Failed, match=f"{wrong}(.|\n)*the log of hello@{OLD}.service"):
         old.boot()
     assert unit_files(layout) == set(old.units)
     assert old.is_live()
+    assert not [call for call in systemd.calls if call.startswith(("stop", "kill", "disable"))]
 
 
-def test_a_boot_does_not_make_a_release_live(old: Instance, new: Instance, layout: Layout) -> None:
+def test_an_instance_is_live_when_current_leads_to_it_and_it_is_enabled(old: Instance, new: Instance) -> None:
     new.boot()
-    assert layout.live() == OLD
-    assert not new.is_live()
-
-
-def test_the_first_switch_makes_a_release_live(new: Instance, layout: Layout) -> None:
-    new.boot()
-    new.switch()
+    make_live(new)
     assert new.is_live()
-    assert os.readlink(layout.current) == f"releases/{NEW}"
-
-
-def test_a_switch_moves_current_from_one_release_to_the_next(old: Instance, new: Instance, layout: Layout) -> None:
-    new.boot()
-    new.switch()
-    assert layout.current.resolve() == layout.releases / NEW
-    assert new.is_live() and not old.is_live()
-    assert not [name for name in os.listdir(layout.home) if name.startswith(".")]
-
-
-def test_a_switch_survives_the_next_boot_of_the_host(new: Instance, systemd: FakeSystemd) -> None:
-    new.boot()
-    new.switch()
-    assert systemd.enabled == set(UNITS)
+    assert not old.is_live()
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -142,184 +249,153 @@ def test_what_the_next_boot_of_the_host_would_not_start_is_not_live(
     new: Instance, systemd: FakeSystemd, unit: str
 ) -> None:
     new.boot()
-    new.switch()
+    make_live(new)
     systemd.enabled.remove(unit)
     assert not new.is_live()
 
 
-def test_current_does_not_move_to_what_cannot_be_enabled(old: Instance, new: Instance, layout: Layout) -> None:
-    with pytest.raises(Failed):
-        new.switch()
-    assert layout.live() == OLD
-
-
-def test_an_instance_has_no_part_to_play_once_another_is_live(old: Instance, new: Instance) -> None:
+@pytest.mark.parametrize("unit", UNITS)
+def test_visitors_may_have_reached_what_a_killed_switch_enabled(new: Instance, systemd: FakeSystemd, unit: str) -> None:
     new.boot()
-    new.switch()
-    assert [one.release for one in new.others()] == [OLD]
+    systemd.enable(unit)
+    assert new.was_live()
 
 
 @pytest.mark.parametrize("unit", UNITS)
-@pytest.mark.parametrize("state", ["active", "activating"])
-def test_an_instance_that_a_killed_run_left_running_has_no_part_to_play(
-    old: Instance, new: Instance, systemd: FakeSystemd, unit: str, state: str
+@pytest.mark.parametrize(
+    ("state", "ended"),
+    [("inactive", True), ("failed", True), ("", True)]
+    + [(state, False) for state in ("active", "activating", "deactivating", "reloading")],
+)
+def test_an_instance_has_ended_when_neither_process_nor_socket_is_left(
+    new: Instance, systemd: FakeSystemd, unit: str, state: str, ended: bool
 ) -> None:
-    new.boot()
-    systemd.stop(*new.units)
     systemd.states[unit] = state
-    assert [one.release for one in old.others()] == [NEW]
+    assert new.has_ended() is ended
 
 
-def test_an_instance_that_would_start_at_the_next_boot_has_no_part_to_play(
-    old: Instance, new: Instance, systemd: FakeSystemd
+@pytest.mark.parametrize("state", ["inactive", "failed", "active", "activating"])
+def test_an_instance_is_ending_from_when_it_is_retired_until_its_last_request(
+    new: Instance, systemd: FakeSystemd, state: str
 ) -> None:
     new.boot()
-    new.switch()
-    systemd.stop(*old.units)
-    assert [one.release for one in new.others()] == [OLD]
+    new.retire()
+    assert new.is_ending() and not new.has_ended()
+    systemd.states[new.service] = state
+    assert not new.is_ending()
 
 
 def test_a_retired_instance_may_answer_its_last_request(old: Instance, new: Instance, systemd: FakeSystemd) -> None:
-    new.boot()
-    new.switch()
+    make_way(old, new)
+    systemd.calls.clear()
     old.retire()
-    assert systemd.calls[-1] == f"stop --no-block hello@{OLD}.socket hello@{OLD}.service"
-    assert systemd.states[old.service] == "deactivating"
+    units = " ".join(old.units)
+    assert systemd.calls == [f"disable {units}", f"stop --no-block {units}"]
+    assert unit_files(old.layout) == {*old.units, *new.units}
 
 
-def test_a_retired_instance_does_not_come_back_and_is_not_retired_twice(
+def test_the_live_instance_is_not_retired(old: Instance, systemd: FakeSystemd) -> None:
+    systemd.calls.clear()
+    with pytest.raises(Failed, match=f"^release {OLD} is live"):
+        old.retire()
+    assert systemd.calls == []
+    assert old.is_live() and old.runs()
+
+
+def test_a_retired_instance_does_not_come_back_at_the_next_boot_of_the_host(
     old: Instance, new: Instance, systemd: FakeSystemd
 ) -> None:
-    new.boot()
-    new.switch()
+    make_way(old, new)
     old.retire()
-    assert systemd.enabled == set(UNITS)
-    assert new.others() == []
+    assert systemd.enabled == set(new.units)
+    assert not old.was_live()
 
 
 def test_a_retired_instance_can_be_booted_and_made_live_again(old: Instance, new: Instance) -> None:
-    new.boot()
-    new.switch()
+    make_way(old, new)
     old.retire()
     old.boot()
-    old.switch()
+    make_live(old)
     assert old.runs() and old.is_live()
 
 
-def door(layout: Layout, systemd: FakeSystemd, address: str, protocol: str = "http") -> Door:
-    return Door(layout, protocol, address, systemd)
-
-
-DOOR = {"hello-http.socket", "hello-http.service"}
-
-
-def listens(layout: Layout, protocol: str = "http") -> list[str]:
-    text = (layout.units / f"hello-{protocol}.socket").read_text()
-    return re.findall(r"^ListenStream=(.*)$", text, re.MULTILINE)
-
-
-def test_without_an_address_no_door_is_right(layout: Layout, systemd: FakeSystemd) -> None:
-    assert door(layout, systemd, "").is_right()
-
-
-def test_a_door_opens(layout: Layout, systemd: FakeSystemd) -> None:
-    one = door(layout, systemd, "0.0.0.0:9000")
-    assert not one.is_right()
-    one.put_right()
-    assert one.is_right()
-    assert unit_files(layout) == DOOR
-    assert listens(layout) == ["0.0.0.0:9000"]
-    assert systemd.is_active("hello-http.socket") and systemd.is_enabled("hello-http.socket")
-
-
-def test_a_door_that_is_open_is_right_for_the_next_run(layout: Layout, systemd: FakeSystemd) -> None:
-    door(layout, systemd, "0.0.0.0:9000").put_right()
-    assert door(layout, systemd, "0.0.0.0:9000").is_right()
-
-
-def test_a_door_opens_twice_with_the_same_result(layout: Layout, systemd: FakeSystemd) -> None:
-    one = door(layout, systemd, "0.0.0.0:9000")
-    one.put_right()
-    one.put_right()
-    assert one.is_right()
-    assert unit_files(layout) == DOOR
-
-
-def test_a_door_moves(layout: Layout, systemd: FakeSystemd) -> None:
-    door(layout, systemd, "0.0.0.0:9000").put_right()
-    moved = door(layout, systemd, "[::1]:9001")
-    assert not moved.is_right()
-    moved.put_right()
-    assert moved.is_right()
-    assert listens(layout) == ["[::1]:9001"]
-
-
-def test_a_door_closes(layout: Layout, systemd: FakeSystemd) -> None:
-    door(layout, systemd, "0.0.0.0:9000").put_right()
-    closed = door(layout, systemd, "")
-    assert not closed.is_right()
-    closed.put_right()
-    assert closed.is_right()
+def test_an_instance_that_nobody_reached_is_removed_without_waiting_for_its_requests(
+    new: Instance, layout: Layout, systemd: FakeSystemd
+) -> None:
+    new.boot()
+    systemd.calls.clear()
+    new.remove()
+    assert systemd.calls[0] == f"kill {UNITS[0]} {UNITS[1]}"
+    assert systemd.calls[-1] == "reload"
     assert unit_files(layout) == set()
-    assert not systemd.is_active("hello-http.socket")
+    assert new.has_ended()
+
+
+def test_forgetting_an_instance_leaves_nothing_of_it_in_systemd(
+    old: Instance, new: Instance, layout: Layout, systemd: FakeSystemd
+) -> None:
+    new.boot()
+    new.enable()
+    new.forget()
+    assert unit_files(layout) == set(old.units) == systemd.enabled
+
+
+def test_an_instance_that_failed_is_not_listed_as_failed_once_its_units_are_gone(
+    new: Instance, systemd: FakeSystemd
+) -> None:
+    systemd.broken = {new.service}
+    with pytest.raises(Failed):
+        new.boot()
+    assert "failed" not in systemd.states.values()
+
+
+@pytest.mark.parametrize("gone", UNITS)
+@pytest.mark.parametrize("end", ["retire", "remove", "forget"])
+def test_an_instance_of_which_a_killed_run_left_one_unit_is_ended(
+    new: Instance, layout: Layout, systemd: FakeSystemd, end: str, gone: str
+) -> None:
+    new.boot()
+    new.enable()
+    (layout.units / gone).unlink()
+    systemd.enabled.discard(gone)
+    getattr(new, end)()
+    assert unit_files(layout) == (set(UNITS) - {gone} if end == "retire" else set())
     assert systemd.enabled == set()
 
 
-@pytest.mark.parametrize("name", sorted(DOOR))
-def test_a_door_whose_unit_is_changed_by_hand_is_not_right(layout: Layout, systemd: FakeSystemd, name: str) -> None:
-    one = door(layout, systemd, "0.0.0.0:9000")
-    one.put_right()
-    with (layout.units / name).open("a") as file:
-        file.write("# mine\n")
-    assert not one.is_right()
+class Killed(BaseException):
+    """Ends a run where it stands, as a signal does."""
 
 
-def test_a_door_that_is_stopped_or_not_enabled_is_not_right(layout: Layout, systemd: FakeSystemd) -> None:
-    one = door(layout, systemd, "0.0.0.0:9000")
-    one.put_right()
-    systemd.stop("hello-http.socket")
-    assert not one.is_right()
-    systemd.start("hello-http.socket")
-    systemd.disable("hello-http.socket")
-    assert not one.is_right()
+def kill_at(monkeypatch: pytest.MonkeyPatch, change: str, name: str) -> None:
+    """Let the run be killed when it is about to change the file `name`."""
+    real = getattr(Path, change)
+
+    def touch(path: Path, *args: Path, **kwargs: bool) -> object:
+        if name in (path.name, *(target.name for target in args)):
+            raise Killed
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, change, touch)
 
 
-@pytest.mark.parametrize("left", sorted(DOOR))
-@pytest.mark.parametrize("address", ["0.0.0.0:9000", ""])
-def test_a_door_that_a_killed_run_left_half_made_is_put_right(
-    layout: Layout, systemd: FakeSystemd, left: str, address: str
+def test_an_instance_is_found_from_the_first_of_its_files_on(
+    new: Instance, layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (layout.units / left).write_text("half of a door")
-    one = door(layout, systemd, address)
-    assert not one.is_right()
-    one.put_right()
-    assert one.is_right()
+    with monkeypatch.context() as patch:
+        kill_at(patch, "replace", f"hello@{NEW}.socket")
+        with pytest.raises(Killed):
+            new.boot()
+    assert layout.instances() == [NEW]
 
 
-def test_an_address_that_cannot_be_listened_on_is_named(layout: Layout, systemd: FakeSystemd) -> None:
-    systemd.broken = {"hello-http.socket"}
-    one = door(layout, systemd, "192.0.2.1:9000")
-    with pytest.raises(Failed, match=r"cannot listen on 192\.0\.2\.1:9000.*\nthe log of hello-http\.socket"):
-        one.put_right()
-    assert not one.is_right()
-
-
-@pytest.mark.parametrize(("protocol", "link"), [("uwsgi", "socket"), ("http", "http")])
-def test_a_door_leads_to_whatever_is_live(layout: Layout, systemd: FakeSystemd, protocol: str, link: str) -> None:
-    door(layout, systemd, "127.0.0.1:9000", protocol).put_right()
-    service = (layout.units / f"hello-{protocol}.service").read_text()
-    command = re.findall(r"^ExecStart=(.*)$", service, re.MULTILINE)[0].split()
-    assert Path(command[-1]) == layout.current / link
-
-
-def test_the_two_doors_do_not_touch_each_other(layout: Layout, systemd: FakeSystemd) -> None:
-    uwsgi = door(layout, systemd, "127.0.0.1:9001", "uwsgi")
-    uwsgi.put_right()
-    door(layout, systemd, "0.0.0.0:9000").put_right()
-    door(layout, systemd, "").put_right()
-    assert uwsgi.is_right()
-
-
-def test_a_door_is_not_an_instance(layout: Layout, systemd: FakeSystemd) -> None:
-    door(layout, systemd, "0.0.0.0:9000").put_right()
-    assert layout.instances() == []
+def test_an_instance_is_found_until_the_last_of_its_files_is_gone(
+    new: Instance, layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new.boot()
+    with monkeypatch.context() as patch:
+        kill_at(patch, "unlink", f"hello@{NEW}.service")
+        with pytest.raises(Killed):
+            new.forget()
+    assert not (layout.units / f"hello@{NEW}.socket").exists()
+    assert layout.instances() == [NEW]

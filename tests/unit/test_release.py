@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
 from configparser import ConfigParser
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.wsgi.production.plugins.module_utils import pins
 from ansible_collections.wsgi.production.plugins.module_utils import release as unit
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Index
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
+from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
+from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
 from ansible_collections.wsgi.production.plugins.module_utils.release import (
     Data,
     Host,
@@ -24,9 +28,20 @@ from ansible_collections.wsgi.production.plugins.module_utils.release import (
     Settings,
     environment_file,
 )
+from ansible_collections.wsgi.production.plugins.module_utils.units import DRAIN
 from ansible_collections.wsgi.production.plugins.modules import release as module
+from tests.unit.fakes import FakeModule
 
-SETTINGS = Settings("main:application", "pyuwsgi", 4, 60, 30, {"COLOUR": "blue"})
+SETTINGS = Settings(
+    callable="main:application",
+    package="pyuwsgi",
+    processes=4,
+    harakiri=60,
+    start_timeout=30,
+    env={"COLOUR": "blue"},
+    address_families=["AF_UNIX", "AF_INET"],
+)
+ARGUMENTS: dict[str, Any] = dict(module.ARGUMENTS)
 HOST = Host("cpython-3.11-x86_64", cores=3, backlog=4096)
 
 
@@ -43,6 +58,14 @@ class Servers:
         (path / "pyuwsgi.so").touch()
         if self.failure:
             raise self.failure
+
+
+@pytest.fixture(autouse=True)
+def nice(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return by how much this process was made nicer, which it is not."""
+    found: list[int] = []
+    monkeypatch.setattr(os, "nice", found.append)
+    return found
 
 
 @pytest.fixture
@@ -115,23 +138,41 @@ def test_making_a_release_does_not_change_its_name(release: Release) -> None:
     assert Release(release.layout, release.build, SETTINGS, HOST).id == release.id
 
 
-@pytest.mark.parametrize(
-    ("setting", "value"),
-    [
-        ("callable", "main:other"),
-        ("package", "uwsgi"),
-        ("processes", 5),
-        ("processes", None),
-        ("processes", {"min": 1, "max": 4}),
-        ("harakiri", 61),
-        ("start_timeout", 31),
-        ("env", {"COLOUR": "green"}),
-        ("env", {"COLOR": "blue"}),
-        ("env", {}),
-    ],
-)
+OTHERS: list[tuple[str, Any]] = [
+    ("callable", "main:other"),
+    ("package", "uwsgi"),
+    ("processes", 5),
+    ("processes", None),
+    ("processes", {"min": 1, "max": 4}),
+    ("harakiri", 61),
+    ("start_timeout", 31),
+    ("env", {"COLOUR": "green"}),
+    ("env", {"COLOR": "blue"}),
+    ("env", {}),
+    ("options", {"max-requests": 5000}),
+    ("memory_max", "512M"),
+    ("cpu_quota", "50%"),
+    ("tasks_max", 64),
+    ("memory_deny_write_execute", True),
+    ("address_families", ["AF_UNIX"]),
+    ("networks", ["10.0.0.0/8"]),
+    ("probe", Probe(path="/health")),
+    ("probe", Probe(host="hello.example.org")),
+    ("probe", Probe(status=[200])),
+    ("probe", Probe(text="fine")),
+    ("probe", Probe(timeout=1)),
+    ("probe", Probe(tries=1)),
+    ("probe", Probe(interval=2)),
+]
+
+
+@pytest.mark.parametrize(("setting", "value"), OTHERS)
 def test_another_setting_is_another_release(release: Release, setting: str, value: Any) -> None:
     assert Release(release.layout, release.build, replace(SETTINGS, **{setting: value}), HOST).id != release.id
+
+
+def test_no_setting_is_left_out_of_what_names_a_release() -> None:
+    assert {setting for setting, _ in OTHERS} == {field.name for field in fields(Settings)}
 
 
 @pytest.mark.parametrize(("setting", "value"), [("interpreter", "cpython-3.13-x86_64"), ("backlog", 128)])
@@ -168,6 +209,18 @@ def test_a_release_remembers_what_it_is_made_of(release: Release) -> None:
     assert manifest["commit"] == "c0ffee"
     assert manifest["packages"] == "def456"
     assert re.fullmatch(r"pyuwsgi==[0-9.]+\S*", manifest["uwsgi"])
+
+
+def test_a_release_remembers_the_uwsgi_that_it_runs_with(release: Release) -> None:
+    release.make(Index())
+    manifest = release.store.manifest(release.id) or {}
+    assert release.servers.manifest(manifest["server"]) is not None
+
+
+@pytest.mark.parametrize("probe", [Probe(), Probe("/health", "hello.example.org", [200], "fine", 1, 2, 3)])
+def test_a_release_remembers_what_it_has_to_answer(release: Release, probe: Probe) -> None:
+    one = made(release, probe=probe)
+    assert Probe(**(one.store.manifest(one.id) or {})["probe"]) == probe
 
 
 def test_a_release_leads_to_its_build_and_its_sockets(release: Release) -> None:
@@ -264,6 +317,26 @@ def test_processes_come_and_go_between_a_minimum_and_a_maximum(release: Release)
     assert (options["cheaper"], options["cheaper-initial"], options["processes"]) == ("2", "2", "8")
 
 
+OPTIONS = {"max-requests": 5000, "lazy-apps": True, "memory-report": False, "route": ["^/a a:", "^/b b:"], "ratio": 0.5}
+
+
+def test_further_options_stand_in_the_configuration_of_uwsgi_one_to_a_line(release: Release) -> None:
+    lines = text(made(release, options=OPTIONS), "uwsgi.ini").splitlines()
+    said = ["max-requests = 5000", "lazy-apps = true", "memory-report = false", "route = ^/a a:", "route = ^/b b:"]
+    assert lines[-6:] == [*said, "ratio = 0.5"]
+
+
+def test_further_options_belong_to_uwsgi_alone(release: Release) -> None:
+    plain, one = made(release), made(release, options=OPTIONS)
+    for name in ("instance.socket", "instance.service"):
+        assert text(one, name).replace(one.id, plain.id) == text(plain, name)
+
+
+def test_uwsgi_reads_the_value_of_an_option_as_it_was_given(release: Release) -> None:
+    # uWSGI takes %% for one, and %n for the name of the file (uwsgi-docs, Configuration.rst).
+    assert "log-format = %%(uri) 100%%\n" in text(made(release, options={"log-format": "%(uri) 100%"}), "uwsgi.ini")
+
+
 @pytest.mark.parametrize("harakiri", [1, 60, 3600])
 def test_a_request_has_its_time_even_when_the_instance_stops(release: Release, harakiri: int) -> None:
     one = made(release, harakiri=harakiri)
@@ -275,6 +348,7 @@ def test_the_service_runs_as_the_application_and_starts_in_its_time(release: Rel
     service = text(made(release), "instance.service")
     assert said(service, "User") == ["hello"]
     assert said(service, "TimeoutStartSec") == ["30"]
+    assert said(service, "TimeoutStartFailureMode") == ["kill"]
     assert said(service, "ReadWritePaths") == [str(release.layout.data)]
     assert said(service, "Requires") == [f"hello@{release.id}.socket"]
 
@@ -287,6 +361,72 @@ def test_the_service_finds_its_own_files(release: Release) -> None:
     assert Path(words[-1]) == one.store.path(one.id) / "uwsgi.ini"
     assert Path(words[-1]).is_file()
     assert Path(words[1]).is_file()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "key", "said_"),
+    [
+        ("memory_max", "512M", "MemoryMax", "512M"),
+        ("memory_max", "50%", "MemoryMax", "50%"),
+        ("cpu_quota", "150%", "CPUQuota", "150%"),
+        ("tasks_max", 64, "TasksMax", "64"),
+        ("memory_deny_write_execute", True, "MemoryDenyWriteExecute", "yes"),
+    ],
+)
+def test_a_limit_is_for_systemd_to_keep(release: Release, setting: str, value: Any, key: str, said_: str) -> None:
+    assert said(text(made(release), "instance.service"), key) == []
+    assert said(text(made(release, **{setting: value}), "instance.service"), key) == [said_]
+
+
+def test_limits_are_lines_of_the_service_among_others(release: Release) -> None:
+    limits = {"memory_max": "1G", "cpu_quota": "50%", "tasks_max": 9, "networks": ["::1"]}
+    plain, one = made(release), made(release, **limits)
+    before = text(plain, "instance.service").replace(plain.id, one.id).splitlines()
+    after = text(one, "instance.service").splitlines()
+    assert [line for line in after if line not in before] == [
+        "MemoryMax=1G",
+        "CPUQuota=50%",
+        "TasksMax=9",
+        "IPAddressDeny=any",
+        "IPAddressAllow=localhost ::1",
+    ]
+    assert [line for line in before if line not in after] == []
+    assert after.index("MemoryMax=1G") > after.index("[Service]")
+    assert after.index("IPAddressDeny=any") < after.index("[Install]")
+
+
+def test_the_application_opens_sockets_of_its_families_alone(release: Release) -> None:
+    service = text(made(release), "instance.service")
+    assert said(service, "RestrictAddressFamilies") == ["AF_UNIX AF_INET"]
+
+
+def test_without_networks_the_application_reaches_all(release: Release) -> None:
+    assert "IPAddress" not in text(made(release), "instance.service")
+
+
+def test_with_networks_the_application_reaches_those_and_the_host_alone(release: Release) -> None:
+    service = text(made(release, networks=["10.0.0.0/8", "192.0.2.10"]), "instance.service")
+    assert said(service, "IPAddressDeny") == ["any"]
+    assert said(service, "IPAddressAllow") == ["localhost 10.0.0.0/8 192.0.2.10"]
+
+
+def test_before_an_instance_ends_it_takes_everyone_in_line_at_its_own_sockets(release: Release) -> None:
+    one = made(release)
+    path = one.store.path(one.id)
+    assert said(text(one, "instance.service"), "ExecStop")[0].split() == [
+        f"+{path}/build/venv/bin/python",
+        "-I",
+        "-S",
+        f"{path}/drain.py",
+        str(one.layout.current),
+        one.id,
+        *said(text(one, "instance.socket"), "ListenStream"),
+    ]
+    assert (path / "drain.py").read_text() == DRAIN
+
+
+def test_whoever_connects_to_a_release_that_was_retired_is_refused_at_once(release: Release) -> None:
+    assert said(text(made(release), "instance.socket"), "RemoveOnStop") == ["yes"]
 
 
 def test_the_filter_of_system_calls_begins_with_what_it_allows(release: Release) -> None:
@@ -323,6 +463,13 @@ def test_releases_share_the_uwsgi_of_a_host(release: Release, servers: Servers) 
     assert len(servers.arguments) == 1
 
 
+def test_visitors_come_before_the_installing_of_uwsgi(release: Release, nice: list[int]) -> None:
+    made(release)
+    assert nice == [10]
+    made(release, harakiri=30)
+    assert nice == [10]
+
+
 def test_a_uwsgi_that_cannot_be_installed_leaves_nothing_half_made(release: Release, servers: Servers) -> None:
     servers.failure = Failed("no matching distribution")
     with pytest.raises(Failed, match="no matching distribution"):
@@ -342,7 +489,7 @@ def test_what_a_killed_run_left_is_made_anew(release: Release) -> None:
 
 def test_before_the_first_release_the_difference_is_all_of_it(release: Release) -> None:
     difference = release.difference_from_live()
-    assert difference["before"] == ""
+    assert "module" not in difference["before"]
     assert "module = main:application" in difference["after"]
     assert "COLOUR" in difference["after"]
 
@@ -353,6 +500,29 @@ def test_the_difference_shows_settings_before_and_after(release: Release) -> Non
     difference = made(release, harakiri=30).difference_from_live()
     assert "harakiri = 60" in difference["before"]
     assert "harakiri = 30" in difference["after"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "line"),
+    [
+        ("memory_max", "1G", "MemoryMax=1G"),
+        ("memory_deny_write_execute", True, "MemoryDenyWriteExecute=yes"),
+        ("probe", Probe(path="/health"), "probe path: /health"),
+    ],
+)
+def test_the_difference_shows_limits_hardening_and_probe(release: Release, setting: str, value: Any, line: str) -> None:
+    live = made(release)
+    live.layout.current.symlink_to(f"releases/{live.id}")
+    difference = made(release, **{setting: value}).difference_from_live()
+    assert line not in difference["before"]
+    assert line in difference["after"]
+
+
+def test_the_difference_leaves_out_what_differs_in_any_case(release: Release) -> None:
+    live = made(release)
+    live.layout.current.symlink_to(f"releases/{live.id}")
+    difference = made(release, env={"COLOUR": "green"}).difference_from_live()
+    assert difference["after"] == difference["before"] + "variables that differ: COLOUR\n"
 
 
 @pytest.mark.parametrize(
@@ -373,7 +543,7 @@ def test_the_difference_names_the_variables_that_differ_and_never_their_values(
     live.layout.current.symlink_to(f"releases/{live.id}")
     shown = made(release, env=after).difference_from_live()
     assert "hunter" not in str(shown)
-    assert f"; variables that differ: {names}\n" in shown["after"]
+    assert f"variables that differ: {names}\n" in shown["after"]
 
 
 def test_the_difference_names_no_variable_where_none_differs(release: Release) -> None:
@@ -387,47 +557,144 @@ def test_a_host_without_the_user_of_the_application_is_told_what_to_do(tmp_path:
         Data(Layout("no-such-user", root=tmp_path)).make()
 
 
-class FakeModule:
-    """Runs a module with `params`; leaving it raises SystemExit as the real one does."""
-
-    check_mode = False
-
-    def __init__(self, params: dict[str, Any]) -> None:
-        self.params = params
-        self.result: dict[str, Any] = {}
-
-    def exit_json(self, **result: Any) -> None:
-        """End in success."""
-        self.result = result
-        raise SystemExit(0)
-
-    def fail_json(self, **result: Any) -> None:
-        """End in failure."""
-        self.result = result
-        raise SystemExit(1)
+Planner = Callable[..., Plan]
 
 
-def test_a_release_that_exists_is_never_made_again_because_it_may_be_live(
-    release: Release, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def planner(release: Release, monkeypatch: pytest.MonkeyPatch) -> Planner:
+    """Return what calls the module `release` for the release of that name, but for what it is given."""
+    monkeypatch.setattr(module, "Layout", lambda _: release.layout)
+    monkeypatch.setattr(Host, "read", lambda _: HOST)
+    monkeypatch.setattr(Data, "is_right", lambda data: data.path.is_dir())
+    monkeypatch.setattr(Data, "make", lambda data: data.path.mkdir())
+
+    def plan(**given: Any) -> Plan:
+        return module.plan(FakeModule(**{**arguments(release), **given}))
+
+    return plan
+
+
+def arguments(release: Release) -> dict[str, Any]:
+    """Return the arguments that ask the module for `release`."""
+    defaults = {option: spec.get("default") for option, spec in ARGUMENTS.items()}
+    settings = {setting: getattr(release.settings, setting) for setting in module.SETTINGS}
+    own = {"name": "hello", "build": str(release.build), "env": json.dumps(release.settings.env)}
+    return {**defaults, **settings, "probe": release.settings.probe.as_dict(), **own}
+
+
+def test_the_module_makes_what_is_missing_and_says_so(release: Release, planner: Planner) -> None:
+    planned = planner()
+    assert [step.says for step in planned.steps] == [
+        f"make {release.layout.data}",
+        f"make release {release.id} of build abc123",
+    ]
+    assert planned.result == {"release": release.id, "diff": release.difference_from_live()}
+    assert not release.exists()
+    planned.take()
+    assert release.exists()
+    assert release.layout.data.is_dir()
+
+
+def test_the_module_has_nothing_to_do_for_a_release_that_exists(release: Release, planner: Planner) -> None:
+    planner().take()
+    planned = planner()
+    assert (planned.steps, planned.result) == ([], {"release": release.id})
+    assert planned.settled == f"has release {release.id}"
+
+
+def test_a_release_that_exists_is_never_made_again_because_it_may_be_live(release: Release, planner: Planner) -> None:
     release.make(Index())
     mark = release.store.path(release.id) / "mark"
     mark.touch()
-    params = {
-        **vars(SETTINGS),
-        "name": "hello",
-        "build": str(release.build),
-        "index_url": "",
-        "ca_bundle": "",
-        "proxy": "",
-    }
-    fake = FakeModule(params)
-    monkeypatch.setattr(module, "AnsibleModule", lambda **_: fake)
-    monkeypatch.setattr(module, "Layout", lambda _: release.layout)
-    monkeypatch.setattr(Data, "make", lambda data: data.path.mkdir())
-    monkeypatch.setattr(Host, "read", lambda _: HOST)
-    with pytest.raises(SystemExit):
-        module.main()
-    assert fake.result["release"] == release.id
-    assert release.layout.data.is_dir()
+    planned = planner()
+    planned.take()
+    assert [step.says for step in planned.steps] == [f"make {release.layout.data}"]
+    assert planned.result["release"] == release.id
     assert mark.exists()
+
+
+def as_argument(value: Any) -> Any:
+    """Return a setting as the module takes it."""
+    return value.as_dict() if isinstance(value, Probe) else value
+
+
+@pytest.mark.parametrize(("setting", "value"), OTHERS)
+def test_the_module_hands_on_each_setting(release: Release, planner: Planner, setting: str, value: Any) -> None:
+    wanted = Release(release.layout, release.build, replace(SETTINGS, **{setting: value}), HOST)
+    assert planner(**{setting: as_argument(value)}).result["release"] == wanted.id
+
+
+def test_the_module_takes_a_part_of_a_probe_for_all_of_it(release: Release, planner: Planner) -> None:
+    wanted = Release(release.layout, release.build, replace(SETTINGS, probe=Probe("/health")), HOST)
+    assert planner(probe={"path": "/health"}).result["release"] == wanted.id
+
+
+@pytest.mark.parametrize("env", [{"SECRET": "hunter2", "NUMBER": 8}, {"KEY": 'a "quoted"\nline, Grüße'}, {}])
+@pytest.mark.parametrize("encode", [json.dumps, dict])
+def test_the_environment_may_come_as_one_text(
+    release: Release, planner: Planner, env: dict[str, Any], encode: Callable[[dict[str, Any]], Any]
+) -> None:
+    planned = planner(env=encode(env))
+    planned.take()
+    path = release.store.path(planned.result["release"])
+    assert (path / "env").read_text() == environment_file(env)
+
+
+@pytest.mark.parametrize(
+    ("given", "objections"),
+    [
+        ({"name": "root"}, ["name: 'root': that name belongs to the system; choose another"]),
+        ({"harakiri": 0}, ["harakiri: 0: write a number above zero"]),
+        ({"probe": {"path": "health"}}, ["probe.path: 'health': write a path that begins with /"]),
+        ({"address_families": ["AF_INET"]}, ["address_families: ['AF_INET']: AF_UNIX is missing"]),
+        (
+            {"networks": ["x"], "tasks_max": 0},
+            ["networks: ['x']: 'x' is not a network", "tasks_max: 0: write a number"],
+        ),
+        ({"options": {"master": False}}, ["options: {'master': False}: master belongs to the role"]),
+    ],
+)
+def test_the_module_refuses_what_the_rules_refuse(
+    planner: Planner, given: dict[str, Any], objections: list[str]
+) -> None:
+    with pytest.raises(Failed) as failure:
+        planner(**given)
+    assert [objection for objection in objections if objection not in str(failure.value)] == []
+
+
+def test_no_value_of_the_environment_is_in_what_the_module_returns_and_says(release: Release, planner: Planner) -> None:
+    live = made(release, env={"SECRET": "hunter1"})
+    live.layout.current.symlink_to(f"releases/{live.id}")
+    env = json.dumps({"SECRET": "hunter2", "OTHER": "hunter3"})
+    for _ in range(2):
+        planned = planner(env=env)
+        assert "hunter" not in str([planned.result, planned.settled, *(step.says for step in planned.steps)])
+        planned.take()
+
+
+def test_an_objection_to_the_environment_shows_none_of_its_values(planner: Planner) -> None:
+    with pytest.raises(Failed) as failure:
+        planner(env=json.dumps({"SECRET": "hunter2", "NO-NAME": "hunter3"}))
+    assert "NO-NAME" in str(failure.value)
+    assert "hunter" not in str(failure.value)
+
+
+def test_ansible_is_told_that_the_environment_is_secret() -> None:
+    assert ARGUMENTS["env"]["no_log"] is True
+
+
+def test_ansible_masks_the_environment_and_nothing_that_happens_to_be_like_it(
+    release: Release, planner: Planner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    env = {"SECRET": "hunter2", "DEBUG": "1", "NAME": "hello", "BUILD": "abc123", "LETTER": "e"}
+    wanted = planner(env=env).result["release"]
+    given = {name: value for name, value in arguments(release).items() if value is not None}
+    with patch_module_args({**given, "env": json.dumps(env), "_ansible_check_mode": True}), pytest.raises(SystemExit):
+        module.main()
+    told = capsys.readouterr().out
+    result = json.loads(told)
+    assert "hunter2" not in told
+    assert result["invocation"]["module_args"]["env"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+    assert (result["release"], result["changed"]) == (wanted, True)
+    assert result["msg"] == f"hello: would make {release.layout.data}, make release {wanted} of build abc123"
+    assert release.store.names() == []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 import pytest
 
-from ansible_collections.wsgi.production.plugins.module_utils import rules
+from ansible_collections.wsgi.production.plugins.module_utils import rules, units
+from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
 from ansible_collections.wsgi.production.plugins.plugin_utils import description
 
 
@@ -172,6 +174,212 @@ def test_a_time_is_above_zero(value: int, passes: bool) -> None:
     assert (rules.positive(value) is None) is passes
 
 
+@pytest.mark.parametrize(("value", "passes"), [(2, True), (100, True), (1, False), (0, False), (-3, False)])
+def test_the_live_release_and_the_one_to_go_back_to_are_kept(value: int, passes: bool) -> None:
+    assert (rules.keep(value) is None) is passes
+
+
+@pytest.mark.parametrize("value", ["/", "/health", "/a/b.txt?deep=1&x=%20#y", "/~user/;v=1"])
+def test_a_path_passes(value: str) -> None:
+    assert rules.path(value) is None
+
+
+@pytest.mark.parametrize(
+    "value", ["", "health", "http://a/", "/a b", "/\n", "/a\r\nX: y", "/a\tb", "/ä", "/\0", "/\x7f"]
+)
+def test_what_cannot_stand_in_the_first_line_of_a_request_is_refused(value: str) -> None:
+    assert "write a path that begins with /" in str(rules.path(value))
+
+
+@pytest.mark.parametrize("value", ["localhost", "hello.example.org", "hello.example.org:8080", "10.0.0.1:80"])
+def test_a_host_name_with_or_without_a_port_passes(value: str) -> None:
+    assert rules.host_header(value) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        ":80",
+        "a:",
+        "a:b",
+        "a:80:80",
+        "a:123456",
+        "a:65536",
+        "a:0",
+        "Hello",
+        "a b",
+        "a/b",
+        "a\r\nX: y",
+        "a:80\n",
+        "https://a",
+    ],
+)
+def test_what_cannot_be_the_host_of_a_request_is_refused(value: str) -> None:
+    assert "that is not a host name" in str(rules.host_header(value))
+
+
+@pytest.mark.parametrize("value", [[], [100], [200, 404], [599]])
+def test_statuses_of_http_pass(value: list[int]) -> None:
+    assert rules.statuses(value) is None
+
+
+@pytest.mark.parametrize(("value", "wrong"), [([99], 99), ([200, 600], 600), ([0], 0), ([200, -1, 2000], -1)])
+def test_what_is_no_status_of_http_is_refused(value: list[int], wrong: int) -> None:
+    assert rules.statuses(value) == f"{wrong} is no status of HTTP; write numbers from 100 to 599"
+
+
+@pytest.mark.parametrize(
+    ("value", "passes"), [("", True), ("Grüße, it's 100%", True), ("a\nb", False), ("a\rb", False), ("a\0b", False)]
+)
+def test_a_line_is_one_line(value: str, passes: bool) -> None:
+    assert (rules.line(value) is None) is passes
+
+
+@pytest.mark.parametrize("value", ["512M", "2G", "1.5G", "1T", "64K", "1048576", "50%", "1%", "100%"])
+def test_an_amount_of_memory_passes(value: str) -> None:
+    assert rules.size(value) is None
+
+
+@pytest.mark.parametrize(
+    "value", ["", "0", "0M", "512MB", "512m", "512 M", "-1G", "G", "1.G", "101%", "0%", "infinity", "1G\n", "1G 2G"]
+)
+def test_what_systemd_does_not_take_for_an_amount_of_memory_is_refused(value: str) -> None:
+    assert "write an amount such as 512M" in str(rules.size(value))
+
+
+@pytest.mark.parametrize("value", ["1%", "50%", "250%"])
+def test_a_share_of_one_processor_passes(value: str) -> None:
+    assert rules.quota(value) is None
+
+
+@pytest.mark.parametrize("value", ["", "0%", "50", "-5%", "1.5%", "50%\n", "50% 50%"])
+def test_what_is_not_a_share_of_one_processor_is_refused(value: str) -> None:
+    assert str(rules.quota(value)) == "write the share of one processor, such as 50%, or 200% for two"
+
+
+@pytest.mark.parametrize("value", [["AF_UNIX"], ["AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK", "AF_X25"]])
+def test_address_families_pass(value: list[str]) -> None:
+    assert rules.families(value) is None
+
+
+@pytest.mark.parametrize(
+    "wrong", ["inet", "af_inet", "AF_", "~AF_INET", "none", "AF_INET AF_PACKET", "AF_INET\nUser=root", ""]
+)
+def test_what_is_not_an_address_family_is_refused(wrong: str) -> None:
+    assert rules.families(["AF_UNIX", wrong]) == f"{wrong!r} is not an address family; write such as AF_INET"
+
+
+@pytest.mark.parametrize("value", [[], ["AF_INET"]])
+def test_the_family_over_which_the_application_is_reached_may_not_be_missing(value: list[str]) -> None:
+    assert str(rules.families(value)).startswith("AF_UNIX is missing")
+
+
+@pytest.mark.parametrize("value", [[], ["10.0.0.0/8"], ["192.0.2.10", "2001:db8::/32", "::1"]])
+def test_networks_and_addresses_pass(value: list[str]) -> None:
+    assert rules.networks(value) is None
+
+
+@pytest.mark.parametrize("wrong", ["", "any", "10.0.0.1/8", "10.0.0.0/33", "10.0.0", "db.example.org", "10.0.0.0/8\n"])
+def test_what_is_not_a_network_is_refused(wrong: str) -> None:
+    assert (
+        rules.networks(["192.0.2.0/24", wrong]) == f"{wrong!r} is not a network; write such as 10.0.0.0/8 or 192.0.2.10"
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{}, {"max-requests": 5000}, {"lazy-apps": True}, {"route": ["a", "b"]}, {"log-format": "%(uri)"}, {"a": 0.5}],
+)
+def test_further_options_of_uwsgi_pass(value: dict[Any, Any]) -> None:
+    assert rules.options(value) is None
+
+
+@pytest.mark.parametrize("key", ["", "Max", "-a", "a b", "a=b", "a\n", "[uwsgi", "; a", "max_requests", 5, None])
+def test_what_is_not_the_name_of_an_option_is_refused(key: Any) -> None:
+    assert rules.options({key: 1}) == f"{key!r} is not the name of an option of uWSGI"
+
+
+@pytest.mark.parametrize(
+    ("key", "advice"),
+    [
+        ("harakiri", "use the setting of that name"),
+        ("env", "use the setting of that name"),
+        ("socket", "systemd holds the sockets"),
+        ("uwsgi-socket", "systemd holds the sockets"),
+        ("listen", "use listen_http"),
+        ("ini", "write the options here"),
+        ("emperor", "systemd holds the sockets"),
+        ("http", "use listen_http"),
+        ("uid", "systemd says who runs it"),
+        ("wsgi-file", "see callable"),
+        ("die-on-term", "a release that never drops a request depends on it"),
+        ("strict", "a release that never drops a request depends on it"),
+        ("workers", "use processes"),
+    ],
+)
+def test_an_option_that_a_release_rests_on_is_refused_with_what_to_do(key: str, advice: str) -> None:
+    sentence = str(rules.options({"max-requests": 5000, key: 1}))
+    assert sentence.startswith(f"{key} belongs to the role; {advice}")
+
+
+# Each of these protocols carries `UWSGI_FILE` to uWSGI; `uwsgi --help` lists them.
+CODE_RUNNERS = ["socket", "uwsgi-socket", "puwsgi-socket", "suwsgi-socket", "fastcgi-socket", "fastcgi-nph-socket"]
+CODE_RUNNERS += ["scgi-socket", "scgi-nph-socket"]
+
+
+@pytest.mark.parametrize("key", CODE_RUNNERS)
+def test_no_option_opens_a_port_where_whoever_reaches_it_runs_code(key: str) -> None:
+    assert rules.options({key: "0.0.0.0:9000"}) is not None
+
+
+def own_options() -> list[str]:
+    """Return the options that stand in each `uwsgi.ini` as the collection writes it, and decide what it promises."""
+    lines = units.INI.format_map(defaultdict(str)).splitlines()
+    return [line.partition(" = ")[0] for line in lines if " = " in line]
+
+
+@pytest.mark.parametrize("key", ["socket", "http-socket", "listen", "master", "need-app", "strict", "chdir", "module"])
+def test_an_option_of_every_release_is_refused(key: str) -> None:
+    assert key in own_options()
+    assert rules.options({key: 1}) is not None
+
+
+@pytest.mark.parametrize("value", [None, {}, {"a": 1}, "a\nb", "a\0", ["a", "b\nuid = root"], [None], [[1]]])
+def test_the_value_of_an_option_fits_into_one_line(value: Any) -> None:
+    assert str(rules.options({"max-requests": value})).startswith(
+        "the value of max-requests does not fit into one line"
+    )
+
+
+@pytest.mark.parametrize("key", ["cpu_quota", "listen_http", "listen_uwsgi", "memory_max", "processes", "tasks_max"])
+@pytest.mark.parametrize("value", ["", None])
+def test_what_may_be_left_out_may_be_empty(key: str, value: Any) -> None:
+    assert rules.objections(rules.RUN, {key: value}) == []
+
+
+@pytest.mark.parametrize("key", ["processes", "tasks_max"])
+def test_zero_is_not_the_same_as_left_out(key: str) -> None:
+    assert rules.objections(rules.RUN, {key: 0}) != []
+
+
+def test_an_objection_inside_a_section_names_all_of_its_key() -> None:
+    values = {
+        "probe": {"path": "health", "tries": 0},
+        "hardening": {"networks": ["any"], "address_families": ["AF_UNIX"]},
+    }
+    wrong = rules.objections(rules.RUN, values)
+    assert sorted(sentence.split(": ")[:2] for sentence in wrong) == [
+        ["hardening.networks", "['any']"],
+        ["probe.path", "'health'"],
+        ["probe.tries", "0"],
+    ]
+
+
+def test_a_section_without_values_has_no_objection() -> None:
+    assert rules.objections(rules.RUN, {"probe": {}, "hardening": {}}) == []
+
+
 def test_an_objection_names_the_key_and_the_value() -> None:
     wrong = rules.objections(rules.RUN, {"harakiri": 0, "start_timeout": 5, "callable": "main"})
     assert sorted(sentence.split(": ")[:2] for sentence in wrong) == [["callable", "'main'"], ["harakiri", "0"]]
@@ -189,4 +397,16 @@ def test_an_objection_never_shows_the_value_of_a_variable() -> None:
 
 
 def test_every_rule_is_for_an_option_that_there_is() -> None:
-    assert set(rules.RUN) <= set(description.input_spec("uwsgi"))
+    spec = description.input_spec("uwsgi")
+    assert set(rules.RUN) <= set(spec)
+    assert set(rules.PROBE) <= set(spec["probe"]["options"])
+    assert set(rules.HARDENING) <= set(spec["hardening"]["options"])
+
+
+def test_every_field_of_a_probe_has_a_rule() -> None:
+    assert set(rules.PROBE) == set(Probe().as_dict())
+
+
+def test_the_defaults_of_the_role_have_no_objection() -> None:
+    defaults = description.with_defaults({"callable": "main:application"}, description.section_spec("run"))
+    assert rules.objections(rules.RUN, defaults) == []

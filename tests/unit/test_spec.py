@@ -1,21 +1,35 @@
-"""What each role says of its variables is true."""
+"""What each role says of its variables, and each module of its options, is true."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-ROLES = sorted(path for path in (Path(__file__).parents[2] / "roles").iterdir() if path.is_dir())
+from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
+
+PROJECT = Path(__file__).parents[2]
+ROLES = sorted(path for path in (PROJECT / "roles").iterdir() if path.is_dir())
+PLUGINS = "ansible_collections.wsgi.production.plugins"
+MODULES = sorted(path.stem for path in (PROJECT / "plugins/modules").glob("*.py"))
+
+# They take no part in a run: one works on the controller alone, the other changes nothing.
+OUTSIDE = {"check", "releases"}
+
+
+def entry_points_of(role: Path) -> dict[str, dict[str, Any]]:
+    text = (role / "meta/argument_specs.yml").read_text(encoding="utf-8")
+    specs: dict[str, Any] = yaml.safe_load(text)["argument_specs"]
+    return {name: spec["options"] for name, spec in specs.items()}
 
 
 def spec_of(role: Path) -> dict[str, Any]:
-    text = (role / "meta/argument_specs.yml").read_text(encoding="utf-8")
-    options: dict[str, Any] = yaml.safe_load(text)["argument_specs"]["main"]["options"]
-    return options
+    """Return the options of all entry points of `role`."""
+    return {name: option for options in entry_points_of(role).values() for name, option in options.items()}
 
 
 def defaults_of(role: Path) -> dict[str, Any]:
@@ -28,22 +42,42 @@ def walk(options: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, dict[
     """Yield each option with its full name, those within others included."""
     for name, option in options.items():
         yield prefix + name, option
-        yield from walk(option.get("options", {}), f"{prefix}{name}.")
+        yield from walk(option.get("options", option.get("suboptions", {})), f"{prefix}{name}.")
 
 
-OPTIONS = [pytest.param(option, id=f"{role.name}: {name}") for role in ROLES for name, option in walk(spec_of(role))]
+OPTIONS = [
+    pytest.param(option, id=f"{role.name} {entry_point}: {name}")
+    for role in ROLES
+    for entry_point, options in entry_points_of(role).items()
+    for name, option in walk(options)
+]
 each_role = pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 each_option = pytest.mark.parametrize("option", OPTIONS)
 
 
 def test_there_are_roles_to_compare() -> None:
     assert [role.name for role in ROLES] == ["nginx", "python_app", "uwsgi"]
+    assert [list(entry_points_of(role)) for role in ROLES] == [["main"], ["main"], ["main", "recall"]]
 
 
 @each_role
 def test_the_defaults_are_those_of_the_specification(role: Path) -> None:
     specified = {name: option["default"] for name, option in spec_of(role).items() if "default" in option}
     assert defaults_of(role) == specified
+
+
+@each_role
+def test_an_entry_point_is_a_file_of_tasks(role: Path) -> None:
+    assert [name for name in entry_points_of(role) if not (role / f"tasks/{name}.yml").is_file()] == []
+
+
+@each_role
+def test_an_option_of_two_entry_points_has_one_type_and_one_default(role: Path) -> None:
+    said: dict[str, list[Any]] = {}
+    for options in entry_points_of(role).values():
+        for name, option in options.items():
+            said.setdefault(name, []).append([option.get(word) for word in ("type", "elements", "required", "default")])
+    assert [name for name, words in said.items() if words.count(words[0]) != len(words)] == []
 
 
 @each_role
@@ -64,6 +98,7 @@ def test_an_option_says_what_it_is(option: dict[str, Any]) -> None:
 def test_an_option_has_a_type_to_the_last_element(option: dict[str, Any]) -> None:
     assert option["type"] in {"bool", "dict", "float", "int", "list", "path", "raw", "str"}
     assert ("elements" in option) == (option["type"] == "list")
+    assert "options" not in option or "dict" in (option["type"], option.get("elements"))
 
 
 @each_option
@@ -76,3 +111,81 @@ def test_an_option_is_required_or_has_a_default_or_says_what_is_without_it(optio
 def test_a_default_is_one_of_the_choices(option: dict[str, Any]) -> None:
     if "choices" in option and "default" in option:
         assert option["default"] in option["choices"]
+
+
+def test_the_probe_of_the_role_is_that_of_the_modules() -> None:
+    options = entry_points_of(PROJECT / "roles/uwsgi")["main"]["uwsgi_apps"]["options"]["probe"]["options"]
+    assert {name: option["default"] for name, option in options.items()} == Probe().as_dict()
+
+
+def documented(module: str) -> dict[str, Any]:
+    """Return the options that `module` documents, those of its fragments included."""
+    documentation = yaml.safe_load(import_module(f"{PLUGINS}.modules.{module}").DOCUMENTATION)
+    fragments = documentation.get("extends_documentation_fragment", [])
+    options: dict[str, Any] = {}
+    for fragment in [fragments] if isinstance(fragments, str) else fragments:
+        name = fragment.removeprefix("wsgi.production.")
+        text = import_module(f"{PLUGINS}.doc_fragments.{name}").ModuleDocFragment.DOCUMENTATION
+        options.update(yaml.safe_load(text)["options"])
+    return {**options, **documentation["options"]}
+
+
+def comparable(options: dict[str, Any]) -> dict[str, Any]:
+    """Return what documentation and arguments have to say alike of `options`."""
+    words = ("type", "elements", "default", "choices", "required")
+    found: dict[str, Any] = {}
+    for name, option in options.items():
+        found[name] = {word: option[word] for word in words if word in option}
+        inner = option.get("suboptions", option.get("options"))
+        if inner:
+            found[name]["options"] = comparable(inner)
+    return found
+
+
+each_module = pytest.mark.parametrize("module", [name for name in MODULES if name != "check"])
+
+
+@each_module
+def test_a_module_documents_the_options_that_it_takes(module: str) -> None:
+    said = documented(module)
+    taken = import_module(f"{PLUGINS}.modules.{module}").ARGUMENTS
+    # The frame of all modules adds `run`.
+    expected = comparable({**taken, "run": {"type": "dict"}})
+    for name, option in said.items():
+        if "not to be given" in str(option["description"]):
+            # The action plugin always gives it.
+            expected[name].pop("required", None)
+    assert comparable(said) == expected
+
+
+@each_module
+def test_an_option_of_a_module_says_what_it_is(module: str) -> None:
+    for _, option in walk(documented(module)):
+        sentences = option["description"]
+        assert [
+            one for one in ([sentences] if isinstance(sentences, str) else sentences) if not one.endswith(".")
+        ] == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_documents_itself_by_its_name(module: str) -> None:
+    code = import_module(f"{PLUGINS}.modules.{module}")
+    assert yaml.safe_load(code.DOCUMENTATION)["module"] == module
+    for task in yaml.safe_load(code.EXAMPLES):
+        assert f"wsgi.production.{module}" in task
+        assert set(task[f"wsgi.production.{module}"]) <= set(documented(module))
+
+
+def test_every_module_that_takes_part_in_a_run_has_an_action_plugin_which_tells_it_of_the_run() -> None:
+    runtime = yaml.safe_load((PROJECT / "meta/runtime.yml").read_text(encoding="utf-8"))
+    routed = runtime["plugin_routing"]["modules"]
+    own = {path.stem for path in (PROJECT / "plugins/action").glob("*.py")} & set(MODULES)
+    assert {name: route["action_plugin"] for name, route in routed.items()} == dict.fromkeys(
+        set(MODULES) - OUTSIDE - own, "wsgi.production.step"
+    )
+    step = import_module(f"{PLUGINS}.action.step")
+    assert [
+        name
+        for name in own - OUTSIDE
+        if not issubclass(import_module(f"{PLUGINS}.action.{name}").ActionModule, step.StepAction)
+    ] == []

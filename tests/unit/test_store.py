@@ -73,6 +73,95 @@ def test_an_entry_leaves_its_neighbours_alone(store: Store) -> None:
     assert (store.manifest("one") or {})["name"] == "one"
 
 
+def test_what_is_complete_is_never_made_again(store: Store) -> None:
+    with store.create("one", {}) as path:
+        (path / "content").write_text("whole")
+    with pytest.raises(FileExistsError), store.create("one", {}):
+        pass
+    assert (store.path("one") / "content").read_text() == "whole"
+
+
+def test_a_store_that_is_not_there_yet_has_no_entries(store: Store) -> None:
+    assert store.names() == []
+
+
+def test_the_names_are_those_of_all_entries_complete_or_not(store: Store) -> None:
+    with store.create("two", {}):
+        pass
+    store.path("one").mkdir()
+    assert store.names() == ["one", "two"]
+
+
+def test_what_is_no_directory_is_no_entry(store: Store) -> None:
+    with store.create("one", {}):
+        pass
+    (store.root / "file").touch()
+    (store.root / "link").symlink_to("one")
+    (store.root / "nowhere").symlink_to("missing")
+    assert store.names() == ["one"]
+
+
+STRANGE = [b"", b"{", b"[]", b"7", b"null", b'"text"', b"\xff\xfe"]
+
+
+@pytest.mark.parametrize("content", STRANGE)
+def test_a_manifest_of_another_kind_is_none_and_its_entry_is_made_anew(store: Store, content: bytes) -> None:
+    store.path("one").mkdir(parents=True)
+    (store.path("one") / SEAL).write_bytes(content)
+    assert store.manifest("one") is None
+    with store.create("one", {"commit": "abc"}):
+        pass
+    assert (store.manifest("one") or {})["commit"] == "abc"
+
+
+def test_what_is_no_directory_has_no_manifest(store: Store) -> None:
+    store.root.mkdir()
+    store.path("one").touch()
+    assert store.manifest("one") is None
+
+
+def test_a_directory_in_the_place_of_a_manifest_is_none(store: Store) -> None:
+    (store.path("one") / SEAL).mkdir(parents=True)
+    assert store.manifest("one") is None
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_an_entry_is_removed_with_all_that_is_in_it_and_nothing_else(store: Store, complete: bool) -> None:
+    for name in ("one", "two"):
+        with store.create(name, {}) as path:
+            (path / "some").mkdir()
+            (path / "some/content").touch()
+            (path / "outside").symlink_to(store.path("two"))
+    if not complete:
+        (store.path("one") / SEAL).unlink()
+    store.remove("one")
+    assert store.names() == ["two"]
+    assert {path.name for path in store.path("two").iterdir()} == {"some", "outside", SEAL}
+
+
+def test_an_entry_does_not_count_from_the_moment_that_its_removal_begins(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with store.create("one", {}):
+        pass
+
+    def die(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", die)
+        with pytest.raises(KeyboardInterrupt):
+            store.remove("one")
+    assert store.manifest("one") is None
+    store.remove("one")
+    assert store.names() == []
+
+
+def test_what_is_not_there_cannot_be_removed(store: Store) -> None:
+    with pytest.raises(FileNotFoundError):
+        store.remove("one")
+
+
 def test_a_digest_is_12_hexadecimal_digits() -> None:
     assert re.fullmatch("[0-9a-f]{12}", digest("anything"))
 

@@ -1,0 +1,23 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""What the modules that change a host document alike."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The run that a step belongs to, and what check mode and diff mode tell."""
+
+    DOCUMENTATION = """
+options:
+  run:
+    description: The run that the step belongs to, which holds the host's lock. The action plugin fills it in.
+    type: dict
+attributes:
+  check_mode:
+    description: Tells what it would do, and changes nothing.
+    support: full
+  diff_mode:
+    description: Shows what it does or would do.
+    support: full
+"""

@@ -1,0 +1,154 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""What happens to an application's instances around the switch, as steps to tell of or to take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.door import Door, open_doors
+from ansible_collections.wsgi.production.plugins.module_utils.history import History
+from ansible_collections.wsgi.production.plugins.module_utils.instance import Instance
+from ansible_collections.wsgi.production.plugins.module_utils.layout import LINKS, Layout, replace_link
+from ansible_collections.wsgi.production.plugins.module_utils.plan import Step
+from ansible_collections.wsgi.production.plugins.module_utils.store import Store
+from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
+
+
+class Application:
+    """One application on this host: its releases, and which of them is live."""
+
+    def __init__(self, layout: Layout, systemd: Systemd) -> None:
+        self.layout = layout
+        self.systemd = systemd
+        self.history = History(layout)
+        self.releases = Store(layout.releases)
+
+    def instance(self, release: str) -> Instance:
+        """Return the instance of `release`."""
+        return Instance(self.layout, release, self.systemd)
+
+    def instances(self) -> list[Instance]:
+        """Return all instances whose units are there, whatever their state."""
+        found = [self.instance(release) for release in self.layout.instances()]
+        self.systemd.look_at(*(unit for one in found for unit in one.units))
+        return found
+
+    def choose(self, wanted: str) -> str:
+        """Return the release to go back to.
+
+        :param wanted: its name or the beginning of it; empty for the previous one.
+        :raises Failed: where there is none such, or it never was live and healthy; it says which ones there are.
+        """
+        healthy = [release for release in self.history.entries() if self.releases.manifest(release)]
+        live = self.layout.live()
+        known = ", ".join(release for release in reversed(healthy) if release != live) or "none"
+        if not wanted:
+            previous = self.history.previous()
+            if previous not in healthy:
+                raise Failed(f"there is no release before {live or 'the first'} to go back to")
+            return previous
+        matches = [release for release in healthy if release.startswith(wanted)]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            raise Failed(f"{wanted} is the beginning of {' and of '.join(matches)}; write more of it")
+        there = [release for release in self.releases.names() if release.startswith(wanted)]
+        why = "never was live and healthy" if there else "is not on this host"
+        raise Failed(f"release {(there or [wanted])[0]} {why}; those to go back to, the newest first: {known}")
+
+    def boot(self, release: str) -> list[Step]:
+        """Return the steps after which the instance of `release` runs and has passed its probe."""
+        instance, live = self.instance(release), self.layout.live()
+        if live == release and instance.runs():
+            return []
+        if live == release:
+            return [self._step(f"start {release}, which is live but does not run", instance.boot)]
+        return [self._step(f"boot {release} beside {live or 'nothing'} and probe it", instance.boot)]
+
+    def switch(self, release: str) -> list[Step]:
+        """Return the steps after which `release` is live."""
+        instance = self.instance(release)
+        if instance.is_live():
+            return []
+        return [
+            self._step(f"switch from {self.layout.live() or 'nothing'} to {release}", partial(self._switch, instance))
+        ]
+
+    def go_back(self) -> list[Step]:
+        """Return the steps after which the host is as it was when a release was last known to be healthy."""
+        live, healthy = self.layout.live(), self.history.latest()
+        steps = []
+        if healthy is None and live is not None:
+            steps.append(self._step(f"take {live} out of service, before which nothing was live", self._unlink))
+        elif healthy is not None and live != healthy:
+            instance = self.instance(healthy)
+            if not instance.runs():
+                steps.append(self._step(f"boot {healthy}", instance.boot))
+            steps.append(
+                self._step(f"switch back from {live or 'nothing'} to {healthy}", partial(self._switch, instance))
+            )
+        doors = self.history.doors()
+        return steps + self.open_doors(doors) + self.end_others(healthy)
+
+    def open_doors(self, addresses: dict[str, str]) -> list[Step]:
+        """Return the steps after which the doors are open at `addresses`, and no others are."""
+        doors = [Door(self.layout, protocol, addresses.get(protocol, ""), self.systemd) for protocol in LINKS]
+        return [self._step(door.says, door.put_right) for door in doors if not door.is_right()]
+
+    def end_others(self, release: str | None) -> list[Step]:
+        """Return the steps after which no instance but that of `release` has a part to play."""
+        steps = []
+        for other in self.instances():
+            if other.release == release:
+                continue
+            if other.was_live():
+                steps.append(self._step(f"retire {other.release}", other.retire))
+            elif not other.has_ended() and not other.is_ending():
+                steps.append(self._step(f"take away {other.release}, which never was live", other.remove))
+        return steps
+
+    def record(self, release: str, keep: int) -> list[Step]:
+        """Return the steps after which the history says that `release` is live and healthy."""
+        doors = open_doors(self.layout)
+        if self.history.latest() == release and self.history.doors() == doors:
+            return []
+        return [self._step(f"remember {release} as healthy", lambda: self.history.record(release, doors, keep))]
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Return what is known of each release, the newest first, those that never were healthy last."""
+        healthy, live, previous = self.history.entries(), self.layout.live(), self.history.previous()
+        states: dict[str | None, str] = {**dict.fromkeys(healthy, "kept"), previous: "previous", live: "live"}
+        found = []
+        for release in [*reversed(healthy), *(name for name in self.releases.names() if name not in healthy)]:
+            manifest = self.releases.manifest(release)
+            if manifest is not None:
+                found.append(
+                    {
+                        "release": release,
+                        "state": states.get(release, "never healthy"),
+                        "live_since": healthy.get(release, {}).get("live"),
+                        **{key: manifest.get(key) for key in ("created", "source", "commit", "packages")},
+                    }
+                )
+        return found
+
+    def _switch(self, instance: Instance) -> None:
+        """Make a release live: from here on new requests reach it, at once and all of them.
+
+        :raises Failed: where its instance does not run.
+        """
+        self.systemd.look_at(*instance.units)
+        if not instance.runs():
+            raise Failed(f"the instance of {instance.release} does not run, so nothing is switched to it")
+        instance.enable()
+        replace_link(self.layout.current, f"releases/{instance.release}")
+
+    def _unlink(self) -> None:
+        self.layout.current.unlink()
+
+    def _step(self, says: str, do: Callable[[], object]) -> Step:
+        return Step(says, do, self.layout.name)

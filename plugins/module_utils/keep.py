@@ -1,0 +1,90 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""Keeping: what stays on a host, and the removal of the rest."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+from ansible_collections.wsgi.production.plugins.module_utils.application import Application
+from ansible_collections.wsgi.production.plugins.module_utils.build import VENV
+from ansible_collections.wsgi.production.plugins.module_utils.installer import tool_name
+from ansible_collections.wsgi.production.plugins.module_utils.layout import SERVERS, TOOLS
+from ansible_collections.wsgi.production.plugins.module_utils.plan import Step
+from ansible_collections.wsgi.production.plugins.module_utils.store import Store, read_manifest
+
+
+def in_use(*roots: Path, processes: Path = Path("/proc")) -> set[Path]:
+    """Return the files and directories below `roots` that a living process has mapped or works in."""
+    found: set[Path] = set()
+    names = "|".join(re.escape(str(root.resolve())) for root in roots)
+    pattern = re.compile(rf" ((?:{names})/.*)$", re.MULTILINE)
+    for process in processes.glob("[0-9]*"):
+        try:
+            said = f" {os.readlink(process / 'cwd')}\n" + (process / "maps").read_text(errors="replace")
+        except OSError:
+            # It has ended meanwhile, or is one of the kernel's own.
+            continue
+        found.update(Path(name) for name in pattern.findall(said))
+    return found
+
+
+class Keeper:
+    """Removes what neither a kept release nor a living process uses.
+
+    :param used: paths that a living process uses.
+    """
+
+    def __init__(self, used: Iterable[Path]) -> None:
+        self.used = set(used)
+        self.gone: set[Path] = set()
+
+    def prune(self, app: Application, live: str, keep: int) -> list[Step]:
+        """Return the steps after which the application has `keep` releases, the live and the previous one among them.
+
+        A release whose instance still answers its last requests stays, and so does what it is made of.
+        """
+        layout = app.layout
+        instances = app.instances()
+        kept = set(app.history.kept(live, keep))
+        kept.update(one.release for one in instances if one.was_live() or one.is_ending())
+        ended = [one for one in instances if one.release not in kept and one.has_ended()]
+        steps = [Step(f"take away the units of {one.release}", one.forget, layout.name) for one in ended]
+        steps += [Step("let systemd forget them", app.systemd.reload, layout.name)] if ended else []
+        builds, venvs = Store(layout.builds), Store(layout.venvs)
+        steps += self._remove(app.releases, kept, layout.name)
+        steps += self._remove(builds, _targets(path / "build" for path in self._staying(app.releases)), layout.name)
+        return steps + self._remove(venvs, _targets(path / VENV for path in self._staying(builds)), layout.name)
+
+    def prune_shared(self, applications: Path, servers: Path = SERVERS, tools: Path = TOOLS) -> list[Step]:
+        """Return the steps after which the host has the uWSGI that some release runs with, and the uv of today.
+
+        To be called after `prune` of each application.
+
+        :param applications: the directory that holds all applications.
+        """
+        releases = [path for home in applications.glob("*/releases") for path in self._staying(Store(home))]
+        manifests = [read_manifest(path) or {} for path in releases]
+        steps = self._remove(Store(servers), {str(manifest.get("server")) for manifest in manifests})
+        return steps + self._remove(Store(tools), {tool_name()})
+
+    def _remove(self, store: Store, kept: set[str], of: str = "") -> list[Step]:
+        names = [name for name in store.names() if name not in kept and not self._uses(store.path(name))]
+        self.gone.update(store.path(name) for name in names)
+        return [Step(f"remove {store.root.name}/{name}", partial(store.remove, name), of) for name in names]
+
+    def _staying(self, store: Store) -> list[Path]:
+        return [path for path in map(store.path, store.names()) if path not in self.gone]
+
+    def _uses(self, path: Path) -> bool:
+        real = path.resolve()
+        return any(real == one or real in one.parents for one in self.used)
+
+
+def _targets(links: Iterable[Path]) -> set[str]:
+    """Return the names that `links` lead to."""
+    return {os.path.basename(os.readlink(link)) for link in links if link.is_symlink()}

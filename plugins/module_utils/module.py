@@ -1,0 +1,57 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""The frame of every module that changes a host: plan the steps, tell of them, take them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.lock import Held, Lock
+from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
+
+
+def carry_out(argument_spec: dict[str, Any], plan: Callable[[AnsibleModule], Plan], last: bool = False) -> None:
+    """Run a module: take the host's lock, plan, and take the steps unless in check mode.
+
+    :param plan: looks at the host and changes nothing.
+    :param last: whether the run ends here on this host, however that goes, and lets go of the lock.
+    """
+    module = AnsibleModule(argument_spec={**argument_spec, "run": {"type": "dict"}}, supports_check_mode=True)
+    os.umask(0o022)
+    run = module.params["run"]
+    try:
+        if module.check_mode or not run:
+            planned = _take(module, plan(module))
+        else:
+            with Lock().during(run) as lock:
+                if last:
+                    lock.release()
+                planned = _take(module, plan(module))
+    except Held as held:
+        module.fail_json(msg=str(held), holder=held.holder)
+    except (Failed, OSError) as failure:
+        module.fail_json(msg=_about(module, str(failure)))
+    changed = bool(planned.steps)
+    said = _about(module, planned.says("would " if module.check_mode else "") or planned.settled)
+    result = {**planned.result, "changed": changed, "msg": said}
+    if changed:
+        more = [planned.result["diff"]] if "diff" in planned.result else []
+        result["diff"] = [{"prepared": f"{said}\n"}, *more]
+    module.exit_json(**result)
+
+
+def _about(module: AnsibleModule, said: str) -> str:
+    """Return `said` with the application's name before it, where the module is for one and it is not there yet."""
+    about = f"{module.params['name']}: " if "name" in module.params else ""
+    return said if said.startswith(about) else about + said
+
+
+def _take(module: AnsibleModule, planned: Plan) -> Plan:
+    if not module.check_mode:
+        planned.take()
+    return planned

@@ -1,0 +1,91 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""The calls to systemd that the collection makes."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, run
+
+JOURNAL_LINES = 30
+STATE = ("ActiveState", "UnitFileState")
+
+
+class Systemd:
+    """The calls to systemd that the collection makes."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[str, str]] = {}
+
+    def reload(self) -> None:
+        """Read the unit files anew."""
+        self._tell(["daemon-reload"], "make systemd read its units")
+
+    def start(self, *units: str) -> None:
+        """Start `units` and wait until they are ready."""
+        self._tell(["start", *units], f"start {units[-1]}")
+
+    def stop(self, *units: str, wait: bool = True) -> None:
+        """Stop `units`; a service ends when its last request does, which `wait` waits for."""
+        options = [] if wait else ["--no-block"]
+        self._tell(["stop", *options, *units], f"stop {units[-1]}")
+
+    def kill(self, *units: str) -> None:
+        """Stop `units` at once, whatever they are doing."""
+        self.stop(*units, wait=False)
+        # What has ended by itself meanwhile cannot be killed, and need not be.
+        with suppress(Failed):
+            self._tell(["kill", "--signal=KILL", units[-1]], f"end {units[-1]}")
+        self.stop(*units)
+
+    def clear(self, *units: str) -> None:
+        """Forget that `units` failed, which would keep them listed without their files."""
+        # systemd refuses for a unit of which it knows nothing any more, which is just as well.
+        with suppress(Failed):
+            self._tell(["reset-failed", *units], f"forget that {units[-1]} failed")
+
+    def enable(self, *units: str) -> None:
+        """Start `units` at each boot of the host."""
+        self._tell(["enable", "--quiet", *units], f"enable {units[-1]}")
+
+    def disable(self, *units: str) -> None:
+        """No longer start `units` at a boot of the host."""
+        self._tell(["disable", "--quiet", *units], f"disable {units[-1]}")
+
+    def look_at(self, *units: str) -> None:
+        """Ask for the state of `units` at once; it is remembered until anything is changed."""
+        if units:
+            said = run(["systemctl", "show", "--property", ",".join(("Id", *STATE)), *units], "ask for states of units")
+            blocks = [_values(block) for block in said.split("\n\n")]
+            self._known = {block.pop("Id"): block for block in blocks}
+
+    def properties(self, unit: str, *names: str) -> list[str]:
+        """Return the values of the properties `names` of `unit`."""
+        known = self._known.get(unit, {})
+        if not all(name in known for name in names):
+            command = ["systemctl", "show", "--property", ",".join(names), unit]
+            known = _values(run(command, f"ask for the state of {unit}"))
+        return [known.get(name, "") for name in names]
+
+    def is_active(self, unit: str) -> bool:
+        """Tell whether `unit` runs."""
+        return self.properties(unit, "ActiveState") == ["active"]
+
+    def is_enabled(self, unit: str) -> bool:
+        """Tell whether `unit` starts at each boot of the host."""
+        return self.properties(unit, "UnitFileState") == ["enabled"]
+
+    def journal(self, unit: str) -> str:
+        """Return the last lines that `unit` logged."""
+        run(["journalctl", "--sync"], "write the journal out")
+        command = ["journalctl", "--unit", unit, "--lines", str(JOURNAL_LINES), "--output", "cat", "--no-pager"]
+        return run(command, f"read the journal of {unit}").strip()
+
+    def _tell(self, words: list[str], purpose: str) -> None:
+        self._known = {}
+        run(["systemctl", *words], purpose)
+
+
+def _values(said: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in said.splitlines() if "=" in line)

@@ -1,0 +1,89 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: releases
+short_description: Lists the releases of an application on a host
+version_added: 0.1.0
+author: The wsgi.production authors
+description:
+  - Tells which release is live, which was before, which are kept, and what each is made of. Changes nothing.
+options:
+  name:
+    description: The name of the application.
+    type: str
+    required: true
+extends_documentation_fragment: wsgi.production.step
+"""
+
+EXAMPLES = """
+- name: List the releases
+  wsgi.production.releases:
+    name: hello
+"""
+
+RETURN = """
+releases:
+  description: The releases, the newest first.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    release:
+      description: Its name.
+      type: str
+    state:
+      description: C(live), C(previous), C(kept), or C(never healthy).
+      type: str
+    live_since:
+      description: When it last went live, in UTC, or null.
+      type: str
+    created:
+      description: When it was made, in UTC.
+      type: str
+    source:
+      description: Where its code came from, on the controller.
+      type: str
+    commit:
+      description: The commit of its code, or null.
+      type: str
+    packages:
+      description: The digest of its packages.
+      type: str
+lines:
+  description: The same as text.
+  returned: success
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.wsgi.production.plugins.module_utils.application import Application
+from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
+from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
+from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
+from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
+
+ARGUMENTS = {"name": {"type": "str", "required": True}}
+
+LINE = "{release}  {state:13}  live since {live_since}  packages {packages}  commit {commit}  from {source}"
+
+
+def plan(module: AnsibleModule) -> Plan:
+    """List the releases."""
+    releases = Application(Layout(module.params["name"]), Systemd()).listed()
+    lines = [LINE.format(**{key: value or "-" for key, value in one.items()}) for one in releases]
+    return Plan(result={"releases": releases, "lines": lines}, settled=f"{len(releases)} releases")
+
+
+def main() -> None:
+    """Run the module."""
+    carry_out(ARGUMENTS, plan)
+
+
+if __name__ == "__main__":
+    main()

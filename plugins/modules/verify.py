@@ -1,0 +1,91 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: verify
+short_description: Asks applications at their front doors what a healthy one must answer
+version_added: 0.1.0
+author: The wsgi.production authors
+description:
+  - Sends the request of each application's probe to the address where visitors reach it, and fails when the answer is
+    not what the probe expects. A moment's failure is forgiven, for it asks again for two seconds.
+  - Changes nothing, and asks nothing in check mode.
+options:
+  fronts:
+    description: The front doors to ask at.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: The name of the application.
+        type: str
+        required: true
+      address:
+        description: The address and port that speak HTTP there. A wildcard such as 0.0.0.0 means this host.
+        type: str
+        required: true
+      probe:
+        description: What to ask and what to expect, as M(wsgi.production.switch) returns it.
+        type: dict
+        required: true
+extends_documentation_fragment: wsgi.production.step
+"""
+
+EXAMPLES = """
+- name: Verify what visitors see
+  wsgi.production.verify:
+    fronts:
+      - name: hello
+        address: 127.0.0.1:80
+        probe: {host: hello.example.com, path: /health}
+"""
+
+RETURN = """# The module returns nothing of its own."""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
+from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
+from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe, over_http, wait_for
+
+SECONDS = 2
+INTERVAL = 0.5
+MOST_TRIES = 100
+
+ARGUMENTS = {
+    "fronts": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "name": {"type": "str", "required": True},
+            "address": {"type": "str", "required": True},
+            "probe": {"type": "dict", "required": True},
+        },
+    },
+}
+
+
+def plan(module: AnsibleModule) -> Plan:
+    """Ask at each front door."""
+    fronts = [] if module.check_mode else module.params["fronts"]
+    for front in fronts:
+        try:
+            wait_for(Probe.of(front["probe"]), over_http(front["address"]), MOST_TRIES, INTERVAL, SECONDS)
+        except Failed as failure:
+            raise Failed(f"{front['name']} does not answer at its front door, {front['address']}: {failure}") from None
+    return Plan(settled=f"healthy at the front door: {', '.join(front['name'] for front in fronts) or 'none asked'}")
+
+
+def main() -> None:
+    """Run the module."""
+    carry_out(ARGUMENTS, plan)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""What a run that is killed leaves, the next one completes or cleans up."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.wsgi.production.plugins.module_utils.application import Application
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.door import open_doors
+from ansible_collections.wsgi.production.plugins.module_utils.keep import Keeper
+from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
+from tests.unit.fakes import FakeSystemd, make_build, make_release, take
+
+LIVE, NEW, NEXT = "aaa111", "bbb222", "ccc333"
+KEEP = 2
+DOORS = {"http": "0.0.0.0:9000"}
+
+
+class Killed(BaseException):
+    """Ends a run where it stands, as a signal does."""
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for no disk: a process that is killed loses nothing that it has written."""
+    monkeypatch.setattr(os, "fsync", lambda file: None)
+
+
+@contextmanager
+def killed_after(number: int) -> Iterator[None]:
+    """Kill the body at its `number`th touch of the host, which is before or after one of its changes."""
+    left = itertools.count(number, -1)
+
+    def around(change: Callable[..., object]) -> Callable[..., object]:
+        def touch(*args: object, **kwargs: object) -> object:
+            if next(left) <= 0:
+                raise Killed
+            done = change(*args, **kwargs)
+            if next(left) <= 0:
+                raise Killed
+            return done
+
+        return touch
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FakeSystemd, "_told", around(FakeSystemd._told))
+        for change in ("replace", "unlink", "symlink_to"):
+            patch.setattr(Path, change, around(getattr(Path, change)))
+        yield
+
+
+def host(root: Path) -> Application:
+    """Return an application whose first release is live, behind a door."""
+    layout = Layout("hello", root=root / "srv", units=root / "units")
+    layout.units.mkdir(parents=True)
+    app = Application(layout, FakeSystemd(layout.units))
+    run(app, LIVE)
+    return app
+
+
+def have(app: Application, release: str) -> None:
+    """Make a release; that it may be killed itself is the store's affair."""
+    if app.releases.manifest(release) is None:
+        make_build(app.layout, f"b-{release}", f"v-{release}")
+        make_release(app.layout, release, build=f"b-{release}")
+
+
+def run(app: Application, release: str, doors: dict[str, str] = DOORS) -> None:
+    """Take every step of a run that brings `release` live."""
+    have(app, release)
+    take(app.boot(release))
+    take(app.switch(release) + app.open_doors(doors))
+    take(app.record(release, KEEP) + app.end_others(release) + Keeper([]).prune(app, release, KEEP))
+
+
+def finish_requests(app: Application) -> None:
+    states = app.systemd.states if isinstance(app.systemd, FakeSystemd) else {}
+    states.update({unit: "inactive" for unit, state in states.items() if state == "deactivating"})
+
+
+def running(app: Application) -> list[str]:
+    return [release for release in app.layout.instances() if app.instance(release).runs()]
+
+
+def each_way_to_be_killed(root: Path, body: Callable[[Application], None]) -> Iterator[tuple[int, Application]]:
+    """Yield hosts on which `body` was killed, each one step later than on the one before."""
+    for number in itertools.count(1):
+        app = host(root / str(number))
+        try:
+            with killed_after(number):
+                body(app)
+        except Killed:
+            yield number, app
+        else:
+            assert number > 10
+            return
+
+
+def deploy(app: Application) -> None:
+    run(app, NEW)
+
+
+def deploy_what_does_not_work(app: Application) -> None:
+    assert isinstance(app.systemd, FakeSystemd)
+    app.systemd.broken = {app.instance(NEW).service}
+    with suppress(Failed):
+        run(app, NEW)
+
+
+def move_the_doors(app: Application) -> None:
+    run(app, LIVE, {"uwsgi": "127.0.0.1:9001", "http": "0.0.0.0:9002"})
+
+
+def go_back(app: Application) -> None:
+    have(app, NEW)
+    take(app.boot(NEW))
+    take(app.switch(NEW) + app.open_doors({"uwsgi": "127.0.0.1:9001"}))
+    take(app.go_back())
+
+
+def deploy_and_prune(app: Application) -> None:
+    for release in (NEW, NEXT):
+        run(app, release)
+        finish_requests(app)
+    run(app, NEXT)
+
+
+each_body = pytest.mark.parametrize(
+    "body", [deploy, deploy_what_does_not_work, move_the_doors, go_back, deploy_and_prune]
+)
+
+
+@each_body
+@pytest.mark.usefixtures("apps")
+def test_at_every_moment_what_is_live_runs(tmp_path: Path, body: Callable[[Application], None]) -> None:
+    for number, app in each_way_to_be_killed(tmp_path, body):
+        assert app.layout.live() in running(app), number
+
+
+@each_body
+@pytest.mark.usefixtures("apps")
+def test_the_next_run_brings_its_release_live_and_leaves_no_other_running(
+    tmp_path: Path, body: Callable[[Application], None]
+) -> None:
+    for number, app in each_way_to_be_killed(tmp_path, body):
+        assert isinstance(app.systemd, FakeSystemd)
+        app.systemd.broken = set()
+        run(app, NEXT)
+        assert app.instance(NEXT).is_live(), number
+        assert running(app) == [NEXT], number
+        assert app.systemd.enabled == {*app.instance(NEXT).units, "hello-http.socket"}, number
+        assert app.open_doors(DOORS) == [], number
+
+
+@each_body
+@pytest.mark.usefixtures("apps")
+def test_the_way_back_leads_to_what_was_last_known_to_be_healthy(
+    tmp_path: Path, body: Callable[[Application], None]
+) -> None:
+    for number, app in each_way_to_be_killed(tmp_path, body):
+        healthy = app.history.latest()
+        assert healthy is not None
+        take(app.go_back())
+        assert app.instance(healthy).is_live(), number
+        assert running(app) == [healthy], number
+        assert open_doors(app.layout) == app.history.doors(), number
+        assert app.go_back() == [], number
+
+
+@each_body
+@pytest.mark.usefixtures("apps")
+def test_nothing_is_left_over_two_runs_later(tmp_path: Path, body: Callable[[Application], None]) -> None:
+    for number, app in each_way_to_be_killed(tmp_path, body):
+        assert isinstance(app.systemd, FakeSystemd)
+        app.systemd.broken = set()
+        for release in (NEXT, LIVE):
+            run(app, release)
+            finish_requests(app)
+        run(app, LIVE)
+        layout, kept = app.layout, [LIVE, NEXT]
+        assert sorted(os.listdir(layout.releases)) == kept, number
+        assert sorted(os.listdir(layout.builds)) == [f"b-{release}" for release in kept], number
+        assert sorted(os.listdir(layout.venvs)) == [f"v-{release}" for release in kept], number
+        # What begins with a dot was going to replace a unit, and is none to systemd.
+        units = {name for name in os.listdir(layout.units) if not name.startswith(".")}
+        doors = {"hello-http.socket", "hello-http.service"}
+        assert units == doors | {unit for one in kept for unit in app.instance(one).units}, number

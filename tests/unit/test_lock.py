@@ -1,0 +1,340 @@
+"""What the lock of a host promises."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import multiprocessing
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.wsgi.production.plugins.module_utils import lock as unit
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.lock import Held, Lock
+
+MINE: dict[str, Any] = {"id": "here:1:10", "who": "me on here (process 1)"}
+THEIRS: dict[str, Any] = {"id": "there:2:20", "who": "you on there (process 2)"}
+NEIGHBOUR: dict[str, Any] = {"id": "here:3:30", "who": "you on here (process 3)"}
+
+# What the file may hold that no run has written, or not to its end.
+STRANGE = [b"", b"{", b'{"id": "there', b"null", b"7", b"[]", b'"text"', b"{}", b'{"id": "there"}', b"\xff\xfe"]
+STRANGE += [
+    b'{"id": "there:2:20", "who": "you", "since": "this morning", "seen": "long ago"}',
+    b'{"id": "there:2:20", "who": "you", "since": "this morning", "seen": null}',
+    b'{"id": "there:2:20", "since": "this morning", "seen": 1}',
+    b'{"id": "there:2:20", "who": "you", "seen": 1}',
+    b'{"who": "you", "since": "this morning", "seen": 1}',
+]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "wsgi.lock"
+
+
+def step(path: Path, run: dict[str, Any], **more: Any) -> None:
+    """Take a step of `run`, under the lock."""
+    with Lock(path).during({**run, **more}):
+        pass
+
+
+def silent_for(path: Path, seconds: float) -> None:
+    """Let the holder have been at work `seconds` ago."""
+    path.write_text(json.dumps({**json.loads(path.read_text()), "seen": time.monotonic() - seconds}))
+
+
+@contextmanager
+def at_work(path: Path, run: dict[str, Any], seconds: float = 60) -> Iterator[None]:
+    """Let a step of `run` be at work while the body is, for `seconds` at most."""
+    begun, over = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with Lock(path).during({**run, "hold": True}):
+            begun.set()
+            over.wait(seconds)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert begun.wait(10)
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_the_lock_ends_with_a_reboot_of_the_host() -> None:
+    assert Lock().path.parent == Path("/run")
+
+
+def test_a_run_that_does_not_hold_it_lets_go_after_each_step(path: Path) -> None:
+    step(path, MINE)
+    step(path, THEIRS)
+    step(path, MINE)
+
+
+def test_a_run_that_holds_it_keeps_others_out_between_its_steps(path: Path) -> None:
+    step(path, MINE, hold=True)
+    with pytest.raises(Held):
+        step(path, THEIRS)
+    step(path, MINE, hold=True)
+
+
+def test_a_run_that_holds_it_keeps_it_over_a_step_that_does_not_ask_for_that(path: Path) -> None:
+    step(path, MINE, hold=True)
+    step(path, MINE)
+    with pytest.raises(Held):
+        step(path, THEIRS)
+
+
+def test_a_step_that_fails_leaves_the_lock_with_its_run(path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), Lock(path).during({**MINE, "hold": True}):
+        raise ZeroDivisionError
+    with pytest.raises(Held):
+        step(path, THEIRS)
+    step(path, MINE)
+
+
+def test_a_step_that_fails_lets_go_where_its_run_does_not_hold_the_lock(path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), Lock(path).during(MINE):
+        raise ZeroDivisionError
+    step(path, THEIRS)
+
+
+def test_the_last_step_lets_go_when_it_is_over_and_not_before(path: Path) -> None:
+    step(path, MINE, hold=True)
+    with Lock(path).during({**MINE, "hold": True}) as lock:
+        lock.release()
+        with pytest.raises(Held):
+            step(path, THEIRS)
+    step(path, THEIRS)
+
+
+def test_the_last_step_lets_go_when_it_fails(path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), Lock(path).during({**MINE, "hold": True}) as lock:
+        lock.release()
+        raise ZeroDivisionError
+    step(path, THEIRS)
+
+
+def test_letting_go_once_does_not_let_go_of_the_next_run(path: Path) -> None:
+    lock = Lock(path)
+    with lock.during({**MINE, "hold": True}):
+        lock.release()
+    with lock.during({**MINE, "hold": True}):
+        pass
+    with pytest.raises(Held):
+        step(path, THEIRS)
+
+
+def test_who_waits_in_vain_is_told_who_holds_it_and_since_when(path: Path) -> None:
+    step(path, MINE, hold=True)
+    silent_for(path, 42)
+    since = json.loads(path.read_text())["since"]
+    with pytest.raises(Held) as held:
+        step(path, THEIRS)
+    assert str(held.value) == (
+        f"another run is changing this host: {MINE['who']} has held the lock since {since}, and was at work 42 s ago. "
+        "Wait until that run ends; one that was killed on another machine counts as dead after 600 s"
+    )
+    assert held.value.holder["id"] == MINE["id"]
+
+
+def test_a_run_holds_the_lock_since_its_first_step(path: Path) -> None:
+    step(path, MINE, hold=True)
+    path.write_text(path.read_text().replace(json.loads(path.read_text())["since"], "this morning"))
+    step(path, MINE, hold=True)
+    assert json.loads(path.read_text())["since"] == "this morning"
+
+
+def test_a_run_that_takes_over_holds_the_lock_since_then(path: Path) -> None:
+    step(path, THEIRS, hold=True)
+    path.write_text(path.read_text().replace(json.loads(path.read_text())["since"], "this morning"))
+    step(path, MINE, hold=True, dead=[THEIRS["id"]])
+    holder = json.loads(path.read_text())
+    assert holder["id"] == MINE["id"]
+    assert holder["since"] != "this morning"
+
+
+def test_the_lock_of_a_run_that_is_known_to_be_dead_is_taken_over(path: Path) -> None:
+    step(path, THEIRS, hold=True)
+    step(path, MINE, hold=True, dead=[THEIRS["id"]])
+    with pytest.raises(Held):
+        step(path, THEIRS, hold=True)
+
+
+def test_that_one_run_is_dead_says_nothing_of_another(path: Path) -> None:
+    step(path, THEIRS, hold=True)
+    with pytest.raises(Held):
+        step(path, MINE, dead=["there:3:30"])
+
+
+@pytest.mark.parametrize(("seconds", "dead"), [(500, False), (unit.SILENCE - 10, False), (unit.SILENCE + 1, True)])
+def test_a_run_that_nobody_can_ask_counts_as_dead_when_it_is_silent_for_long(
+    path: Path, seconds: int, dead: bool
+) -> None:
+    step(path, THEIRS, hold=True)
+    silent_for(path, seconds)
+    if dead:
+        step(path, MINE)
+    else:
+        with pytest.raises(Held):
+            step(path, MINE)
+
+
+def test_a_run_that_can_be_asked_does_not_count_as_dead_however_silent_it_is(path: Path) -> None:
+    step(path, NEIGHBOUR, hold=True)
+    silent_for(path, unit.SILENCE * 100)
+    with pytest.raises(Held) as held:
+        step(path, MINE)
+    assert held.value.holder["id"] == NEIGHBOUR["id"]
+    step(path, MINE, dead=[NEIGHBOUR["id"]])
+
+
+def test_a_run_that_takes_over_from_a_silent_one_keeps_others_out(path: Path) -> None:
+    step(path, THEIRS, hold=True)
+    silent_for(path, unit.SILENCE + 1)
+    step(path, MINE, hold=True)
+    with pytest.raises(Held):
+        step(path, THEIRS)
+
+
+def test_a_run_is_heard_of_when_a_step_begins_and_when_it_ends(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    with Lock(path).during({**MINE, "hold": True}):
+        assert json.loads(path.read_text())["seen"] == now
+        now += 1000
+    assert json.loads(path.read_text())["seen"] == now
+
+
+def test_while_a_step_is_at_work_others_are_refused_at_once(path: Path) -> None:
+    with at_work(path, THEIRS):
+        before = time.monotonic()
+        with pytest.raises(Held) as held:
+            step(path, MINE)
+        assert time.monotonic() - before < 5
+    assert held.value.holder["id"] == THEIRS["id"]
+
+
+def test_who_is_refused_while_a_step_is_at_work_is_told_that_it_is(path: Path) -> None:
+    with at_work(path, THEIRS):
+        silent_for(path, 42)
+        since = json.loads(path.read_text())["since"]
+        with pytest.raises(Held) as held:
+            step(path, MINE)
+    assert str(held.value).startswith(
+        f"another run is changing this host: {THEIRS['who']} has held the lock since {since}, and is at work. Wait"
+    )
+
+
+def test_a_step_that_is_at_work_for_long_is_not_taken_for_dead(path: Path) -> None:
+    with at_work(path, THEIRS):
+        silent_for(path, unit.SILENCE * 2)
+        with pytest.raises(Held):
+            step(path, MINE)
+
+
+def test_the_step_that_a_dead_run_left_at_work_is_waited_for(path: Path) -> None:
+    with at_work(path, THEIRS, seconds=0.5):
+        before = time.monotonic()
+        step(path, MINE, hold=True, dead=[THEIRS["id"]])
+        assert time.monotonic() - before > 0.3
+    assert json.loads(path.read_text())["id"] == MINE["id"]
+
+
+def test_the_step_before_of_the_same_run_is_waited_for(path: Path) -> None:
+    with at_work(path, MINE, seconds=0.5):
+        before = time.monotonic()
+        step(path, MINE, hold=True)
+        assert time.monotonic() - before > 0.3
+
+
+def test_the_step_that_a_dead_run_left_at_work_is_not_waited_for_without_end(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unit, "PATIENCE", 0.3)
+    with at_work(path, THEIRS, seconds=5), pytest.raises(Held, match="is at work"):
+        step(path, MINE, dead=[THEIRS["id"]])
+
+
+def test_the_step_before_of_the_same_run_is_not_waited_for_without_end(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unit, "PATIENCE", 0.3)
+    with at_work(path, MINE, seconds=5), pytest.raises(Held, match="is at work"):
+        step(path, MINE)
+
+
+@pytest.mark.parametrize("content", STRANGE)
+def test_a_lock_that_is_no_run_s_is_not_waited_for_without_end(
+    path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    monkeypatch.setattr(unit, "PATIENCE", 0.3)
+    path.write_bytes(content)
+    with path.open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        timer = threading.Timer(5, fcntl.flock, (file, fcntl.LOCK_UN))
+        timer.start()
+        with pytest.raises(Failed, match=f"^{re.escape(str(path))} is locked by what is no run of this collection$"):
+            step(path, MINE)
+        timer.cancel()
+    assert path.read_bytes() == content
+
+
+def test_a_run_whose_module_was_killed_leaves_the_lock_to_those_who_know_that_it_is_dead(path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    begun = context.Event()
+
+    def work() -> None:
+        with Lock(path).during(THEIRS):
+            begun.set()
+            time.sleep(60)
+
+    process = context.Process(target=work)
+    process.start()
+    assert begun.wait(10) and process.pid
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    with pytest.raises(Held):
+        step(path, MINE)
+    step(path, MINE, dead=[THEIRS["id"]])
+
+
+@pytest.mark.parametrize("content", STRANGE)
+def test_a_lock_that_holds_no_record_is_free(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    step(path, MINE, hold=True)
+    assert json.loads(path.read_text())["id"] == MINE["id"]
+
+
+@pytest.mark.parametrize("seen", [float("nan"), float("inf"), float("-inf")])
+def test_a_lock_whose_record_names_no_time_is_free(path: Path, seen: float) -> None:
+    path.write_text(json.dumps({**NEIGHBOUR, "since": "this morning", "seen": seen}))
+    step(path, MINE, hold=True)
+    assert json.loads(path.read_text())["id"] == MINE["id"]
+
+
+def test_a_longer_record_lends_nothing_to_a_shorter_one(path: Path) -> None:
+    step(path, {**THEIRS, "who": "x" * 1000}, hold=True)
+    step(path, MINE, hold=True, dead=[THEIRS["id"]])
+    assert json.loads(path.read_text())["who"] == MINE["who"]
+
+
+def test_a_lock_whose_record_is_not_written_yet_is_waited_for(path: Path) -> None:
+    path.touch()
+    with path.open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        timer = threading.Timer(0.3, fcntl.flock, (file, fcntl.LOCK_UN))
+        timer.start()
+        step(path, MINE)
+        timer.join()

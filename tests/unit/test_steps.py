@@ -1,0 +1,483 @@
+"""What the modules plan, step by step, from the boot to the end of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ansible_collections.wsgi.production.plugins.module_utils import probe
+from ansible_collections.wsgi.production.plugins.module_utils.application import Application
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.keep import Keeper
+from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
+from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
+from ansible_collections.wsgi.production.plugins.module_utils.probe import Answer, Ask, Probe
+from ansible_collections.wsgi.production.plugins.modules import back, boot, choose, releases, retire, switch, verify
+from tests.unit.fakes import FakeApps, FakeModule, FakeSystemd, make_build, make_release, say
+
+A, B, C = "aaa111", "bbb222", "ccc333"
+HELLO, OTHER = {"name": "hello", "keep": 2}, {"name": "other", "keep": 2}
+
+
+class Host:
+    """A host on which modules plan and take their steps."""
+
+    def __init__(self, root: Path, systemd: FakeSystemd) -> None:
+        self.root = root
+        self.systemd = systemd
+        self.used: set[Path] = set()
+
+    def layout(self, name: str) -> Layout:
+        """Return where the application `name` is."""
+        return Layout(name, root=self.root / "srv", units=self.root / "units")
+
+    def app(self, name: str = "hello") -> Application:
+        """Return the application `name`."""
+        return Application(self.layout(name), self.systemd)
+
+    def make(self, *made: str, name: str = "hello") -> None:
+        """Make releases, each with a build and a uWSGI of its own."""
+        for release in made:
+            make_build(self.layout(name), f"b-{release}", f"v-{release}")
+            make_release(self.layout(name), release, build=f"b-{release}", server=f"s-{release}")
+            (self.root / f"servers/s-{release}").mkdir(parents=True, exist_ok=True)
+
+    def plan(self, module: Any, *, check_mode: bool = False, **params: Any) -> Plan:
+        """Return the plan of `module`, with the defaults of its arguments."""
+        defaults = {key: argument.get("default") for key, argument in module.ARGUMENTS.items()}
+        planned: Plan = module.plan(FakeModule(check_mode, **{**defaults, **params}))
+        return planned
+
+    def take(self, module: Any, **params: Any) -> Plan:
+        """Let `module` do its work."""
+        planned = self.plan(module, **params)
+        planned.take()
+        return planned
+
+    def switch(self, release: str, name: str = "hello", **doors: str) -> None:
+        """Bring a release live that nobody has verified yet."""
+        if self.app(name).releases.manifest(release) is None:
+            self.make(release, name=name)
+        self.take(boot, name=name, release=release)
+        self.take(switch, name=name, release=release, **doors)
+
+    def bring_live(self, *each: str, name: str = "hello", **doors: str) -> None:
+        """Bring releases live, one after the other, each to the end of its run."""
+        for release in each:
+            self.switch(release, name, **doors)
+            self.take(retire, apps=[{"name": name, "keep": 7}])
+            self.finish_requests()
+
+    def finish_requests(self) -> None:
+        """Let the last requests of retired instances be answered."""
+        ending = [unit for unit, state in self.systemd.states.items() if state == "deactivating"]
+        self.systemd.states.update(dict.fromkeys(ending, "inactive"))
+
+
+@pytest.fixture
+def host(tmp_path: Path, systemd: FakeSystemd, apps: FakeApps, monkeypatch: pytest.MonkeyPatch) -> Host:
+    host = Host(tmp_path, systemd)
+    modules: list[ModuleType] = [back, boot, choose, releases, retire, switch]
+    for module in modules:
+        monkeypatch.setattr(module, "Layout", host.layout)
+        monkeypatch.setattr(module, "Systemd", lambda: systemd)
+    monkeypatch.setattr(retire, "APPLICATIONS", tmp_path / "srv")
+    monkeypatch.setattr(retire, "SERVERS", tmp_path / "servers")
+    monkeypatch.setattr(retire, "in_use", lambda *roots: host.used)
+    monkeypatch.setattr(Keeper.prune_shared, "__defaults__", (tmp_path / "servers", tmp_path / "tools"))
+    return host
+
+
+# boot
+
+
+def test_boot_returns_the_unit_of_the_instance(host: Host) -> None:
+    host.make(A)
+    planned = host.take(boot, name="hello", release=A)
+    assert say(planned.steps) == [f"boot {A} beside nothing and probe it"]
+    assert planned.result == {"unit": f"hello@{A}.service"}
+    assert host.app().instance(A).runs()
+
+
+def test_boot_has_nothing_to_do_where_the_release_is_live_and_runs(host: Host) -> None:
+    host.bring_live(A)
+    planned = host.plan(boot, name="hello", release=A)
+    assert (planned.steps, planned.settled) == ([], f"{A} runs")
+
+
+# switch
+
+
+def test_switch_returns_what_is_live_and_what_was_before_and_how_to_verify_it(host: Host) -> None:
+    host.bring_live(A)
+    make_release(host.layout("hello"), B, probe={"path": "/health", "tries": 1})
+    host.take(boot, name="hello", release=B)
+    planned = host.take(switch, name="hello", release=B)
+    assert say(planned.steps) == [f"switch from {A} to {B}"]
+    assert planned.result == {"name": "hello", "live": B, "previous": A, "probe": {"path": "/health", "tries": 1}}
+    assert host.layout("hello").live() == B
+
+
+def test_switch_has_nothing_to_do_where_the_release_is_live(host: Host) -> None:
+    host.bring_live(A)
+    planned = host.plan(switch, name="hello", release=A)
+    assert (planned.steps, planned.settled) == ([], f"{A} is live")
+    assert planned.result["previous"] == planned.result["live"] == A
+
+
+def test_in_check_mode_switch_does_not_claim_that_the_release_is_live(host: Host) -> None:
+    host.bring_live(A)
+    planned = host.plan(switch, check_mode=True, name="hello", release=B)
+    assert say(planned.steps) == [f"switch from {A} to {B}"]
+    assert planned.result == {"name": "hello", "live": A, "previous": A, "probe": {}}
+
+
+def test_switch_opens_the_doors_after_there_is_something_behind_them(host: Host) -> None:
+    host.make(A)
+    host.take(boot, name="hello", release=A)
+    doors: dict[str, Any] = {"listen_uwsgi": "127.0.0.1:9001", "listen_http": "0.0.0.0:9000"}
+    planned = host.take(switch, name="hello", release=A, **doors)
+    assert say(planned.steps) == [f"switch from nothing to {A}", "open 127.0.0.1:9001", "open 0.0.0.0:9000"]
+    assert host.plan(switch, name="hello", release=A, **doors).steps == []
+    closed = ["close the door for uwsgi", "close the door for http"]
+    assert say(host.take(switch, name="hello", release=A).steps) == closed
+
+
+@pytest.mark.parametrize(
+    ("wrong", "option"), [({"listen_http": "9000"}, "listen_http"), ({"listen_uwsgi": "0.0.0.0:9001"}, "listen_uwsgi")]
+)
+def test_switch_refuses_a_door_that_may_not_be(host: Host, wrong: dict[str, Any], option: str) -> None:
+    host.make(A)
+    host.take(boot, name="hello", release=A)
+    with pytest.raises(Failed, match=f"^{option}: "):
+        host.take(switch, name="hello", release=A, **wrong)
+    assert host.layout("hello").live() is None
+
+
+# verify
+
+
+class Fronts:
+    """The front doors of a host; `asked` are their addresses and what was asked, `sick` those that fail.
+
+    An answer takes `takes` seconds; `now` is the time.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Probe]] = []
+        self.sick: set[str] = set()
+        self.healthy_after = 0
+        self.takes = 0.0
+        self.now = 0.0
+
+    def pass_by(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+    def over_http(self, address: str) -> Ask:
+        """Take the place of `over_http`."""
+
+        def ask(asked: Probe) -> Answer:
+            self.asked.append((address, asked))
+            self.pass_by(self.takes)
+            return Answer(502 if address in self.sick or len(self.asked) <= self.healthy_after else 200, b"")
+
+        return ask
+
+
+@pytest.fixture
+def fronts(monkeypatch: pytest.MonkeyPatch) -> Fronts:
+    fake = Fronts()
+    monkeypatch.setattr(verify, "over_http", fake.over_http)
+    monkeypatch.setattr(probe, "time", SimpleNamespace(sleep=fake.pass_by, monotonic=lambda: fake.now))
+    return fake
+
+
+def front(name: str, address: str, **probe: Any) -> dict[str, Any]:
+    return {"name": name, "address": address, "probe": probe}
+
+
+def test_verify_asks_at_each_front_door_what_its_release_says(host: Host, fronts: Fronts) -> None:
+    doors = [front("one", "127.0.0.1:80", host="one.example.com"), front("two", "127.0.0.1:9000", path="/health")]
+    planned = host.plan(verify, fronts=doors)
+    assert fronts.asked == [
+        ("127.0.0.1:80", Probe(host="one.example.com")),
+        ("127.0.0.1:9000", Probe(path="/health")),
+    ]
+    assert (planned.steps, planned.settled) == ([], "healthy at the front door: one, two")
+
+
+def test_verify_forgives_a_moment(host: Host, fronts: Fronts) -> None:
+    fronts.healthy_after = 4
+    host.plan(verify, fronts=[front("one", "127.0.0.1:80", tries=1)])
+    assert len(fronts.asked) == 5
+
+
+def test_verify_names_the_door_that_does_not_answer(host: Host, fronts: Fronts) -> None:
+    fronts.sick = {"127.0.0.1:9000"}
+    why = r"^two does not answer at its front door, 127\.0\.0\.1:9000: asked 5 times for / of localhost, .* 502"
+    with pytest.raises(Failed, match=why):
+        host.plan(verify, fronts=[front("one", "127.0.0.1:80"), front("two", "127.0.0.1:9000")])
+
+
+@pytest.mark.parametrize(("takes", "times"), [(0.5, "3 times"), (1.5, "2 times"), (10, "once")])
+def test_verify_asks_no_more_after_two_seconds(host: Host, fronts: Fronts, takes: float, times: str) -> None:
+    fronts.sick = {"127.0.0.1:80"}
+    fronts.takes = takes
+    with pytest.raises(Failed, match=f": asked {times} for "):
+        host.plan(verify, fronts=[front("one", "127.0.0.1:80")])
+
+
+def test_in_check_mode_verify_asks_nobody(host: Host, fronts: Fronts) -> None:
+    planned = host.plan(verify, check_mode=True, fronts=[front("one", "127.0.0.1:80")])
+    assert fronts.asked == []
+    assert planned.settled == "healthy at the front door: none asked"
+
+
+# back
+
+
+def test_back_leaves_each_application_as_it_was(host: Host) -> None:
+    host.bring_live(A)
+    host.switch(B)
+    host.switch(A, name="other")
+    planned = host.take(back, names=["hello", "other"])
+    assert say(planned.steps) == [
+        f"switch back from {B} to {A}",
+        f"retire {B}",
+        f"take {A} out of service, before which nothing was live",
+        f"retire {A}",
+    ]
+    assert (host.layout("hello").live(), host.layout("other").live()) == (A, None)
+
+
+def test_back_says_that_nothing_has_changed(host: Host) -> None:
+    host.bring_live(A)
+    planned = host.plan(back, names=["hello", "other"])
+    assert planned.steps == []
+    assert planned.settled == f"hello has {A} live, as before; other has nothing live, as before"
+
+
+def test_back_does_what_it_can_for_the_one_application_where_it_fails_for_the_other(
+    host: Host, systemd: FakeSystemd
+) -> None:
+    for name in ("hello", "other"):
+        host.bring_live(A, name=name)
+        host.switch(B, name)
+    systemd.stop(*host.app().instance(A).units)
+    systemd.broken = {f"hello@{A}.service"}
+    with pytest.raises(Failed, match=f"^hello: release {A} of main:app does not start"):
+        host.take(back, names=["hello", "other"])
+    assert host.app("other").instance(A).is_live()
+    assert host.app("other").instance(B).is_ending()
+    assert host.app().instance(B).is_live() and host.app().instance(B).runs()
+
+
+@pytest.mark.parametrize("module", [back, retire])
+def test_what_cannot_be_planned_for_one_application_keeps_nothing_from_the_others(host: Host, module: Any) -> None:
+    for name in ("hello", "other"):
+        host.bring_live(A, name=name)
+        host.switch(B, name)
+    host.app().history.path.write_text("")
+    params: dict[str, Any] = {"names": ["hello", "other"]} if module is back else {"apps": [HELLO, OTHER]}
+    planned = host.plan(module, **params)
+    with pytest.raises(Failed, match=r"^hello: .*history\.json is not what"):
+        planned.take()
+    app = host.app("other")
+    assert app.layout.live() == app.history.latest() == (A if module is back else B)
+    assert host.app().layout.live() == B
+
+
+def test_back_leaves_the_doors_as_they_were(host: Host) -> None:
+    host.bring_live(A, listen_http="0.0.0.0:9000")
+    host.switch(B, listen_uwsgi="127.0.0.1:9001")
+    planned = host.take(back, names=["hello"])
+    assert say(planned.steps) == [
+        f"switch back from {B} to {A}",
+        "close the door for uwsgi",
+        "open 0.0.0.0:9000",
+        f"retire {B}",
+    ]
+    assert host.plan(switch, name="hello", release=A, listen_http="0.0.0.0:9000").steps == []
+
+
+# retire
+
+
+def test_retire_remembers_what_is_live_ends_the_rest_and_prunes(host: Host) -> None:
+    host.bring_live(A, B)
+    host.switch(C)
+    planned = host.take(retire, apps=[{"name": "hello", "keep": 2}])
+    assert say(planned.steps) == [
+        f"remember {C} as healthy",
+        f"retire {B}",
+        f"take away the units of {A}",
+        "let systemd forget them",
+        f"remove releases/{A}",
+        f"remove builds/b-{A}",
+        f"remove venvs/v-{A}",
+        f"remove servers/s-{A}",
+    ]
+    assert host.app().history.latest() == C
+    assert host.app().instance(B).is_ending()
+
+
+def test_retire_has_nothing_to_do_the_second_time(host: Host) -> None:
+    host.bring_live(A, B)
+    planned = host.plan(retire, apps=[{"name": "hello", "keep": 2}])
+    assert (planned.steps, planned.settled) == ([], "nothing is left over")
+
+
+def test_retire_remembers_the_doors_that_are_open(host: Host) -> None:
+    host.bring_live(A)
+    host.take(switch, name="hello", release=A, listen_http="0.0.0.0:9000")
+    assert say(host.take(retire, apps=[HELLO]).steps) == [f"remember {A} as healthy"]
+    assert host.app().history.doors() == {"http": "0.0.0.0:9000"}
+    assert host.plan(retire, apps=[HELLO]).steps == []
+
+
+def test_retire_removes_nothing_where_it_fails_and_does_what_it_can_for_the_others(host: Host) -> None:
+    for name in ("hello", "other"):
+        host.bring_live(A, B, name=name)
+        host.switch(C, name)
+    (host.layout("hello").home / ".history.json.new").mkdir()
+    with pytest.raises(Failed, match=r"^hello: .*\.history\.json\.new"):
+        host.take(retire, apps=[HELLO, OTHER])
+    hello, other = host.app(), host.app("other")
+    assert (hello.history.latest(), hello.releases.names()) == (B, [A, B, C])
+    assert hello.instance(B).runs() and hello.instance(C).runs()
+    assert (other.history.latest(), other.releases.names()) == (C, [B, C])
+    assert other.instance(B).is_ending()
+    assert (host.root / f"servers/s-{A}").is_dir()
+
+
+def test_retire_keeps_what_living_processes_use(host: Host) -> None:
+    host.bring_live(A, B, C)
+    host.used = {host.layout("hello").venvs / f"v-{A}/lib/some.so", host.root / f"servers/s-{A}/pyuwsgi.so"}
+    said = say(host.plan(retire, apps=[{"name": "hello", "keep": 2}]).steps)
+    assert f"remove builds/b-{A}" in said
+    assert f"remove venvs/v-{A}" not in said
+    assert f"remove servers/s-{A}" not in said
+
+
+def test_retire_looks_for_living_processes_wherever_it_removes(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[Path] = []
+
+    def in_use(*roots: Path) -> set[Path]:
+        looked.extend(roots)
+        return set()
+
+    monkeypatch.setattr(retire, "in_use", in_use)
+    host.plan(retire, apps=[{"name": "hello", "keep": 2}])
+    assert looked == [host.root / "srv", host.root / "servers"]
+
+
+def test_retire_leaves_an_application_alone_that_never_went_live(host: Host) -> None:
+    host.make(A)
+    host.take(boot, name="hello", release=A)
+    host.make(B, name="other")
+    assert host.plan(retire, apps=[{"name": "hello", "keep": 2}]).steps == []
+    assert host.app().history.latest() is None
+
+
+def test_retire_keeps_the_uwsgi_of_an_application_that_is_not_asked_about(host: Host) -> None:
+    host.bring_live(A, name="other")
+    host.bring_live(B)
+    host.make(C)
+    said = say(host.plan(retire, apps=[{"name": "hello", "keep": 2}]).steps)
+    assert said == [f"remove releases/{C}", f"remove builds/b-{C}", f"remove venvs/v-{C}", f"remove servers/s-{C}"]
+
+
+def test_retire_on_a_host_without_applications_has_nothing_to_do(host: Host) -> None:
+    (host.root / "servers/s-mine").mkdir(parents=True)
+    assert host.plan(retire, apps=[]).steps == []
+
+
+@pytest.mark.parametrize("keep", [1, 0, -1])
+def test_retire_refuses_to_keep_less_than_the_way_back_needs(host: Host, keep: int) -> None:
+    host.bring_live(A, B)
+    with pytest.raises(Failed, match=f"^hello: keep: {keep}: write 2 or more"):
+        host.plan(retire, apps=[{"name": "hello", "keep": keep}])
+
+
+# choose, releases
+
+
+def test_choose_returns_the_release_and_changes_nothing(host: Host) -> None:
+    host.bring_live(A, B)
+    planned = host.plan(choose, name="hello")
+    assert (planned.steps, planned.result, planned.settled) == ([], {"release": A}, f"go to {A}")
+    assert host.plan(choose, name="hello", release=B[:2]).result == {"release": B}
+
+
+def test_choose_refuses_what_is_not_there(host: Host) -> None:
+    with pytest.raises(Failed, match="is not on this host"):
+        host.plan(choose, name="hello", release=A)
+
+
+def test_releases_are_told_as_data_and_as_text(host: Host) -> None:
+    host.bring_live(A, B)
+    make_release(host.layout("hello"), C, commit=None, source=None)
+    planned = host.plan(releases, name="hello")
+    since = {release: entry["live"] for release, entry in host.app().history.entries().items()}
+    assert [one["release"] for one in planned.result["releases"]] == [B, A, C]
+    assert planned.result["lines"] == [
+        f"{B}  live           live since {since[B]}  packages v1  commit c0ffee  from app",
+        f"{A}  previous       live since {since[A]}  packages v1  commit c0ffee  from app",
+        f"{C}  never healthy  live since -  packages v1  commit -  from -",
+    ]
+    assert (planned.steps, planned.settled) == ([], "3 releases")
+
+
+def test_the_way_back_in_full_leads_from_each_release_to_the_one_before(host: Host) -> None:
+    host.bring_live(A, B)
+    for expected in (A, B):
+        release = host.plan(choose, name="hello").result["release"]
+        assert release == expected
+        host.bring_live(release)
+        assert host.app().instance(release).is_live()
+        assert [one["state"] for one in host.plan(releases, name="hello").result["releases"]] == ["live", "previous"]
+
+
+each_module: Callable[..., Any] = pytest.mark.parametrize(
+    ("module", "params"),
+    [
+        (boot, {"name": "hello", "release": C}),
+        (switch, {"name": "hello", "release": C, "listen_http": "0.0.0.0:9000"}),
+        (back, {"names": ["hello"]}),
+        (retire, {"apps": [{"name": "hello", "keep": 2}]}),
+        (choose, {"name": "hello"}),
+        (releases, {"name": "hello"}),
+    ],
+)
+
+
+@pytest.mark.parametrize(
+    ("module", "last"),
+    [(back, True), (retire, True)] + [(module, False) for module in (boot, choose, releases, switch, verify)],
+)
+def test_a_run_ends_with_back_or_with_retire(monkeypatch: pytest.MonkeyPatch, module: Any, last: bool) -> None:
+    carried: list[tuple[object, object, bool]] = []
+
+    def carry_out(arguments: object, plan: object, last: bool = False) -> None:
+        carried.append((arguments, plan, last))
+
+    monkeypatch.setattr(module, "carry_out", carry_out)
+    module.main()
+    assert carried == [(module.ARGUMENTS, module.plan, last)]
+
+
+@each_module
+def test_a_plan_changes_nothing(host: Host, systemd: FakeSystemd, module: Any, params: dict[str, Any]) -> None:
+    host.bring_live(A, B)
+    host.switch(C)
+    systemd.disable(*host.app().instance(C).units)
+    systemd.calls.clear()
+    before = sorted(host.root.rglob("*"))
+    host.plan(module, **params)
+    assert systemd.calls == []
+    assert sorted(host.root.rglob("*")) == before
