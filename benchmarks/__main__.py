@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import first_deploy, second_run, serving
+from benchmarks import changes, first_deploy, second_run, serving
 from tests.rig import engine
 
-BENCHMARKS = {"second-run": second_run.main, "first-deploy": first_deploy.main, "serving": serving.main}
+BENCHMARKS = {
+    "second-run": second_run.main,
+    "changes": changes.main,
+    "first-deploy": first_deploy.main,
+    "serving": serving.main,
+}
 
 
 def main() -> None:
