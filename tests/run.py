@@ -6,36 +6,49 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import ExitStack
 from types import FrameType
 
 from tests.rig import PROJECT, Unusable, engine, image
 from tests.rig.server import Server
 
 OWNER = "test"
+
+# With this word, what the tests over SSH repeat a few times is repeated as often as it takes to trust it.
+LONG = "--long"
 SCENARIOS = sorted(path.parent.name for path in PROJECT.glob("molecule/*/molecule.yml"))
 PYTHON = ["app", "benchmarks", "molecule", "plugins", "requirements", "tests"]
 
-PARTS: list[tuple[str, list[str]]] = [
-    ("ruff", ["ruff", "check", *PYTHON]),
-    ("ruff format", ["ruff", "format", "--check", *PYTHON]),
-    ("mypy", ["mypy"]),
-    ("yamllint", ["yamllint", "--strict", "."]),
-    ("ansible-lint", ["ansible-lint", "--offline"]),
-    ("unit tests", ["pytest", "-q", "tests/unit"]),
-    *((f"molecule {name}", ["molecule", "test", "--scenario-name", name]) for name in SCENARIOS),
-    ("over SSH", ["pytest", "-q", "-x", "tests/integration"]),
-]
+DEMO = "tests/integration/test_demo.py"
+SSH = ["pytest", "-q", "-x", "--durations", "15", "tests/integration", "--ignore", DEMO, "-k"]
+HALF = "debian13 or test_fleet"
+
+# The commands of a part run side by side.
+PARTS: dict[str, list[list[str]]] = {
+    "ruff": [["ruff", "check", *PYTHON]],
+    "ruff format": [["ruff", "format", "--check", *PYTHON]],
+    "mypy": [["mypy"]],
+    "yamllint": [["yamllint", "--strict", "."]],
+    "ansible-lint": [["ansible-lint", "--offline"]],
+    "unit tests": [["pytest", "-q", "--numprocesses", "2", "tests/unit"]],
+    **{f"molecule {name}": [["molecule", "test", "--scenario-name", name]] for name in SCENARIOS},
+    "demo": [["pytest", "-q", "-x", DEMO]],
+    "over SSH": [[*SSH, f"not ({HALF})"], [*SSH, HALF]],
+}
 
 
 def main() -> int:
     """Run the parts named on the command line, or all, and return the exit status."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupted)
-    wanted = sys.argv[1:]
-    unknown = set(wanted) - {name for name, _ in PARTS}
+    wanted = [word for word in sys.argv[1:] if word != LONG]
+    if LONG in sys.argv:
+        os.environ["WSGI_LONG"] = "1"
+    unknown = set(wanted) - set(PARTS)
     if unknown:
-        print(f"There is no part {', '.join(sorted(unknown))}; known are {', '.join(name for name, _ in PARTS)}")
+        print(f"There is no part {', '.join(sorted(unknown))}; known are {', '.join(PARTS)}")
         return 2
     took: dict[str, str] = {}
     try:
@@ -43,12 +56,12 @@ def main() -> int:
         for distribution in image.SUITES:
             image.ensure(distribution)
         failed = False
-        for name, command in PARTS:
+        for name, commands in PARTS.items():
             if wanted and name not in wanted:
                 continue
             begun = time.monotonic()
             print(f"== {name}", flush=True)
-            passed = _run(command)
+            passed = _run(commands)
             took[name] = f"{time.monotonic() - begun:6.1f} s{'' if passed else '   FAILED'}"
             failed = failed or not passed
     except Unusable as reason:
@@ -67,7 +80,8 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def _run(command: list[str]) -> bool:
+def _run(commands: list[list[str]]) -> bool:
+    """Run `commands` side by side, and tell whether all succeeded. What the first says is seen at once."""
     environment = {
         **os.environ,
         "PATH": f"{PROJECT}/.venv/bin:{os.environ['PATH']}",
@@ -75,13 +89,34 @@ def _run(command: list[str]) -> bool:
         "PY_COLORS": "0",
         "ANSIBLE_NOCOLOR": "1",
     }
-    process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
-    try:
-        return process.wait() == 0
-    except BaseException:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
-        raise
+    with ExitStack() as stack:
+        processes = []
+        outputs = [None, *(stack.enter_context(tempfile.TemporaryFile("w+")) for _ in commands[1:])]
+        try:
+            for command, output in zip(commands, outputs):
+                processes.append(
+                    subprocess.Popen(
+                        command,
+                        cwd=PROJECT,
+                        env=environment,
+                        stdin=subprocess.DEVNULL,
+                        stdout=output,
+                        stderr=subprocess.STDOUT if output else None,
+                        start_new_session=True,
+                    )
+                )
+            passed = [process.wait() == 0 for process in processes]
+        except BaseException:
+            running = [process for process in processes if process.poll() is None]
+            for process in running:
+                os.killpg(process.pid, signal.SIGTERM)
+            for process in running:
+                process.wait()
+            raise
+        for output in filter(None, outputs):
+            output.seek(0)
+            print(output.read(), flush=True)
+    return all(passed)
 
 
 def _clean_up() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -12,9 +15,50 @@ import pytest
 import yaml
 
 from tests.rig import PROJECT
-from tests.rig.server import Server, ansible
+from tests.rig.server import Server, ansible, start
 
 HOST = "web1.example.com"
+
+# `make test-long` repeats more often what `make test` does a few times.
+LONG = os.environ.get("WSGI_LONG") == "1"
+
+
+class Run:
+    """A playbook that runs, watched task by task.
+
+    :ivar tasks: the names of the tasks that have begun.
+    """
+
+    def __init__(self, command: list[str | Path]) -> None:
+        self.process = start(*command)
+        self.tasks: list[str] = []
+        self.said = ""
+
+    def until(self, task: str | int | None) -> bool:
+        """Let it run until it begins a task, given by the beginning of its name or by its number from 1.
+
+        Tells whether it did before it ended.
+        """
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said += line
+            match = re.match(r"TASK \[(?:wsgi\.production\.\w+ : )?(.*?)\]", line)
+            if match:
+                self.tasks.append(match.group(1))
+                if task == len(self.tasks) or (isinstance(task, str) and self.tasks[-1].startswith(task)):
+                    return True
+        self.process.wait()
+        return False
+
+    def finish(self) -> int:
+        """Let it run to its end, and return its exit status."""
+        self.until(None)
+        return self.process.returncode
+
+    def kill(self) -> None:
+        """Kill it as if the power went off: the main process and all that work for it."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
 
 class Site:
@@ -30,12 +74,23 @@ class Site:
             "serve": {"server_names": ["hello.example.com"]},
         }
 
-    def deploy(self, *words: str, apps: Any = None, check: bool = True) -> CompletedProcess[str]:
+    def deploy(
+        self, *words: str, apps: Any = None, check: bool = True, playbook: str = "site"
+    ) -> CompletedProcess[str]:
         """Run `site.yml` from the checkout as an operator does, on top of the example inventory."""
+        return ansible(*self.command(*words, apps=apps, playbook=playbook), check=check)
+
+    def run(self, *words: str, apps: Any = None) -> Run:
+        """Start `site.yml`, to be watched."""
+        return Run(self.command(*words, apps=apps))
+
+    def command(self, *words: str, apps: Any = None, playbook: str = "site") -> list[str | Path]:
+        """Return the command that runs a playbook."""
         inventory = self.inventory([self.app] if apps is None else apps)
-        return ansible(
-            "ansible-playbook", "playbooks/site.yml", "-i", "inventory/prod", "-i", inventory, *words, check=check
-        )
+        return [
+            *("ansible-playbook", f"playbooks/{playbook}.yml", "-i", "inventory/prod", "-i", inventory),
+            *words,
+        ]
 
     def inventory(self, apps: Any) -> Path:
         """Write the inventory that describes `apps`."""

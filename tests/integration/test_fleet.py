@@ -1,50 +1,160 @@
-"""More than one host: a load balancer in front of app servers."""
+"""More than one host: a load balancer in front of app servers, and changes that all of them make or none."""
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.integration.conftest import Run
 from tests.rig import PROJECT
 from tests.rig.server import Server, ansible, write_inventory
 
-APP = {
-    "name": "hello",
-    "build": {"source": str(PROJECT / "app")},
-    "run": {"callable": "main:application", "listen_http": "0.0.0.0:9000"},
-    "serve": {"server_names": ["hello.example.com"]},
-}
+NAME = "patient.example.com"
+APP_SERVERS = ("app1", "app2")
 
 
-@pytest.fixture
-def servers() -> Iterator[dict[str, Server]]:
-    found = {
+class Fleet:
+    """Two app servers and a load balancer."""
+
+    def __init__(self, servers: dict[str, Server], directory: Path) -> None:
+        self.servers = servers
+        self.directory = directory
+        self.source = directory / "source"
+        shutil.copytree(PROJECT / "tests/integration/patient", self.source)
+        (self.source / "requirements.txt").write_text("flask\niniconfig\n")
+        self.app: dict[str, Any] = {
+            "name": "patient",
+            "build": {"source": str(self.source)},
+            "run": {
+                "callable": "main:application",
+                "env": {"IMPORT_SECONDS": "0"},
+                "listen_http": "0.0.0.0:9000",
+                "probe": {"path": "/health", "tries": 2},
+            },
+            "serve": {"server_names": [NAME]},
+        }
+
+    def edit(self, mark: str) -> None:
+        """Change the code."""
+        code = self.source / "main.py"
+        code.write_text(re.sub(r'^MARK = ".*"$', f'MARK = "{mark}"', code.read_text(), flags=re.MULTILINE))
+
+    def command(self) -> list[str | Path]:
+        """Return the command that brings the application live everywhere."""
+        hosts = {
+            name: {**server.connection(), "wsgi_address": server.address()} for name, server in self.servers.items()
+        }
+        groups = {"app_servers": list(APP_SERVERS), "load_balancers": ["lb"]}
+        inventory = write_inventory(self.directory / "inventory", hosts, groups, {"wsgi_apps": [self.app]})
+        return ["ansible-playbook", "playbooks/site.yml", "-i", inventory]
+
+    def marks(self) -> set[str]:
+        """Return which code the load balancer leads to."""
+        return {self.servers["lb"].get(NAME).split()[0] for _ in range(6)}
+
+    def live(self) -> list[str]:
+        """Return the live release of each app server."""
+        return [self.servers[name].shell("readlink /srv/patient/current") for name in APP_SERVERS]
+
+    def instances(self) -> list[int]:
+        """Return how many instances each app server has that are not about to end."""
+        command = "systemctl list-units --plain --no-legend --state=active,activating 'patient@*.service' | wc -l"
+        return [int(self.servers[name].shell(command)) for name in APP_SERVERS]
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Return a fleet with the application live on it."""
+    servers = {
         "app1": Server("wsgi-test-app1"),
         "app2": Server("wsgi-test-app2", "debian13"),
         "lb": Server("wsgi-test-lb"),
     }
     try:
-        for server in found.values():
+        for server in servers.values():
             server.down()
             server.up()
-        yield found
+        one = Fleet(servers, tmp_path_factory.mktemp("fleet"))
+        ansible(*one.command())
+        yield one
     finally:
-        for server in found.values():
+        for server in servers.values():
             server.down()
 
 
-def test_a_load_balancer_reaches_all_app_servers_over_http(servers: dict[str, Server], tmp_path: Path) -> None:
-    hosts = {name: {**server.connection(), "wsgi_address": server.address()} for name, server in servers.items()}
-    groups = {"app_servers": ["app1", "app2"], "load_balancers": ["lb"]}
-    inventory = write_inventory(tmp_path, hosts, groups, {"wsgi_apps": [APP]})
-    ansible("ansible-playbook", "playbooks/site.yml", "-i", inventory)
-    assert {servers["lb"].get("hello.example.com") for _ in range(4)} == {"Hello, World!"}
-    assert servers["lb"].shell("ls /srv") == ""
-    for name in groups["app_servers"]:
-        assert f"{servers[name].address()}:9000" in servers["lb"].shell("cat /etc/nginx/nginx.conf")
-        assert servers[name].shell("which nginx", check=False) == ""
-        servers[name].shell("systemctl stop hello-http.socket hello-http.service")
-        servers[name].shell("systemctl start hello-http.socket")
-        assert servers["lb"].get("hello.example.com") == "Hello, World!"
+def test_a_load_balancer_reaches_all_app_servers_over_http(fleet: Fleet) -> None:
+    lb = fleet.servers["lb"]
+    assert fleet.marks() == {"first"}
+    assert lb.shell("ls /srv") == ""
+    for name in APP_SERVERS:
+        server = fleet.servers[name]
+        assert f"{server.address()}:9000" in lb.shell("cat /etc/nginx/nginx.conf")
+        assert server.shell("which nginx", check=False) == ""
+        server.shell("systemctl stop patient-http.socket patient-http.service")
+        server.shell("systemctl start patient-http.socket")
+        assert fleet.marks() == {"first"}
+
+
+def test_a_change_goes_live_on_every_host_and_fails_no_request(fleet: Fleet) -> None:
+    fleet.edit("second")
+    with fleet.servers["lb"].load(NAME) as seen:
+        ansible(*fleet.command())
+        assert fleet.marks() == {"second"}
+    assert seen.failures == []
+    assert "changed=0 " in ansible(*fleet.command()).stdout
+
+
+def test_a_release_that_is_broken_on_one_host_goes_live_on_none(fleet: Fleet) -> None:
+    before, marks = fleet.live(), fleet.marks()
+    fleet.edit("broken")
+    fleet.servers["app2"].shell("touch /etc/broken")
+    with fleet.servers["lb"].load(NAME) as seen:
+        failed = ansible(*fleet.command(), check=False)
+    fleet.servers["app2"].shell("rm /etc/broken")
+    assert failed.returncode != 0
+    assert "RuntimeError: this host is broken" in failed.stdout
+    said = " ".join(failed.stdout.split())
+    for name in ("app1", "app2", "lb"):
+        assert re.search(rf"fatal: \[{name}\]: FAILED! => changed: false msg: '?The run has failed, and this", said)
+    assert "which never was live" in said
+    assert seen.failures == []
+    assert (fleet.live(), fleet.marks()) == (before, marks)
+    assert fleet.instances() == [1, 1]
+
+
+def test_a_release_that_fails_behind_the_door_of_one_host_is_switched_back_on_all(fleet: Fleet) -> None:
+    before, marks = fleet.live(), fleet.marks()
+    fleet.edit("sick")
+    with fleet.servers["lb"].load(NAME) as seen:
+        run = Run(fleet.command())
+        assert run.until("Make each release live")
+        fleet.servers["app2"].shell("touch /etc/sick")
+        assert run.finish() != 0
+    fleet.servers["app2"].shell("rm /etc/sick")
+    assert "patient does not answer at its front door, 0.0.0.0:9000: asked" in " ".join(run.said.split())
+    assert run.said.count("switch back from") == 2, run.said
+    assert seen.failures == []
+    assert (fleet.live(), fleet.marks()) == (before, marks)
+    assert fleet.instances() == [1, 1]
+    ansible(*fleet.command())
+    assert fleet.marks() == {"sick"}
+
+
+def test_a_host_that_is_lost_on_the_way_leaves_the_others_as_they_were(fleet: Fleet) -> None:
+    before = fleet.live()
+    fleet.edit("lost")
+    run = Run(fleet.command())
+    assert run.until("Make each release live")
+    fleet.servers["app2"].cut()
+    assert run.finish() != 0
+    fleet.servers["app2"].mend()
+    assert "unreachable=1" in run.said
+    assert "patient: switch back" in run.said, run.said
+    assert fleet.live()[0] == before[0]
+    ansible(*fleet.command())
+    assert fleet.marks() == {"lost"}

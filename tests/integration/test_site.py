@@ -10,7 +10,7 @@ from tests.integration.conftest import HOST, Site
 from tests.rig import PROJECT
 from tests.rig.server import ansible
 
-MOST_TASKS = 14
+MOST_TASKS = 16
 
 
 def recap(said: str) -> dict[str, int]:
@@ -47,6 +47,9 @@ def test_check_mode_on_a_live_host_tells_of_a_change_and_makes_none(site: Site) 
     said = site.deploy("--check", "--diff").stdout
     code.write_text(code.read_text().replace("Check", "World"))
     assert recap(said)["changed"] == 4, said
+    assert re.search(r"hello: would build [0-9a-f]{12} with packages [0-9a-f]{12}, there already\n", said), said
+    assert re.search(rf"hello: would boot [0-9a-f]{{12}} beside {before} and probe it\n", said), said
+    assert re.search(rf"hello: would switch from {before} to [0-9a-f]{{12}}\n", said), said
     assert site.live() == before
     assert site.get() == "Hello, World!"
 
@@ -88,6 +91,7 @@ def test_a_callable_that_does_not_exist_never_goes_live(site: Site) -> None:
     assert site.live() == live
     assert site.get() == "Hello, World!"
     assert instances(site) == [f"hello@{live}.service"]
+    assert recap(site.deploy().stdout)["changed"] == 1, "it removes the release that never was healthy"
     assert recap(site.deploy().stdout)["changed"] == 0
 
 

@@ -9,6 +9,9 @@ import socket
 import subprocess
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +53,26 @@ def ca_bundle() -> str | None:
     """Return the file with the certificates that this machine trusts."""
     found = os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt")
     return found if Path(found).is_file() else None
+
+
+@dataclass
+class Load:
+    """What the clients saw that put load on a server.
+
+    :ivar failures: a line for each answer other than 2xx, and for each connection that broke.
+    :ivar longest: the seconds that the slowest request took, and at least 0.1.
+    :ivar slow: a line for each of the ten slowest.
+    :ivar late: the seconds in which the client could not run; they count in no request.
+    :ivar bodies: all the answers to `GET /` there were.
+    """
+
+    requests: int = 0
+    rate: float = 0
+    failures: list[str] = field(default_factory=list)
+    longest: float = 0
+    slow: list[str] = field(default_factory=list)
+    late: float = 0
+    bodies: list[str] = field(default_factory=list)
 
 
 class Server:
@@ -114,6 +137,20 @@ class Server:
         call(["docker", "restart", self.name])
         self.wait()
 
+    def cut(self) -> None:
+        """Cut the server's power."""
+        call(["docker", "kill", self.name])
+
+    def mend(self) -> None:
+        """Start the server again."""
+        call(["docker", "start", self.name])
+        self.wait()
+
+    def crash(self) -> None:
+        """Cut the server's power, and start it again."""
+        self.cut()
+        self.mend()
+
     def shell(self, command: str, check: bool = True) -> str:
         """Run a shell command on the server as root, and return what it wrote."""
         done = subprocess.run(
@@ -132,9 +169,24 @@ class Server:
     def get(self, host: str, path: str = "/") -> str:
         """Return the body of the answer of `host` through the server's port 80."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.port(80)}{path}", headers={"Host": host})
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             body: str = answer.read().decode()
         return body
+
+    @contextmanager
+    def load(self, host: str, rate: float = 250) -> Iterator[Load]:
+        """Put load on the server's port 80 while the body runs; what was seen is in the result afterwards."""
+        seen = Load()
+        script = Path(__file__).with_name("load.py")
+        self.shell(f"cat > /load.py <<'END'\n{script.read_text(encoding='utf-8')}\nEND")
+        command = ["docker", "exec", "--interactive", self.name, "python3", "/load.py", host, str(rate)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                yield seen
+            finally:
+                said, _ = process.communicate()
+        for key, value in json.loads(said).items():
+            setattr(seen, key, value)
 
     def connection(self) -> dict[str, Any]:
         """Return the inventory variables with which Ansible reaches the server over SSH."""
@@ -210,7 +262,16 @@ def ansible(
     *argv: str | Path, check: bool = True, cwd: Path = PROJECT, config: Path = PROJECT / "ansible.cfg"
 ) -> subprocess.CompletedProcess[str]:
     """Run one of Ansible's commands, in the checkout unless told otherwise, and return what it said."""
-    done = subprocess.run(
+    with start(*argv, cwd=cwd, config=config) as process:
+        said, _ = process.communicate()
+    if check and process.returncode != 0:
+        raise AssertionError(f"{argv} ended with {process.returncode}:\n{said}")
+    return subprocess.CompletedProcess(argv, process.returncode, said)
+
+
+def start(*argv: str | Path, cwd: Path = PROJECT, config: Path = PROJECT / "ansible.cfg") -> subprocess.Popen[str]:
+    """Start one of Ansible's commands in a session of its own; its output is in `stdout`, warnings included."""
+    return subprocess.Popen(
         [str(word) for word in argv],
         cwd=cwd,
         env={
@@ -220,10 +281,8 @@ def ansible(
             "ANSIBLE_NOCOLOR": "1",
         },
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        check=False,
+        start_new_session=True,
     )
-    if check and done.returncode != 0:
-        raise AssertionError(f"{argv} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return done

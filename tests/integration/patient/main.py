@@ -1,0 +1,51 @@
+"""An application that takes long to import, and that can be told to fail in every way there is."""
+
+import os
+import time
+from importlib.metadata import version
+
+import uwsgi
+from flask import Flask, Response, request
+
+time.sleep(float(os.environ.get("IMPORT_SECONDS", "2")))
+MARK = "first"
+if os.path.exists("/etc/broken"):
+    raise RuntimeError("this host is broken")
+
+application = Flask(__name__)
+
+
+@application.get("/")
+def state() -> str:
+    """Say what is live: the code, the packages, the environment and the settings."""
+    return " ".join([MARK, version("iniconfig"), os.environ.get("COLOUR", "none"), str(uwsgi.numproc)])
+
+
+@application.post("/echo")
+def echo() -> bytes:
+    """Return what was sent."""
+    return request.get_data()
+
+
+@application.get("/slow")
+def slow() -> str:
+    """Take a while."""
+    time.sleep(float(request.args["seconds"]))
+    return MARK
+
+
+@application.get("/pid")
+def pid() -> str:
+    """Say which process answers."""
+    return f"{os.getpid()} {uwsgi.masterpid()}"
+
+
+@application.get("/health")
+def health() -> Response:
+    """Be as healthy as the environment says."""
+    mood = os.environ.get("MOOD")
+    if mood == "hangs":
+        time.sleep(600)
+    forwarded = "X-Forwarded-For" in request.headers
+    sick = os.path.exists("/etc/sick") or mood == "sick" or (mood == "sick behind NGINX" and forwarded)
+    return Response("sick" if sick else "fine", status=500 if sick else 200)
