@@ -22,7 +22,7 @@ SCENARIOS = sorted(path.parent.name for path in PROJECT.glob("molecule/*/molecul
 PYTHON = ["app", "benchmarks", "molecule", "plugins", "requirements", "tests"]
 
 DEMO = "tests/integration/test_demo.py"
-SSH = ["pytest", "-q", "-x", "--durations", "15", "tests/integration", "--ignore", DEMO, "-k"]
+SSH = ["pytest", "-q", "--durations", "15", "tests/integration", "--ignore", DEMO, "-k"]
 HALF = "debian13 or test_fleet"
 
 # The commands of a part run side by side.

@@ -22,8 +22,12 @@ from tests.rig.server import Load, Server
 
 NAME = "patient.example.com"
 MOST_TASKS = 16
-LONGEST = 0.5
 LEAST_RATE = 200
+
+# Seconds that the application takes to be imported. A request that waits for a boot takes longer than the longest may.
+IMPORT_SECONDS = 2
+LONGEST = 0.5
+LONGEST_BESIDE_OTHER_WORK = 1
 INICONFIG = ("2.0.0", "2.1.0")
 COLOURS = ("blue", "green")
 PROCESSES = (3, 4)
@@ -43,7 +47,7 @@ class Patient(Site):
     def __init__(self, server: Server, source: Path) -> None:
         super().__init__(server, source)
         shutil.copytree(PROJECT / "tests/integration/patient", source)
-        self.import_seconds = 0.2
+        self.import_seconds: float = IMPORT_SECONDS
         self.marks = (f"mark{number}" for number in range(10000))
         self.mark, self.version, self.colour, self.processes = "first", INICONFIG[0], COLOURS[0], PROCESSES[0]
         self.app = {
@@ -156,8 +160,8 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         server.down()
 
 
-def assert_nobody_noticed(seen: Load, longest: float = LONGEST) -> None:
-    """No request failed, none was slow, and there were enough of them for that to mean something."""
+def assert_nobody_noticed(seen: Load, longest: float = LONGEST_BESIDE_OTHER_WORK) -> None:
+    """No request failed, none waited for a boot, and there were enough of them for that to mean something."""
     print(f"{seen.requests} requests, the longest {seen.longest:.3f} s; the client was late by {seen.late:.3f} s")
     assert seen.failures == []
     assert seen.longest < longest, seen.slow
@@ -167,20 +171,15 @@ def assert_nobody_noticed(seen: Load, longest: float = LONGEST) -> None:
 def test_no_change_fails_or_delays_a_request(site: Patient) -> None:
     ways = cycle([site.edit, site.packages, site.environment, site.settings])
     states = set()
-    site.import_seconds = 2
-    site.environment()
-    site.deploy()
     with site.server.load(NAME) as seen:
         for _ in range(DEPLOYS):
             next(ways)()
             site.deploy()
             assert site.ask() == site.state()
             states.add(site.state())
-    assert_nobody_noticed(seen)
+    assert_nobody_noticed(seen, LONGEST)
     assert states <= set(seen.bodies)
     assert site.left_over() == CLEAN
-    site.import_seconds = 0.2
-    site.environment()
 
 
 def test_a_rollback_takes_everything_back_and_fails_no_request(site: Patient) -> None:
@@ -311,7 +310,10 @@ def test_a_killed_worker_takes_only_its_own_request_along(site: Patient) -> None
 
 
 def test_a_killed_master_is_back_by_itself_and_nobody_is_refused(site: Patient) -> None:
+    site.import_seconds = 0.2
+    site.environment()
     site.deploy()
+    site.import_seconds = IMPORT_SECONDS
     site.server.shell("truncate --size 0 /var/log/nginx/error.log")
     with site.server.load(NAME) as seen:
         time.sleep(1)
@@ -321,6 +323,7 @@ def test_a_killed_master_is_back_by_itself_and_nobody_is_refused(site: Patient) 
         assert site.ask() == site.state()
         assert time.monotonic() - begun < 5
         time.sleep(3)
+    site.environment()
     # What the workers were answering is lost with them, and nothing else.
     assert len(seen.failures) <= site.processes
     assert site.server.shell("grep -c 'connect() to unix' /var/log/nginx/error.log", check=False).strip() == "0"
@@ -331,8 +334,7 @@ def test_another_uwsgi_fails_no_request(site: Patient) -> None:
     with site.server.load(NAME) as seen:
         site.deploy(apps=site.run_with(package="uwsgi"))
         site.deploy()
-    # A compiler is at work on the same processors meanwhile.
-    assert_nobody_noticed(seen, longest=1)
+    assert_nobody_noticed(seen)
 
 
 def test_a_second_run_changes_nothing_and_restarts_nothing(site: Patient) -> None:
@@ -425,7 +427,7 @@ def test_a_broken_release_never_serves(sound: Patient, case: str) -> None:
     assert sound.current() == before
     assert sound.units() == instances
     assert_nobody_noticed(seen)
-    assert seen.bodies == [sound.state()]
+    assert list(seen.bodies) == [sound.state()]
 
 
 def test_after_broken_releases_the_next_good_run_leaves_nothing_over(site: Patient) -> None:
@@ -438,19 +440,15 @@ def test_after_broken_releases_the_next_good_run_leaves_nothing_over(site: Patie
 def test_a_release_that_fails_at_the_front_door_is_switched_back_within_5_s(sound: Patient) -> None:
     before = sound.current()
     with sound.server.load(NAME) as seen:
-        run = sound.run(apps=sound.run_with(env=sound.env(MOOD="sick behind NGINX", COLOUR="gone")))
-        assert run.until("Make each release live")
-        begun = time.monotonic()
-        assert run.until("Tell what became of this host")
-        took = time.monotonic() - begun
-        assert run.finish() != 0
-    assert took < 5
-    said = " ".join(run.said.split())
+        failed = sound.deploy(apps=sound.run_with(env=sound.env(MOOD="sick behind NGINX", COLOUR="gone")), check=False)
+    assert failed.returncode != 0
+    said = " ".join(failed.stdout.split())
     assert "patient does not answer at its front door, 127.0.0.1:80: asked" in said
     assert f"to {before}, retire" in said
     assert sound.current() == before
     assert_nobody_noticed(seen)
-    assert any("gone" in body for body in seen.bodies), "it was never switched to"
+    (seconds,) = [seconds for body, seconds in seen.bodies.items() if " gone " in body]
+    assert 0 < seconds < 5
     sound.edit()
     sound.deploy()
     assert sound.left_over() == CLEAN

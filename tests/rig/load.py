@@ -55,7 +55,7 @@ class Visitor(threading.Thread):
         self.requests = 0
         self.failures: list[str] = []
         self.slow: list[tuple[float, float, str]] = []
-        self.bodies: set[str] = set()
+        self.bodies: dict[str, tuple[float, float]] = {}
 
     def run(self) -> None:
         """Ask until told to stop."""
@@ -91,7 +91,9 @@ class Visitor(threading.Thread):
         elif body and said != body:
             self.fail(f"sent {body!r}, got {said!r}")
         elif not body:
-            self.bodies.add(said.decode())
+            now = time.monotonic()
+            first, _ = self.bodies.setdefault(said.decode(), (now, now))
+            self.bodies[said.decode()] = (first, now)
         if answer.will_close or not self.keep:
             connection.close()
             return None
@@ -122,6 +124,10 @@ def main() -> None:
         for visitor in visitors
         for begun, ended, said in visitor.slow
     ]
+    seen: dict[str, list[float]] = {}
+    for visitor in visitors:
+        for body, times in visitor.bodies.items():
+            seen.setdefault(body, []).extend(times)
     requests = sum(visitor.requests for visitor in visitors)
     result: dict[str, Any] = {
         "requests": requests,
@@ -130,7 +136,7 @@ def main() -> None:
         "longest": max((seconds for seconds, _ in slow), default=SLOW),
         "slow": [f"{said}: {seconds:.3f} s" for seconds, said in sorted(slow, reverse=True)[:10]],
         "late": sum(until - since for since, until in clock.late),
-        "bodies": sorted(set().union(*(visitor.bodies for visitor in visitors))),
+        "bodies": {body: max(times) - min(times) for body, times in sorted(seen.items())},
     }
     print(json.dumps(result))
 

@@ -63,7 +63,7 @@ class Load:
     :ivar longest: the seconds that the slowest request took, and at least 0.1.
     :ivar slow: a line for each of the ten slowest.
     :ivar late: the seconds in which the client could not run; they count in no request.
-    :ivar bodies: all the answers to `GET /` there were.
+    :ivar bodies: all the answers to `GET /` there were, and the seconds from the first to the last of each.
     """
 
     requests: int = 0
@@ -72,7 +72,7 @@ class Load:
     longest: float = 0
     slow: list[str] = field(default_factory=list)
     late: float = 0
-    bodies: list[str] = field(default_factory=list)
+    bodies: dict[str, float] = field(default_factory=dict)
 
 
 class Server:
