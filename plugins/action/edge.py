@@ -16,5 +16,10 @@ class ActionModule(StepAction):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the task; the result is that of the module."""
         super().run(tmp, task_vars)
-        _, args = self.validate_argument_spec({"sites": {"type": "list", "elements": "dict", "required": True}})
-        return self.step({**args, "config": render(args["sites"])}, task_vars or {})
+        _, args = self.validate_argument_spec(
+            {
+                "sites": {"type": "list", "elements": "dict", "required": True},
+                "snippet": {"type": "str", "default": ""},
+            }
+        )
+        return self.step({**args, "config": render(args["sites"], args["snippet"])}, task_vars or {})

@@ -1,16 +1,23 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The edge: the configuration of NGINX, checked beside the live one before it replaces it."""
+"""The edge: NGINX, whose configuration is checked beside the live one, taken up without a restart, and taken back."""
 
 from __future__ import annotations
 
+import re
+import time
+from contextlib import suppress
 from pathlib import Path
 
+from ansible_collections.wsgi.production.plugins.module_utils import edge_units
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, run
-from ansible_collections.wsgi.production.plugins.module_utils.layout import write_file
+from ansible_collections.wsgi.production.plugins.module_utils.edge_units import SERVICE, SOCKET
+from ansible_collections.wsgi.production.plugins.module_utils.layout import SYSTEM_UNITS, write_file
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
 
-UNIT = "nginx.service"
+# How long new workers may take to appear, and the seconds from one look to the next.
+RELOAD_SECONDS = 20
+LOOK = 0.05
 
 
 class Edge:
@@ -18,46 +25,176 @@ class Edge:
 
     One file is replaced in one step, so there is no moment at which half of a change is in place.
 
+    :param slowest: the seconds that the slowest answer of all sites may take.
     :param root: NGINX's own configuration directory.
     """
 
-    def __init__(self, systemd: Systemd, root: Path = Path("/etc/nginx")) -> None:
+    def __init__(
+        self,
+        systemd: Systemd,
+        slowest: int,
+        root: Path = Path("/etc/nginx"),
+        units: Path = SYSTEM_UNITS,
+        workers: Workers | None = None,
+        log: Path = Path("/var/log/nginx/error.log"),
+    ) -> None:
         self.systemd = systemd
         self.live = root / "nginx.conf"
         self.trial = root / "nginx.conf.trial"
-        self.due = root / "nginx.conf.due"
+        self.before = root / "nginx.conf.before"
+        self.workers = workers or Workers(systemd)
+        self.log = log
+        self.units = {
+            units / SOCKET: edge_units.PORTS,
+            units / f"{SERVICE}.d/wsgi.conf": edge_units.drop_in(slowest),
+        }
 
     def text(self) -> str:
         """Return the configuration that is in place; empty while there is none."""
-        return self.live.read_text(encoding="utf-8") if self.live.exists() else ""
+        return _read(self.live)
 
     def serves(self) -> bool:
         """Tell whether NGINX runs with the file in place, and will after the host's next boot."""
-        settled = not self.due.exists()
-        return settled and self.systemd.is_active(UNIT) and self.systemd.is_enabled(UNIT)
+        units = (SERVICE, SOCKET)
+        return not self.before.exists() and all(
+            self.systemd.is_active(unit) and self.systemd.is_enabled(unit) for unit in units
+        )
+
+    def has_units(self) -> bool:
+        """Tell whether systemd holds the ports and hardens NGINX as this version of the collection wants it."""
+        return all(_read(path) == text for path, text in self.units.items())
 
     def replace(self, wanted: str) -> None:
         """Check the text `wanted` with `nginx -t` beside the live file, and put it in place.
 
-        What passed stays beside it until NGINX has taken it up: a run that is killed in between
-        leaves a mark of what is due.
+        What was served before stays beside it until NGINX has taken it up: a run that is killed in
+        between leaves a mark of what is due.
 
-        :raises Failed: with NGINX's own words; the live file is untouched then.
+        :raises Failed: with what NGINX said, and where that was described; the live file is untouched then.
         """
         write_file(self.trial, wanted)
         try:
             run(["nginx", "-t", "-q", "-c", self.trial], "use the new configuration of NGINX")
-        except Failed:
+        except Failed as failure:
             self.trial.unlink()
-            raise
-        self.trial.replace(self.due)
-        write_file(self.live, wanted)
+            raise Failed(explain(str(failure), wanted)) from failure
+        if not self.before.exists():
+            write_file(self.before, self.text())
+        self.trial.replace(self.live)
+
+    def place_units(self) -> None:
+        """Write NGINX's units. What runs already goes on; its sandbox is that of its next start."""
+        for path, text in self.units.items():
+            path.parent.mkdir(exist_ok=True)
+            write_file(path, text)
+        self.systemd.reload()
 
     def serve(self) -> None:
-        """Make NGINX serve what the file says: reload it where it runs, else start it."""
-        if self.systemd.is_active(UNIT):
-            run(["systemctl", "reload", UNIT], "reload NGINX")
-        else:
-            self.systemd.start(UNIT)
-        self.systemd.enable(UNIT)
-        self.due.unlink(missing_ok=True)
+        """Make NGINX serve what the file says: reload it where it runs, else start it.
+
+        :raises Failed: where it does not take it up; it serves what it served before then, and the file says so.
+        """
+        try:
+            if not self.systemd.is_active(SOCKET):
+                self._take_over()
+            elif self.systemd.is_active(SERVICE):
+                self._reload()
+            else:
+                self.systemd.start(SERVICE)
+        except Failed as failure:
+            raise self._went_back(str(failure)) from failure
+        self.systemd.enable(SOCKET, SERVICE)
+        self.before.unlink(missing_ok=True)
+
+    def _reload(self) -> None:
+        """Reload NGINX, and see that it did: its check of the configuration is not its last word on it."""
+        known = self.workers.pids()
+        logged = len(_read(self.log))
+        run(["systemctl", "reload", SERVICE], "reload NGINX")
+        deadline = time.monotonic() + RELOAD_SECONDS
+        while not self.workers.pids() - known:
+            said = [line for line in _read(self.log)[logged:].splitlines() if "[emerg]" in line]
+            if said:
+                raise Failed("\n".join(said))
+            if time.monotonic() > deadline:
+                raise Failed(f"it has no new workers after {RELOAD_SECONDS} s")
+            time.sleep(LOOK)
+
+    def _take_over(self) -> None:
+        """Give the ports to systemd, once: the NGINX that the distribution has started holds them itself."""
+        self.systemd.stop(SERVICE)
+        try:
+            self.systemd.start(SOCKET, SERVICE)
+        except Failed as failure:
+            for unit in (SOCKET, SERVICE):
+                if not self.systemd.is_active(unit):
+                    raise Failed(f"{failure}; the log of {unit} ends with:\n{self.systemd.journal(unit)}") from failure
+            raise
+
+    def _went_back(self, why: str) -> Failed:
+        """Let NGINX serve what it served before, and return what to say of it."""
+        wanted, before = self.text(), _read(self.before)
+        if before:
+            write_file(self.live, before)
+            self.before.unlink()
+        if not self.systemd.is_active(SERVICE):
+            if not self.systemd.is_active(SOCKET):
+                for path in self.units:
+                    path.unlink(missing_ok=True)
+                self.systemd.reload()
+            with suppress(Failed):
+                self.systemd.start(SERVICE)
+        return Failed(
+            f"NGINX did not take up the new configuration, and what it served goes on: {explain(why, wanted)}"
+        )
+
+
+class Workers:
+    """The processes of NGINX that accept connections."""
+
+    def __init__(self, systemd: Systemd, processes: Path = Path("/proc")) -> None:
+        self.systemd = systemd
+        self.processes = processes
+
+    def pids(self) -> set[int]:
+        """Return their ids; those that only finish what they have begun are not among them."""
+        (master,) = self.systemd.properties(SERVICE, "MainPID")
+        found = set()
+        for directory in self.processes.glob("[0-9]*"):
+            # What ends meanwhile cannot be read, and is no worker any more.
+            with suppress(OSError):
+                parent = (directory / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1]
+                title = (directory / "cmdline").read_bytes().rstrip(b"\0 ")
+                if parent == master and title == b"nginx: worker process":
+                    found.add(int(directory.name))
+        return found
+
+
+def explain(said: str, config: str) -> str:
+    """Return what NGINX said of `config`, with the line that it means and where that was described.
+
+    It names the line of most things, but of a certificate or a cipher only the value.
+    """
+    match = re.search(r"\[emerg\] (?:\d+#\d+: )?(.*?)(?: in \S+?nginx\.conf(?:\.trial)?:(\d+))?$", said, re.MULTILINE)
+    if not match:
+        return said
+    reason, lines = match.group(1), config.splitlines()
+    number = int(match.group(2)) if match.group(2) else _line_with(re.findall(r'"([^"]+)"', reason), lines)
+    if number is None or number > len(lines):
+        return reason
+    return f"{_origin(lines[:number])}{reason}; line {number} of the configuration is: {lines[number - 1].strip()}"
+
+
+def _line_with(values: list[str], lines: list[str]) -> int | None:
+    """Return the number of the first line that has one of `values` in it."""
+    return next((number for number, line in enumerate(lines, 1) if any(value in line for value in values)), None)
+
+
+def _origin(lines: list[str]) -> str:
+    """Return where the last of `lines` was described, which the configuration says in a comment before it."""
+    comments = (re.fullmatch(r"\s*# from (.+)", line) for line in reversed(lines))
+    return next((f"{comment.group(1)}: " for comment in comments if comment), "")
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""

@@ -12,7 +12,9 @@ author: The wsgi.production authors
 description:
   - Writes the whole configuration of NGINX beside the live one, checks it there with C(nginx -t), and only then puts
     it in place.
-  - Reloads NGINX when the configuration really differs, and starts it when it does not run. Never restarts it.
+  - Reloads NGINX when the configuration really differs, and looks whether it has new workers then; if not, what was
+    served before is put back. Starts it when it does not run. Restarts it once, when it takes an NGINX over that the
+    distribution has started, to let systemd hold its ports; from then on, whoever comes while it restarts waits.
   - In check mode it shows the configuration before and after, and does not ask C(nginx -t).
 options:
   sites:
@@ -20,6 +22,10 @@ options:
     type: list
     elements: dict
     required: true
+  snippet:
+    description: Directives to add to the C(http) block, as they are.
+    type: str
+    default: ""
   config:
     description: The text of C(/etc/nginx/nginx.conf). The action plugin of this module writes it; not to be given.
     type: str
@@ -48,6 +54,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.systemd import Sys
 
 ARGUMENTS = {
     "sites": {"type": "list", "elements": "dict", "required": True},
+    "snippet": {"type": "str", "default": ""},
     "config": {"type": "str", "required": True},
 }
 
@@ -55,14 +62,19 @@ ARGUMENTS = {
 def plan(module: AnsibleModule) -> Plan:
     """Serve sites."""
     wanted = module.params["config"]
-    edge = Edge(Systemd())
+    edge = Edge(Systemd(), max((site["read_timeout"] for site in module.params["sites"]), default=0))
     before = edge.text()
-    if before == wanted and edge.serves():
-        return Plan(settled="NGINX serves the sites")
-    replace = [Step(f"replace {edge.live}", lambda: edge.replace(wanted))] if before != wanted else []
+    differs, has_units = before != wanted, edge.has_units()
+    steps = []
+    if differs:
+        steps.append(Step(f"replace {edge.live}", lambda: edge.replace(wanted)))
+    if not has_units:
+        steps.append(Step("let systemd hold the ports of NGINX and harden it", edge.place_units))
+    if differs or not edge.serves():
+        steps.append(Step("let NGINX take it up", edge.serve))
     header = str(edge.live)
     diff = {"before_header": header, "after_header": header, "before": before, "after": wanted}
-    return Plan([*replace, Step("let NGINX take it up", edge.serve)], {"diff": diff})
+    return Plan(steps, {"diff": diff}, settled="NGINX serves the sites")
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ extends_documentation_fragment: wsgi.production.step
 EXAMPLES = """
 - name: Install the web server
   wsgi.production.packages:
-    names: [nginx-light]
+    names: [nginx]
 """
 
 RETURN = """

@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 
@@ -168,10 +169,18 @@ class Server:
 
     def get(self, host: str, path: str = "/") -> str:
         """Return the body of the answer of `host` through the server's port 80."""
+        with self._open(host, path) as answer:
+            return answer.read().decode()
+
+    def header(self, host: str, name: str) -> str | None:
+        """Return the header `name` of the answer of `host`."""
+        with self._open(host, "/") as answer:
+            return answer.getheader(name)
+
+    def _open(self, host: str, path: str) -> HTTPResponse:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port(80)}{path}", headers={"Host": host})
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            body: str = answer.read().decode()
-        return body
+        answer: HTTPResponse = urllib.request.urlopen(request, timeout=30)
+        return answer
 
     @contextmanager
     def load(self, host: str, rate: float = 250) -> Iterator[Load]:

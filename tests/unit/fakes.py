@@ -19,7 +19,7 @@ class FakeSystemd(Systemd):
     """A systemd that runs nothing, and like the real one refuses what has no unit file.
 
     `broken` are the units that do not start, `slow` those that take too long for it; `calls` is all that it was told
-    to do.
+    to do, `main` the main process of units.
     """
 
     def __init__(self, units: Path) -> None:
@@ -29,6 +29,7 @@ class FakeSystemd(Systemd):
         self.broken: set[str] = set()
         self.slow: set[str] = set()
         self.calls: list[str] = []
+        self.main: dict[str, str] = {}
 
     def reload(self) -> None:
         """Note the call."""
@@ -81,6 +82,7 @@ class FakeSystemd(Systemd):
             "UnitFileState": "enabled" if unit in self.enabled else "disabled",
             "Result": "timeout" if unit in self.slow else "exit-code" if unit in self.broken else "success",
             "TimeoutStartUSec": "1min",
+            "MainPID": self.main.get(unit, "0"),
         }
         return [known[name] for name in names]
 

@@ -1,0 +1,196 @@
+"""The edge changes without failing a request, and what NGINX would not take never replaces what it serves."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import HOST, Site
+from tests.rig import PROJECT
+from tests.rig.server import Load, Server, ansible
+
+NAME = "patient.example.com"
+CHANGES = 20
+MOST_TASKS = 5
+LEAST_RATE = 200
+
+# What the role may not touch when it refuses something.
+FILES = "find /etc/nginx /etc/systemd/system/nginx* -type f -exec sha256sum {} + | sort"
+WORKERS = "pgrep --full 'nginx: worker process$'"
+
+
+class Edge(Site):
+    """A server with an application, and NGINX before it that a test describes anew with the role alone."""
+
+    def __init__(self, server: Server, source: Any) -> None:
+        super().__init__(server, source)
+        shutil.copytree(PROJECT / "tests/integration/patient", source)
+        (source / "requirements.txt").write_text("flask==3.1.2\niniconfig==2.1.0\n")
+        self.app = {
+            "name": "patient",
+            "build": {"source": str(source)},
+            "run": {"callable": "main:application", "env": {"IMPORT_SECONDS": "0"}, "harakiri": 20},
+            "serve": {"server_names": [NAME]},
+        }
+        self.site = {
+            "name": "patient",
+            "server_names": [NAME],
+            "servers": ["unix:/srv/patient/current/socket"],
+            "read_timeout": 25,
+        }
+
+    def serve(self, *, check: bool = True, more: tuple[dict[str, Any], ...] = (), **site: Any) -> CompletedProcess[str]:
+        """Run the role alone, with the site, other settings of it, and `more` sites."""
+        return self.play({"nginx_sites": [{**self.site, **site}, *more]}, check=check)
+
+    def play(self, variables: dict[str, Any], check: bool = True) -> CompletedProcess[str]:
+        """Run the role alone with `variables`."""
+        inventory = self.server.write_inventory(HOST, variables)
+        return ansible("ansible-playbook", "tests/integration/edge.yml", "-i", inventory, check=check)
+
+    def state(self) -> str:
+        """Return what the role owns on the server."""
+        return self.server.shell(FILES)
+
+
+@pytest.fixture(scope="module", params=["debian12", "debian13"])
+def edge(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+    """Return a server with an application live behind NGINX."""
+    server = Server(f"wsgi-test-edge-{request.param}", request.param)
+    server.down()
+    try:
+        server.up()
+        one = Edge(server, tmp_path_factory.mktemp("edge") / "source")
+        one.deploy()
+        yield one
+    finally:
+        server.down()
+
+
+def assert_nobody_noticed(seen: Load) -> None:
+    """No request failed; what may be cut is a connection that is open and idle, of which the number is shown."""
+    resets = [failure for failure in seen.failures if "keep-alive" in failure]
+    print(f"{seen.requests} requests, the longest {seen.longest:.3f} s; {len(resets)} idle connections were reset")
+    assert sorted(set(seen.failures) - set(resets)) == []
+    assert [reset for reset in resets if "answer" in reset] == []
+    assert seen.rate >= LEAST_RATE
+
+
+def test_no_change_of_the_configuration_fails_a_request(edge: Edge) -> None:
+    edge.serve()
+    with edge.server.load(NAME) as seen:
+        for number in range(CHANGES):
+            edge.serve(snippet=f"add_header X-Change {number};")
+    assert_nobody_noticed(seen)
+    assert edge.server.header(NAME, "X-Change") == str(CHANGES - 1)
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "apt-get install --yes --quiet --reinstall nginx-common nginx",
+        "systemctl restart nginx",
+        "kill -9 $(systemctl show --property MainPID --value nginx)",
+        "systemctl reload nginx",
+        "logrotate --force /etc/logrotate.d/nginx",
+    ],
+    ids=["reinstall", "restart", "kill", "reload", "rotate"],
+)
+def test_nothing_that_happens_to_nginx_fails_a_request(edge: Edge, action: str) -> None:
+    edge.serve()
+    with edge.server.load(NAME) as seen:
+        time.sleep(1)
+        edge.server.shell(f"DEBIAN_FRONTEND=noninteractive {action}")
+        time.sleep(2)
+    if action.startswith("kill"):
+        # What its workers were answering is lost with it, and nothing else.
+        assert len([failure for failure in seen.failures if "close" in failure]) <= 4
+        assert not any("refused" in failure for failure in seen.failures)
+    else:
+        assert_nobody_noticed(seen)
+    assert "changed=0 " in edge.serve().stdout
+    assert exposure(edge.server) <= 2.5
+
+
+def test_a_request_in_flight_when_nginx_stops_is_answered_in_full(edge: Edge) -> None:
+    edge.serve()
+    said = []
+    visitor = threading.Thread(target=lambda: said.append(edge.server.get(NAME, "/slow?seconds=8")))
+    visitor.start()
+    time.sleep(0.5)
+    begun = time.monotonic()
+    edge.server.shell("systemctl stop nginx.socket nginx")
+    assert time.monotonic() - begun > 6, "it did not wait"
+    visitor.join()
+    assert said == ["first"]
+    edge.server.shell("systemctl start nginx")
+
+
+def exposure(server: Server) -> float:
+    """Return how systemd rates the sandbox of NGINX."""
+    said = server.shell("systemd-analyze security --no-pager nginx.service")
+    found = re.search(r"Overall exposure level for .*: ([\d.]+)", said)
+    assert found, said
+    return float(found.group(1))
+
+
+def test_the_sandbox_is_tight(edge: Edge) -> None:
+    assert exposure(edge.server) <= 2.5
+    log = edge.server.shell("cat /var/log/nginx/error.log")
+    assert [line for line in log.splitlines() if "[alert]" in line or "[crit]" in line] == []
+
+
+def test_a_second_run_changes_nothing_and_is_short(edge: Edge) -> None:
+    edge.serve()
+    before = edge.state(), edge.server.shell(WORKERS)
+    second = edge.serve()
+    assert "changed=0 " in second.stdout
+    assert second.stdout.count("TASK [") <= MOST_TASKS
+    assert (edge.state(), edge.server.shell(WORKERS)) == before
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "a wrong snippet": (
+        {"snippet": "client_max_body_size 1m;\nfooo bar;"},
+        'patient: snippet: unknown directive "fooo"; line',
+    ),
+    "a snippet that does not end": ({"snippet": "add_header X-Y z"}, "patient: snippet: "),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_nginx_refuses_changes_nothing(edge: Edge, case: str) -> None:
+    edge.serve()
+    before = edge.state(), edge.server.shell(WORKERS)
+    site, words = REFUSED[case]
+    refused = edge.serve(check=False, **site)
+    assert refused.returncode != 0
+    assert words in " ".join(refused.stdout.split()), refused.stdout
+    assert (edge.state(), edge.server.shell(WORKERS)) == before
+    assert edge.get(NAME).startswith("first")
+
+
+def test_what_a_reload_does_not_take_up_is_taken_back(edge: Edge) -> None:
+    def zone(key: str) -> dict[str, Any]:
+        return {"nginx_sites": [edge.site], "nginx_snippet": f"limit_req_zone {key} zone=one:1m rate=1r/s;"}
+
+    edge.play(zone("$uri"))
+    before = edge.state(), edge.server.shell(WORKERS)
+    with edge.server.load(NAME) as seen:
+        # NGINX finds nothing wrong with it, until it comes to the zone that runs.
+        refused = edge.play(zone("$request_uri"), check=False)
+    assert refused.returncode != 0
+    said = " ".join(refused.stdout.split())
+    assert "NGINX did not take up the new configuration, and what it served goes on: nginx_snippet: " in said
+    assert re.search(r"uses the \W+request_uri\W+ key while previously it used the \W+uri\W+ key", said), said
+    assert (edge.state(), edge.server.shell(WORKERS)) == before
+    assert_nobody_noticed(seen)
+    assert seen.failures == []
+    assert "changed=0 " in edge.play(zone("$uri")).stdout
