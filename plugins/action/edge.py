@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.wsgi.production.plugins.action.step import StepAction
+from ansible_collections.wsgi.production.plugins.plugin_utils import description
 from ansible_collections.wsgi.production.plugins.plugin_utils.nginx_config import render
 
 
@@ -19,7 +20,13 @@ class ActionModule(StepAction):
         _, args = self.validate_argument_spec(
             {
                 "sites": {"type": "list", "elements": "dict", "required": True},
+                "headers": {"type": "dict", "default": {}},
+                "trusted_proxies": {"type": "list", "elements": "str", "default": []},
+                "status": {"type": "str", "default": ""},
                 "snippet": {"type": "str", "default": ""},
             }
         )
-        return self.step({**args, "config": render(args["sites"], args["snippet"])}, task_vars or {})
+        wrong = description.edge_objections(args)
+        if wrong:
+            return {"failed": True, "msg": "\n".join(wrong)}
+        return self.step({**args, "config": render(args)}, task_vars or {})

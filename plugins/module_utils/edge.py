@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 from ansible_collections.wsgi.production.plugins.module_utils import edge_units
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, run
 from ansible_collections.wsgi.production.plugins.module_utils.edge_units import SERVICE, SOCKET
-from ansible_collections.wsgi.production.plugins.module_utils.layout import SYSTEM_UNITS, write_file
+from ansible_collections.wsgi.production.plugins.module_utils.layout import SYSTEM_UNITS, VERIFY_TOKEN, write_file
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
 
 # How long new workers may take to appear, and the seconds from one look to the next.
@@ -42,6 +43,7 @@ class Edge:
         self.live = root / "nginx.conf"
         self.trial = root / "nginx.conf.trial"
         self.before = root / "nginx.conf.before"
+        self.token = root / VERIFY_TOKEN.name
         self.workers = workers or Workers(systemd)
         self.log = log
         self.units = {
@@ -72,6 +74,8 @@ class Edge:
 
         :raises Failed: with what NGINX said, and where that was described; the live file is untouched then.
         """
+        if not self.token.exists():
+            write_file(self.token, f'"{secrets.token_hex(16)}" 1;\n', 0o600)
         write_file(self.trial, wanted)
         try:
             run(["nginx", "-t", "-q", "-c", self.trial], "use the new configuration of NGINX")
@@ -147,6 +151,11 @@ class Edge:
         return Failed(
             f"NGINX did not take up the new configuration, and what it served goes on: {explain(why, wanted)}"
         )
+
+
+def verify_token(path: Path = VERIFY_TOKEN) -> str:
+    """Return the secret by which NGINX lets through who verifies a change; empty where it has none yet."""
+    return _read(path).partition('"')[2].partition('"')[0]
 
 
 class Workers:

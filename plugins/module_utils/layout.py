@@ -14,6 +14,10 @@ SERVERS = Path("/opt/wsgi/servers")
 TOOLS = Path("/opt/wsgi/tools")
 CACHE = Path("/var/cache/wsgi")
 
+# Where NGINX is asked on its own host, and the secret by which it knows who verifies a change.
+EDGE = "127.0.0.1:80"
+VERIFY_TOKEN = Path("/etc/nginx/verify.token")
+
 # The protocols that every instance speaks, and the link in its release that leads to each socket.
 LINKS = {"uwsgi": "socket", "http": "http"}
 

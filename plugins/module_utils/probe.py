@@ -91,14 +91,18 @@ def over_uwsgi(path: Path) -> Ask:
     return ask
 
 
-def over_http(address: str) -> Ask:
-    """Return what asks over HTTP at `address`, such as `127.0.0.1:80`; a wildcard means this host."""
+def over_http(address: str, token: str = "") -> Ask:
+    """Return what asks over HTTP at `address`, such as `127.0.0.1:80`; a wildcard means this host.
+
+    :param token: the secret of the edge of this host, which lets through who has it.
+    """
     host, port = split_address(address)
     local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     family = socket.AF_INET6 if ":" in local else socket.AF_INET
 
     def ask(probe: Probe) -> Answer:
-        request = f"GET {probe.path} HTTP/1.0\r\nHost: {probe.host}\r\nUser-Agent: {AGENT}\r\n\r\n"
+        known = f"X-Wsgi-Verify: {token}\r\n" if token else ""
+        request = f"GET {probe.path} HTTP/1.0\r\nHost: {probe.host}\r\nUser-Agent: {AGENT}\r\n{known}\r\n"
         with socket.socket(family, socket.SOCK_STREAM) as connection:
             return _exchange(connection, (local, port), request.encode(), probe.timeout)
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from typing_extensions import TypeGuard
@@ -196,6 +197,63 @@ def options(value: dict[Any, Any]) -> str | None:
     return None
 
 
+def body_size(value: str) -> str | None:
+    """Object to what NGINX does not understand as the size of a body."""
+    if not re.fullmatch(r"[1-9][0-9]*[kKmMgG]?", value):
+        return "write an amount such as 16M or 512k"
+    return None
+
+
+def not_negative(value: int) -> str | None:
+    """Object to less than zero."""
+    return None if value == 0 or _count(value) else "write a number above zero, or 0 for no limit"
+
+
+def health(value: str) -> str | None:
+    """Object to what is not a path without a query."""
+    return path(value) or ("write the path without a query" if "?" in value else None)
+
+
+def header_value(value: Any) -> str | None:
+    """Object to what cannot stand in a header, or means something else to NGINX."""
+    if not isinstance(value, str) or re.search(r"[^ -~]|\$", value):
+        return "write one line of ASCII text without $, in which NGINX sees a variable"
+    return None
+
+
+def headers(value: dict[Any, Any]) -> str | None:
+    """Object to names that no header has, to those that belong to the role, and to values that no header can have."""
+    for name, text in value.items():
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", name):
+            return f"{name!r} is not the name of a header"
+        if name.lower() in OWN_HEADERS:
+            return f"{name} belongs to the role; {OWN_HEADERS[name.lower()]}"
+        objection = header_value(text)
+        if objection:
+            return f"the value of {name}: {objection}"
+    return None
+
+
+def status_address(value: str) -> str | None:
+    """Object to an address that another host could reach, for what NGINX tells there is nobody else's business."""
+    objection = http_address(value)
+    if objection:
+        return objection.replace("0.0.0.0", "127.0.0.1")
+    if not ipaddress.ip_address(split_address(value)[0]).is_loopback:
+        return "it may be open on loopback only; write such as 127.0.0.1:8099"
+    return None
+
+
+class Each(NamedTuple):
+    """A rule for each item of a list.
+
+    :param least: what to call the item of which there has to be one; empty where there may be none.
+    """
+
+    rule: Callable[[Any], str | None]
+    least: str = ""
+
+
 def _count(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
@@ -248,11 +306,40 @@ RUN = {
 }
 
 
+# Headers that have a setting of their own, or that a copy in the configuration would break.
+OWN_HEADERS = {
+    "content-security-policy": "use content_security_policy",
+    "x-request-id": "each answer has it",
+    **dict.fromkeys(
+        ["connection", "content-length", "content-type", "date", "server", "set-cookie", "vary"], "leave it"
+    ),
+}
+
+SERVE: dict[str, Any] = {
+    "server_names": Each(server_name, least="host name"),
+    "aliases": Each(server_name),
+    "health": health,
+    "max_body_size": body_size,
+    "headers": headers,
+    "content_security_policy": header_value,
+    "requests_per_second": not_negative,
+    "burst": positive,
+    "connections": not_negative,
+    "allowed_networks": networks,
+}
+
+# What the role `nginx` has for all sites.
+EDGE = {
+    "headers": headers,
+    "trusted_proxies": networks,
+    "status": status_address,
+}
+
 # What no sentence shows the value of.
 SECRET = {"env"}
 
 # What may be left empty, which then means that it is not given.
-OPTIONAL = {"cpu_quota", "listen_http", "listen_uwsgi", "memory_max", "processes", "tasks_max"}
+OPTIONAL = {"cpu_quota", "health", "listen_http", "listen_uwsgi", "memory_max", "processes", "status", "tasks_max"}
 
 
 def objections(rules: dict[str, Any], values: dict[str, Any]) -> list[str]:
@@ -263,6 +350,12 @@ def objections(rules: dict[str, Any], values: dict[str, Any]) -> list[str]:
             continue
         if isinstance(rule, dict):
             found += [f"{key}.{objection}" for objection in objections(rule, values[key])]
+            continue
+        if isinstance(rule, Each):
+            wrong = [(item, rule.rule(item)) for item in values[key]]
+            found += [f"{key}: {item!r}: {objection}" for item, objection in wrong if objection]
+            if rule.least and not values[key]:
+                found.append(f"{key}: []: write at least one {rule.least}")
             continue
         objection = rule(values[key])
         if objection:

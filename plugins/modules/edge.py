@@ -22,6 +22,19 @@ options:
     type: list
     elements: dict
     required: true
+  headers:
+    description: Headers that each site adds to its answers.
+    type: dict
+    default: {}
+  trusted_proxies:
+    description: Networks of proxies in front of this host, which are believed.
+    type: list
+    elements: str
+    default: []
+  status:
+    description: The address on loopback where NGINX tells its number of connections. Empty for none.
+    type: str
+    default: ""
   snippet:
     description: Directives to add to the C(http) block, as they are.
     type: str
@@ -54,6 +67,9 @@ from ansible_collections.wsgi.production.plugins.module_utils.systemd import Sys
 
 ARGUMENTS = {
     "sites": {"type": "list", "elements": "dict", "required": True},
+    "headers": {"type": "dict", "default": {}},
+    "trusted_proxies": {"type": "list", "elements": "str", "default": []},
+    "status": {"type": "str", "default": ""},
     "snippet": {"type": "str", "default": ""},
     "config": {"type": "str", "required": True},
 }

@@ -49,6 +49,8 @@ RETURN = """# The module returns nothing of its own."""
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.edge import verify_token
+from ansible_collections.wsgi.production.plugins.module_utils.layout import EDGE
 from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe, over_http, wait_for
@@ -76,7 +78,8 @@ def plan(module: AnsibleModule) -> Plan:
     fronts = [] if module.check_mode else module.params["fronts"]
     for front in fronts:
         try:
-            wait_for(Probe.of(front["probe"]), over_http(front["address"]), MOST_TRIES, INTERVAL, SECONDS)
+            ask = over_http(front["address"], verify_token() if front["address"] == EDGE else "")
+            wait_for(Probe.of(front["probe"]), ask, MOST_TRIES, INTERVAL, SECONDS)
         except Failed as failure:
             raise Failed(f"{front['name']} does not answer at its front door, {front['address']}: {failure}") from None
     return Plan(settled=f"healthy at the front door: {', '.join(front['name'] for front in fronts) or 'none asked'}")

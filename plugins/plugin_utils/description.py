@@ -17,6 +17,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.wsgi.production.plugins.module_utils import rules
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.layout import EDGE
 from ansible_collections.wsgi.production.plugins.plugin_utils.source import Source
 
 ROLES = Path(__file__).parents[2] / "roles"
@@ -28,14 +29,11 @@ INPUTS = {"python_app": "python_app_apps", "uwsgi": "uwsgi_apps", "nginx": "ngin
 SECTIONS = {
     "build": ("python_app", {"name"}),
     "run": ("uwsgi", {"name", "build"}),
-    "serve": ("nginx", {"name", "servers", "protocol", "read_timeout"}),
+    "serve": ("nginx", {"name", "servers", "protocol", "read_timeout", "health"}),
 }
 REQUIRED_SECTIONS = {"build", "run"}
 
 SUPPORTED = {"Debian": ("12", "13"), "Ubuntu": ("24.04",)}
-
-# Where the edge listens, seen from its own host.
-EDGE = "127.0.0.1:80"
 
 # Seconds that NGINX waits for an answer longer than uWSGI does.
 HARAKIRI_TO_READ_TIMEOUT = 5
@@ -82,7 +80,7 @@ def objections(apps: Any) -> list[str]:
         entry = Entry(app)
         found += [f"{where}: {sentence}" for sentence in entry.objections]
         typed.append(entry)
-    return found + list(_claimed_twice(typed))
+    return found + list(_claimed_twice("wsgi_apps: two entries", [(entry.name, entry.claims()) for entry in typed]))
 
 
 def unreachable(apps: list[dict[str, Any]], host: str, app_servers: list[str]) -> list[str]:
@@ -122,6 +120,8 @@ def sites(apps: list[dict[str, Any]], host: str, app_servers: list[str], hostvar
             continue
         run = with_defaults(app["run"], section_spec("run"))
         site = {**app["serve"], "name": app["name"], "read_timeout": run["harakiri"] + HARAKIRI_TO_READ_TIMEOUT}
+        if run["probe"].get("path", "/") != "/":
+            site["health"] = run["probe"]["path"]
         if host in app_servers:
             site.update(protocol="uwsgi", servers=[f"unix:/srv/{app['name']}/current/socket"])
         else:
@@ -178,7 +178,7 @@ class Entry:
     def claims(self) -> list[tuple[str, str]]:
         """Return what no other entry may have: the name, host names and ports."""
         run, serve = self.sections["run"], self.sections["serve"]
-        found = [("name", self.name), *(("host name", name) for name in serve.get("server_names", []))]
+        found = [("name", self.name.replace("-", "_")), *host_claims(serve)]
         for key in ("listen_http", "listen_uwsgi"):
             if run.get(key) and not rules.http_address(run[key]):
                 found.append(("port", str(rules.split_address(run[key])[1])))
@@ -230,13 +230,8 @@ def _value(section: str, key: str, value: Any) -> Iterator[str]:
             Source(value or "").requirements()
         except Failed as failure:
             yield f"source: {failure}"
-    elif section == "run" and key in rules.RUN:
-        yield from rules.objections(rules.RUN, {key: value})
-    elif (section, key) == ("serve", "server_names"):
-        for name in value:
-            yield from rules.objections({"server_names": rules.server_name}, {"server_names": name})
-        if not value:
-            yield "server_names: []: write at least one host name"
+    else:
+        yield from rules.objections({"build": {}, "run": rules.RUN, "serve": rules.SERVE}[section], {key: value})
 
 
 def _keys(values: dict[str, Any], known: list[str], required: set[str]) -> Iterator[str]:
@@ -254,15 +249,37 @@ def _keys(values: dict[str, Any], known: list[str], required: set[str]) -> Itera
         yield f"{key} is missing; write one"
 
 
-def _claimed_twice(entries: list[Entry]) -> Iterator[str]:
-    """Yield a sentence for each name, host name and port that two entries claim."""
+def host_claims(site: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what no other site of a host may have."""
+    names = [*site.get("server_names", []), *site.get("aliases", [])]
+    return [("host name", name) for name in names] + ([("role of", "default")] if site.get("default") else [])
+
+
+def edge_objections(settings: dict[str, Any]) -> list[str]:
+    """Return a sentence for all that is wrong with the input of the role `nginx`, which has its types already.
+
+    :param settings: the variables of the role by their names, without the role's own.
+    """
+    sites = settings["sites"]
+    found = [f"nginx_{sentence}" for sentence in rules.objections(rules.EDGE, settings)]
+    for site in sites:
+        found += [f"nginx_sites ({site['name']}): {sentence}" for sentence in rules.objections(rules.SERVE, site)]
+    claims = [(site["name"], [("name", site["name"].replace("-", "_")), *host_claims(site)]) for site in sites]
+    return found + list(_claimed_twice("nginx_sites: two sites", claims))
+
+
+def _claimed_twice(two: str, claims: list[tuple[str, list[tuple[str, str]]]]) -> Iterator[str]:
+    """Yield a sentence for each thing that two entries claim.
+
+    :param two: how to begin it.
+    :param claims: the name of each entry, and what it claims.
+    """
     owners: dict[tuple[str, str], str] = {}
-    for entry in entries:
-        for claim in entry.claims():
+    for name, claimed in claims:
+        for claim in claimed:
             if claim in owners:
-                both = f"{owners[claim]} and {entry.name}"
-                yield f"wsgi_apps: two entries, {both}, have the {claim[0]} {claim[1]}; change one"
-            owners[claim] = entry.name
+                yield f"{two}, {owners[claim]} and {name}, have the {claim[0]} {claim[1]}; change one"
+            owners[claim] = name
 
 
 def _plain(value: Any) -> Any:

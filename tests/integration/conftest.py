@@ -23,6 +23,10 @@ HOST = "web1.example.com"
 LONG = os.environ.get("WSGI_LONG") == "1"
 
 
+# What the role `nginx` owns on a host.
+FILES = "find /etc/nginx /etc/systemd/system/nginx* -type f -exec sha256sum {} + | sort"
+
+
 class Run:
     """A playbook that runs, watched task by task.
 
@@ -105,6 +109,40 @@ class Site:
         return self.server.shell("basename $(readlink /srv/hello/current)").strip()
 
 
+class Edge(Site):
+    """A server with an application, and NGINX before it that a test describes anew with the role alone."""
+
+    def __init__(self, server: Server, source: Path) -> None:
+        super().__init__(server, source)
+        shutil.copytree(PROJECT / "tests/integration/patient", source)
+        (source / "requirements.txt").write_text("flask==3.1.2\niniconfig==2.1.0\n")
+        self.app = {
+            "name": "patient",
+            "build": {"source": str(source)},
+            "run": {"callable": "main:application", "env": {"IMPORT_SECONDS": "0"}, "harakiri": 20},
+            "serve": {"server_names": ["patient.example.com"]},
+        }
+        self.site = {
+            "name": "patient",
+            "server_names": ["patient.example.com"],
+            "servers": ["unix:/srv/patient/current/socket"],
+            "read_timeout": 25,
+        }
+
+    def serve(self, *, check: bool = True, more: tuple[dict[str, Any], ...] = (), **site: Any) -> CompletedProcess[str]:
+        """Run the role alone, with the site, other settings of it, and `more` sites."""
+        return self.play({"nginx_sites": [{**self.site, **site}, *more]}, check=check)
+
+    def play(self, variables: dict[str, Any], check: bool = True) -> CompletedProcess[str]:
+        """Run the role alone with `variables`."""
+        inventory = self.server.write_inventory(HOST, variables)
+        return ansible("ansible-playbook", "tests/integration/edge.yml", "-i", inventory, check=check)
+
+    def state(self) -> str:
+        """Return what the role owns on the server."""
+        return self.server.shell(FILES)
+
+
 @pytest.fixture(scope="session")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Return a server on which nothing ever runs."""
@@ -117,6 +155,20 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     for one in _site(f"wsgi-test-{request.param}", request.param, tmp_path_factory.mktemp("site")):
         one.deploy()
         yield one
+
+
+@pytest.fixture(scope="session", params=["debian12", "debian13"])
+def edge(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+    """Return a server with an application live behind NGINX."""
+    server = Server(f"wsgi-test-edge-{request.param}", request.param)
+    server.down()
+    try:
+        server.up()
+        one = Edge(server, tmp_path_factory.mktemp("edge") / "source")
+        one.deploy()
+        yield one
+    finally:
+        server.down()
 
 
 @pytest.fixture

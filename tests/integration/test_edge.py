@@ -3,75 +3,21 @@
 from __future__ import annotations
 
 import re
-import shutil
 import threading
 import time
-from collections.abc import Iterator
-from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
-from tests.integration.conftest import HOST, Site
-from tests.rig import PROJECT
-from tests.rig.server import Load, Server, ansible
+from tests.integration.conftest import Edge
+from tests.rig.server import Load, Server
 
 NAME = "patient.example.com"
 CHANGES = 20
 MOST_TASKS = 5
 LEAST_RATE = 200
 
-# What the role may not touch when it refuses something.
-FILES = "find /etc/nginx /etc/systemd/system/nginx* -type f -exec sha256sum {} + | sort"
 WORKERS = "pgrep --full 'nginx: worker process$'"
-
-
-class Edge(Site):
-    """A server with an application, and NGINX before it that a test describes anew with the role alone."""
-
-    def __init__(self, server: Server, source: Any) -> None:
-        super().__init__(server, source)
-        shutil.copytree(PROJECT / "tests/integration/patient", source)
-        (source / "requirements.txt").write_text("flask==3.1.2\niniconfig==2.1.0\n")
-        self.app = {
-            "name": "patient",
-            "build": {"source": str(source)},
-            "run": {"callable": "main:application", "env": {"IMPORT_SECONDS": "0"}, "harakiri": 20},
-            "serve": {"server_names": [NAME]},
-        }
-        self.site = {
-            "name": "patient",
-            "server_names": [NAME],
-            "servers": ["unix:/srv/patient/current/socket"],
-            "read_timeout": 25,
-        }
-
-    def serve(self, *, check: bool = True, more: tuple[dict[str, Any], ...] = (), **site: Any) -> CompletedProcess[str]:
-        """Run the role alone, with the site, other settings of it, and `more` sites."""
-        return self.play({"nginx_sites": [{**self.site, **site}, *more]}, check=check)
-
-    def play(self, variables: dict[str, Any], check: bool = True) -> CompletedProcess[str]:
-        """Run the role alone with `variables`."""
-        inventory = self.server.write_inventory(HOST, variables)
-        return ansible("ansible-playbook", "tests/integration/edge.yml", "-i", inventory, check=check)
-
-    def state(self) -> str:
-        """Return what the role owns on the server."""
-        return self.server.shell(FILES)
-
-
-@pytest.fixture(scope="module", params=["debian12", "debian13"])
-def edge(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
-    """Return a server with an application live behind NGINX."""
-    server = Server(f"wsgi-test-edge-{request.param}", request.param)
-    server.down()
-    try:
-        server.up()
-        one = Edge(server, tmp_path_factory.mktemp("edge") / "source")
-        one.deploy()
-        yield one
-    finally:
-        server.down()
 
 
 def assert_nobody_noticed(seen: Load) -> None:

@@ -258,6 +258,15 @@ def test_each_thing_that_is_wrong_in_a_section_in_a_section_has_its_sentence(ent
         ("serve", "hello.example.org", "write a dictionary of server_names"),
         ("serve.server_names", [], "write at least one host name"),
         ("serve.server_names", {"a": "b"}, "list"),
+        ("serve.max_body_size", "16 MB", "write an amount such as 16M"),
+        ("serve.headers", {"X Y": "z"}, "'X Y' is not the name of a header"),
+        ("serve.headers", {"X-Y": "$z"}, "the value of X-Y: write one line"),
+        ("serve.headers", {"X-Request-Id": "1"}, "X-Request-Id belongs to the role; each answer has it"),
+        ("serve.content_security_policy", "sandbox $x", "write one line of ASCII text without $"),
+        ("serve.requests_per_second", -1, "write a number above zero, or 0 for no limit"),
+        ("serve.burst", 0, "write a number above zero"),
+        ("serve.connections", -5, "write a number above zero, or 0 for no limit"),
+        ("serve.allowed_networks", ["office"], "'office' is not a network"),
     ],
 )
 def test_a_value_that_could_not_work_is_refused_with_what_to_do(
@@ -270,7 +279,7 @@ def test_a_value_that_could_not_work_is_refused_with_what_to_do(
 
 
 KEYS = ["name", "build", "build.source", "run", *(f"run.{key}" for key in description.section_spec("run"))]
-KEYS += ["serve", "serve.server_names"]
+KEYS += ["serve", *(f"serve.{key}" for key in description.section_spec("serve"))]
 INNER = [
     f"run.{section}.{key}"
     for section in ("probe", "hardening")
@@ -310,6 +319,12 @@ def test_what_is_not_a_host_name_is_refused(entry: dict[str, Any], name: str) ->
     sentence = only([changed(entry, "serve.server_names", ["hello.example.org", name])])
     assert sentence.startswith(f"{HERE}serve.server_names: {name!r}: ")
     assert "host name" in sentence
+
+
+@pytest.mark.parametrize(("path", "health"), [("/", None), ("/health", "/health")])
+def test_the_edge_knows_the_path_of_the_probe(entry: dict[str, Any], path: str, health: str | None) -> None:
+    (site,) = description.sites([changed(entry, "run.probe", {"path": path})], "app1", ["app1"], HOSTS)
+    assert site.get("health") == health
 
 
 def test_one_host_name_may_be_written_without_a_list(entry: dict[str, Any]) -> None:
@@ -371,6 +386,50 @@ def test_two_applications_with_one_host_name_are_refused(entry: dict[str, Any]) 
     other = changed(second(entry), "serve.server_names", ["world.example.org", "hello.example.org"])
     sentence = "wsgi_apps: two entries, hello and world, have the host name hello.example.org; change one"
     assert only([entry, other]) == sentence
+
+
+def test_a_host_name_is_no_alias_of_another_application(entry: dict[str, Any]) -> None:
+    other = changed(second(entry), "serve.aliases", ["hello.example.org"])
+    sentence = "wsgi_apps: two entries, hello and world, have the host name hello.example.org; change one"
+    assert only([entry, other]) == sentence
+
+
+def test_one_application_at_most_answers_to_all_other_names(entry: dict[str, Any]) -> None:
+    entry = changed(entry, "serve.default", True)
+    sentence = "wsgi_apps: two entries, hello and world, have the role of default; change one"
+    assert only([entry, changed(second(entry), "serve.default", True)]) == sentence
+    assert description.objections([entry, changed(second(entry), "serve.default", False)]) == []
+
+
+def test_two_names_that_become_one_in_the_configuration_are_refused(entry: dict[str, Any]) -> None:
+    names = [changed(entry, "name", "a-b"), changed(second(entry), "name", "a_b")]
+    assert only(names) == "wsgi_apps: two entries, a-b and a_b, have the name a_b; change one"
+
+
+SITE = {"name": "hello", "server_names": ["hello.example.org"], "servers": ["127.0.0.1:8001"]}
+SETTINGS: dict[str, Any] = {"headers": {}, "trusted_proxies": [], "status": "", "snippet": ""}
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({}, None),
+        ({"status": "[::1]:8099", "trusted_proxies": ["10.0.0.0/8"], "headers": {"X-Y": "z"}}, None),
+        ({"status": "0.0.0.0:8099"}, "nginx_status: '0.0.0.0:8099': it may be open on loopback only; "),
+        ({"status": "8099"}, "nginx_status: '8099': write an IP address and a port, such as 127.0.0.1:9000"),
+        ({"trusted_proxies": ["cdn"]}, "nginx_trusted_proxies: ['cdn']: 'cdn' is not a network"),
+        ({"headers": {"Server": "x"}}, "nginx_headers: {'Server': 'x'}: Server belongs to the role; leave it"),
+        ({"sites": [{**SITE, "max_body_size": "x"}]}, "nginx_sites (hello): max_body_size: 'x': write an amount"),
+        ({"sites": [SITE, {**SITE, "name": "world"}]}, "nginx_sites: two sites, hello and world, have the host name"),
+        (
+            {"sites": [SITE, {**SITE, "server_names": ["b.org"]}]},
+            "nginx_sites: two sites, hello and hello, have the name",
+        ),
+    ],
+)
+def test_the_input_of_the_edge_alone_is_checked_too(settings: dict[str, Any], sentence: str | None) -> None:
+    found = description.edge_objections({**SETTINGS, "sites": [SITE], **settings})
+    assert [one[: len(sentence or "")] for one in found] == ([sentence] if sentence else [])
 
 
 @pytest.mark.parametrize(

@@ -401,6 +401,7 @@ def test_every_rule_is_for_an_option_that_there_is() -> None:
     assert set(rules.RUN) <= set(spec)
     assert set(rules.PROBE) <= set(spec["probe"]["options"])
     assert set(rules.HARDENING) <= set(spec["hardening"]["options"])
+    assert set(rules.SERVE) <= set(description.input_spec("nginx"))
 
 
 def test_every_field_of_a_probe_has_a_rule() -> None:
@@ -410,3 +411,8 @@ def test_every_field_of_a_probe_has_a_rule() -> None:
 def test_the_defaults_of_the_role_have_no_objection() -> None:
     defaults = description.with_defaults({"callable": "main:application"}, description.section_spec("run"))
     assert rules.objections(rules.RUN, defaults) == []
+
+
+def test_the_defaults_of_the_edge_have_no_objection() -> None:
+    defaults = description.with_defaults({"server_names": ["hello.example.org"]}, description.section_spec("serve"))
+    assert rules.objections(rules.SERVE, defaults) == []

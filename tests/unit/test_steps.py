@@ -173,16 +173,18 @@ class Fronts:
         self.healthy_after = 0
         self.takes = 0.0
         self.now = 0.0
+        self.tokens: list[str] = []
 
     def pass_by(self, seconds: float) -> None:
         """Let time pass."""
         self.now += seconds
 
-    def over_http(self, address: str) -> Ask:
+    def over_http(self, address: str, token: str) -> Ask:
         """Take the place of `over_http`."""
 
         def ask(asked: Probe) -> Answer:
             self.asked.append((address, asked))
+            self.tokens.append(token)
             self.pass_by(self.takes)
             return Answer(502 if address in self.sick or len(self.asked) <= self.healthy_after else 200, b"")
 
@@ -193,6 +195,7 @@ class Fronts:
 def fronts(monkeypatch: pytest.MonkeyPatch) -> Fronts:
     fake = Fronts()
     monkeypatch.setattr(verify, "over_http", fake.over_http)
+    monkeypatch.setattr(verify, "verify_token", lambda: "secret")
     monkeypatch.setattr(probe, "time", SimpleNamespace(sleep=fake.pass_by, monotonic=lambda: fake.now))
     return fake
 
@@ -208,6 +211,8 @@ def test_verify_asks_at_each_front_door_what_its_release_says(host: Host, fronts
         ("127.0.0.1:80", Probe(host="one.example.com")),
         ("127.0.0.1:9000", Probe(path="/health")),
     ]
+    # The secret is for NGINX alone: an application that hears it could pass for a run.
+    assert fronts.tokens == ["secret", ""]
     assert (planned.steps, planned.settled) == ([], "healthy at the front door: one, two")
 
 

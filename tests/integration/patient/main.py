@@ -3,6 +3,7 @@
 import os
 import time
 from importlib.metadata import version
+from typing import Any
 
 import uwsgi
 from flask import Flask, Response, request
@@ -38,6 +39,15 @@ def slow() -> str:
 def pid() -> str:
     """Say which process answers."""
     return f"{os.getpid()} {uwsgi.masterpid()}"
+
+
+@application.route("/seen", methods=["GET", "POST"])
+def seen() -> dict[str, Any]:
+    """Say what reaches an application of a request, and remember that it did."""
+    with open("/srv/patient/data/seen", "a") as file:
+        file.write(f"{request.query_string.decode()}\n")
+    words = {key: value for key, value in request.environ.items() if isinstance(value, str)}
+    return {**words, "body": len(request.get_data())}
 
 
 @application.get("/health")
