@@ -195,8 +195,11 @@ def explain(said: str, config: str) -> str:
 
 
 def _line_with(values: list[str], lines: list[str]) -> int | None:
-    """Return the number of the first line that has one of `values` in it."""
-    return next((number for number, line in enumerate(lines, 1) if any(value in line for value in values)), None)
+    """Return the number of the line that has the most of `values` as words of their own, the first of several."""
+    words = [re.compile(rf"(?<![\w$]){re.escape(value)}(?!\w)") for value in values]
+    counts = [0 if line.lstrip().startswith("#") else sum(bool(word.search(line)) for word in words) for line in lines]
+    most = max(counts, default=0)
+    return counts.index(most) + 1 if most else None
 
 
 def _origin(lines: list[str]) -> str:

@@ -36,6 +36,8 @@ StartLimitIntervalSec=0
 [Service]
 Type=exec
 Sockets={socket}
+# NGINX takes a port that it did not open as it finds it: one that blocks stops a worker that comes second to a visitor.
+NonBlocking=yes
 ExecStart=
 # In this variable NGINX looks for ports that it need not open; it is how its own upgrade hands them on.
 ExecStart=/usr/bin/env NGINX=3;4;5;6; /usr/sbin/nginx -g 'daemon off; master_process on;'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
@@ -93,6 +94,14 @@ def test_the_sandbox_is_tight(edge: Edge) -> None:
     assert [line for line in log.splitlines() if "[alert]" in line or "[crit]" in line] == []
 
 
+def test_no_worker_waits_at_a_port_for_a_visitor_whom_another_has_taken(edge: Edge) -> None:
+    edge.serve()
+    master = edge.server.shell("systemctl show --property MainPID --value nginx").strip()
+    flags = edge.server.shell(f"grep --no-filename flags /proc/{master}/fdinfo/{{3,4,5,6}}").split()[1::2]
+    assert len(flags) == 4
+    assert [flag for flag in flags if not int(flag, 8) & os.O_NONBLOCK] == []
+
+
 def test_a_second_run_changes_nothing_and_is_short(edge: Edge) -> None:
     edge.serve()
     before = edge.state(), edge.server.shell(WORKERS)
@@ -104,7 +113,7 @@ def test_a_second_run_changes_nothing_and_is_short(edge: Edge) -> None:
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a wrong snippet": (
-        {"snippet": "client_max_body_size 1m;\nfooo bar;"},
+        {"snippet": "keepalive_requests 500;\nfooo bar;"},
         'patient: snippet: unknown directive "fooo"; line',
     ),
     "a snippet that does not end": ({"snippet": "add_header X-Y z"}, "patient: snippet: "),

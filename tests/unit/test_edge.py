@@ -247,6 +247,8 @@ http {
         ssl_certificate /etc/nginx/absent.pem;
         # from hello: snippet
         fooo bar;
+        # zone by another name: one, $request_uri
+        limit_req_zone $request_uri zone=one:1m rate=1r/s;
     }
 }
 """
@@ -269,7 +271,12 @@ http {
             "hello: no port; line 4 of the configuration is: listen 80;",
         ),
         ("nginx: [emerg] no block in /etc/nginx/nginx.conf:1", "no block; line 1 of the configuration is: http {"),
-        ('2026/11/24 04:00:00 [emerg] 7#7: zone "one" is gone', 'zone "one" is gone'),
+        (
+            '2026/11/24 04:00:00 [emerg] 7#7: limit_req "one" uses the "$request_uri" key and not "$uri"',
+            'hello: snippet: limit_req "one" uses the "$request_uri" key and not "$uri"; '
+            "line 10 of the configuration is: limit_req_zone $request_uri zone=one:1m rate=1r/s;",
+        ),
+        ('2026/11/24 04:00:00 [emerg] 7#7: zone "two" is gone', 'zone "two" is gone'),
         ("nginx: [emerg] odd in /etc/nginx/nginx.conf:99", "odd"),
         ("could not reload NGINX", "could not reload NGINX"),
     ],
