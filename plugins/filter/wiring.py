@@ -17,15 +17,19 @@ def section(apps: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
     return [{**app[name], "name": app["name"]} for app in apps if app.get(name)]
 
 
-def with_probes(apps: list[dict[str, Any]], entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return `apps`, each probed under the first host name that its entry serves, unless it names another."""
+def as_served(apps: list[dict[str, Any]], entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return `apps` as their entries say that they are served.
+
+    Each is probed under the first host name of its own, unless it names another, and NGINX can read its uploads.
+    """
     spec = description.section_spec("serve")
-    hosts = {
-        entry["name"]: {"host": description.with_defaults(entry["serve"], spec)["server_names"][0]}
-        for entry in entries
-        if entry.get("serve")
-    }
-    return [{**app, "probe": {**hosts.get(app["name"], {}), **app.get("probe", {})}} for app in apps]
+    served = {entry["name"]: description.with_defaults(entry["serve"], spec) for entry in entries if entry.get("serve")}
+    found = []
+    for app in apps:
+        serve = served.get(app["name"], {})
+        host = {"host": serve["server_names"][0]} if serve else {}
+        found.append({**app, "probe": {**host, **app.get("probe", {})}, "public_data": description.public_data(serve)})
+    return found
 
 
 def with_builds(apps: list[dict[str, Any]], builds: dict[str, str]) -> list[dict[str, Any]]:
@@ -69,6 +73,7 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
         return {
+            "as_served": as_served,
             "fronts": description.fronts,
             "live_builds": live_builds,
             "one": one,
@@ -77,5 +82,4 @@ class FilterModule:
             "sites": description.sites,
             "with_builds": with_builds,
             "with_defaults": with_defaults,
-            "with_probes": with_probes,
         }

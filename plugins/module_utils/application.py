@@ -145,6 +145,10 @@ class Application:
         if not instance.runs():
             raise Failed(f"the instance of {instance.release} does not run, so nothing is switched to it")
         instance.enable()
+        # Whose page a visitor has loaded before the switch, whose files he may still ask for.
+        before = [release for release in self.history.entries() if release != instance.release]
+        if before:
+            replace_link(self.layout.previous, f"releases/{before[-1]}")
         replace_link(self.layout.current, f"releases/{instance.release}")
 
     def _unlink(self) -> None:

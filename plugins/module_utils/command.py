@@ -5,9 +5,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+# Where programs are looked for, however root came to be root.
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Failed(Exception):
@@ -20,19 +24,21 @@ def run(
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
+    given: str = "",
     last_lines: int = 20,
 ) -> str:
     """Run a program and return what it wrote to standard output.
 
     :param purpose: completes the sentence "could not ..." when the program fails.
     :param env: variables to add to a minimal environment.
+    :param given: what the program reads from standard input.
     :param last_lines: how many of the program's last lines the error carries.
     :raises Failed: when the program is missing or ends with another status than 0.
     """
     environment = {
         "HOME": "/root",
         "LANG": "C.UTF-8",
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PATH": PATH,
         **(env or {}),
     }
     try:
@@ -40,7 +46,7 @@ def run(
             [os.fspath(word) for word in argv],
             cwd=cwd,
             env=environment,
-            stdin=subprocess.DEVNULL,
+            input=given,
             capture_output=True,
             text=True,
             errors="replace",
@@ -53,6 +59,11 @@ def run(
         tail = "\n".join(said[-last_lines:])
         raise Failed(f"could not {purpose}; {os.path.basename(argv[0])} said:\n{tail}")
     return done.stdout
+
+
+def has(program: str) -> bool:
+    """Tell whether this host has a program of that name."""
+    return shutil.which(program, path=PATH) is not None
 
 
 def give_way() -> None:

@@ -6,19 +6,33 @@ from __future__ import annotations
 
 import re
 import secrets
+import shutil
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from ansible_collections.wsgi.production.plugins.module_utils import edge_units
-from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, run
+from ansible_collections.wsgi.production.plugins.module_utils import certificate, edge_units
+from ansible_collections.wsgi.production.plugins.module_utils.certificate import Acme, Certificate
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, has, run
 from ansible_collections.wsgi.production.plugins.module_utils.edge_units import SERVICE, SOCKET
-from ansible_collections.wsgi.production.plugins.module_utils.layout import SYSTEM_UNITS, VERIFY_TOKEN, write_file
+from ansible_collections.wsgi.production.plugins.module_utils.layout import (
+    CACHES,
+    CERTIFICATES,
+    MAINTENANCE,
+    SYSTEM_UNITS,
+    VERIFY_TOKEN,
+    write_file,
+)
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
 
 # How long new workers may take to appear, and the seconds from one look to the next.
 RELOAD_SECONDS = 20
 LOOK = 0.05
+
+# A snippet may hold a secret.
+MODE = 0o640
 
 
 class Edge:
@@ -38,6 +52,7 @@ class Edge:
         units: Path = SYSTEM_UNITS,
         workers: Workers | None = None,
         log: Path = Path("/var/log/nginx/error.log"),
+        caches: Path = CACHES,
     ) -> None:
         self.systemd = systemd
         self.live = root / "nginx.conf"
@@ -46,6 +61,8 @@ class Edge:
         self.token = root / VERIFY_TOKEN.name
         self.workers = workers or Workers(systemd)
         self.log = log
+        self.caches = caches
+        self.certificates = root / CERTIFICATES.name
         self.units = {
             units / SOCKET: edge_units.PORTS,
             units / f"{SERVICE}.d/wsgi.conf": edge_units.drop_in(slowest),
@@ -66,24 +83,26 @@ class Edge:
         """Tell whether systemd holds the ports and hardens NGINX as this version of the collection wants it."""
         return all(_read(path) == text for path, text in self.units.items())
 
-    def replace(self, wanted: str) -> None:
+    def replace(self, wanted: str, missing: Iterable[Certificate] = ()) -> None:
         """Check the text `wanted` with `nginx -t` beside the live file, and put it in place.
 
         What was served before stays beside it until NGINX has taken it up: a run that is killed in
         between leaves a mark of what is due.
 
-        :raises Failed: with what NGINX said, and where that was described; the live file is untouched then.
+        :param missing: the certificates that NGINX has to find for it.
+        :raises Failed: with what NGINX said, and where that was described; no file has changed then.
         """
         if not self.token.exists():
             write_file(self.token, f'"{secrets.token_hex(16)}" 1;\n', 0o600)
-        write_file(self.trial, wanted)
         try:
-            run(["nginx", "-t", "-q", "-c", self.trial], "use the new configuration of NGINX")
+            with certificate.placed(missing, self.certificates):
+                write_file(self.trial, wanted, MODE)
+                run(["nginx", "-t", "-q", "-c", self.trial], "use the new configuration of NGINX")
         except Failed as failure:
-            self.trial.unlink()
+            self.trial.unlink(missing_ok=True)
             raise Failed(explain(str(failure), wanted)) from failure
         if not self.before.exists():
-            write_file(self.before, self.text())
+            write_file(self.before, self.text(), MODE)
         self.trial.replace(self.live)
 
     def place_units(self) -> None:
@@ -93,22 +112,44 @@ class Edge:
             write_file(path, text)
         self.systemd.reload()
 
-    def serve(self) -> None:
+    def serve(self, acme: Acme | None = None, due: Iterable[Certificate] = ()) -> None:
         """Make NGINX serve what the file says: reload it where it runs, else start it.
 
-        :raises Failed: where it does not take it up; it serves what it served before then, and the file says so.
+        :param due: the certificates to get from `acme`, which NGINX has to answer for.
+        :raises Failed: where it does not take it up, or there are no certificates; it serves what it served before
+            then, and the file says so.
         """
         try:
-            if not self.systemd.is_active(SOCKET):
-                self._take_over()
-            elif self.systemd.is_active(SERVICE):
-                self._reload()
-            else:
-                self.systemd.start(SERVICE)
+            self._take_up()
         except Failed as failure:
-            raise self._went_back(str(failure)) from failure
+            wanted = self.text()
+            self._go_back()
+            raise Failed(
+                "NGINX did not take up the new configuration, and what it served goes on: "
+                f"{explain(str(failure), wanted)}"
+            ) from failure
+        if acme and due:
+            try:
+                for one in due:
+                    acme.obtain(one)
+                self._reload()
+            except (Failed, OSError) as failure:
+                self._go_back(taken_up=True)
+                raise Failed(f"what NGINX served before goes on: {failure}") from failure
         self.systemd.enable(SOCKET, SERVICE)
         self.before.unlink(missing_ok=True)
+        certificate.prune(self.text(), self.certificates)
+        for path in self.caches.glob("cache-*"):
+            if f"{path} " not in self.text():
+                shutil.rmtree(path)
+
+    def _take_up(self) -> None:
+        if not self.systemd.is_active(SOCKET):
+            self._take_over()
+        elif self.systemd.is_active(SERVICE):
+            self._reload()
+        else:
+            self.systemd.start(SERVICE)
 
     def _reload(self) -> None:
         """Reload NGINX, and see that it did: its check of the configuration is not its last word on it."""
@@ -135,12 +176,14 @@ class Edge:
                     raise Failed(f"{failure}; the log of {unit} ends with:\n{self.systemd.journal(unit)}") from failure
             raise
 
-    def _went_back(self, why: str) -> Failed:
-        """Let NGINX serve what it served before, and return what to say of it."""
-        wanted, before = self.text(), _read(self.before)
+    def _go_back(self, taken_up: bool = False) -> None:
+        """Put in place what NGINX served before, and let it run.
+
+        :param taken_up: whether NGINX has taken up what comes after it, or certificates that have come already.
+        """
+        before = _read(self.before)
         if before:
-            write_file(self.live, before)
-            self.before.unlink()
+            write_file(self.live, before, MODE)
         if not self.systemd.is_active(SERVICE):
             if not self.systemd.is_active(SOCKET):
                 for path in self.units:
@@ -148,14 +191,79 @@ class Edge:
                 self.systemd.reload()
             with suppress(Failed):
                 self.systemd.start(SERVICE)
-        return Failed(
-            f"NGINX did not take up the new configuration, and what it served goes on: {explain(why, wanted)}"
-        )
+        elif taken_up:
+            try:
+                self._reload()
+            except Failed:
+                # What lies beside the file tells the next run that a reload is due.
+                return
+        if before:
+            self.before.unlink()
+            certificate.prune(before, self.certificates)
+
+
+class Nginx:
+    """What the NGINX of a host is able to do.
+
+    :param said: what it says of itself, `nginx -V`; empty before it is installed.
+    :ivar version: its version, such as `1.22.1`.
+    """
+
+    def __init__(self, said: str) -> None:
+        self.said = said
+        match = re.search(r"nginx/([\d.]+)", said)
+        self.version = match.group(1) if match else ""
+
+    @classmethod
+    def read(cls) -> Nginx:
+        """Ask the NGINX of this host."""
+        return cls(run(["sh", "-c", "nginx -V 2>&1"], "ask NGINX how it was built") if has("nginx") else "")
+
+    def text(self, config: dict[str, str]) -> str:
+        """Return the one of the texts in `config` that is right for it; of one that is yet to come, the newest.
+
+        :param config: texts by the version from which on they are right.
+        """
+        fitting = [since for since in config if not self.version or _number(since) <= _number(self.version)]
+        return config[max(fitting, key=_number)]
+
+    def objection(self, sites: Iterable[dict[str, Any]]) -> str | None:
+        """Object to sites that want what this NGINX cannot do."""
+        wanting = [site["name"] for site in sites if site.get("http3")]
+        if wanting and self.said and "--with-http_v3_module" not in self.said:
+            return f"{wanting[0]}: tls.http3: NGINX {self.version} of this host was built without HTTP/3; leave it out"
+        return None
 
 
 def verify_token(path: Path = VERIFY_TOKEN) -> str:
     """Return the secret by which NGINX lets through who verifies a change; empty where it has none yet."""
     return _read(path).partition('"')[2].partition('"')[0]
+
+
+class Sign:
+    """The sign at a site that says "closed", which NGINX looks for with each request.
+
+    :param site: the name of the site.
+    :raises Failed: where this host serves no such site.
+    """
+
+    def __init__(self, site: str, live: Path = Path("/etc/nginx/nginx.conf"), root: Path = MAINTENANCE) -> None:
+        self.path = root / site
+        if f"{self.path})" not in _read(live):
+            raise Failed("this host serves no site of that name")
+
+    def is_up(self) -> bool:
+        """Tell whether the site is closed."""
+        return self.path.exists()
+
+    def put_up(self) -> None:
+        """Close the site."""
+        self.path.parent.mkdir(exist_ok=True)
+        self.path.touch()
+
+    def take_down(self) -> None:
+        """Open the site."""
+        self.path.unlink()
 
 
 class Workers:
@@ -206,6 +314,10 @@ def _origin(lines: list[str]) -> str:
     """Return where the last of `lines` was described, which the configuration says in a comment before it."""
     comments = (re.fullmatch(r"\s*# from (.+)", line) for line in reversed(lines))
     return next((f"{comment.group(1)}: " for comment in comments if comment), "")
+
+
+def _number(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")]
 
 
 def _read(path: Path) -> str:

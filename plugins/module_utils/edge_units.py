@@ -51,7 +51,6 @@ UMask=0077
 
 ProtectSystem=strict
 ReadWritePaths=/run /var/lib/nginx /var/log/nginx
-CacheDirectory=nginx
 CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_KILL CAP_NET_BIND_SERVICE CAP_SETGID CAP_SETUID
 LockPersonality=yes
 MemoryDenyWriteExecute=yes

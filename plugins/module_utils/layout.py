@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 APPLICATIONS = Path("/srv")
@@ -14,9 +15,21 @@ SERVERS = Path("/opt/wsgi/servers")
 TOOLS = Path("/opt/wsgi/tools")
 CACHE = Path("/var/cache/wsgi")
 
+# The group of the web server, which reaches the sockets of all applications, and of their files those it may serve.
+WEB_SERVER = "www-data"
+
 # Where NGINX is asked on its own host, and the secret by which it knows who verifies a change.
 EDGE = "127.0.0.1:80"
+EDGE_TLS = "127.0.0.1:443"
 VERIFY_TOKEN = Path("/etc/nginx/verify.token")
+
+# What NGINX reads besides its configuration: certificates and their keys, passwords, a file for each site that is
+# closed, what an ACME server asks for, and where it keeps answers.
+CERTIFICATES = Path("/etc/nginx/certificates")
+PASSWORDS = Path("/etc/nginx/passwords")
+MAINTENANCE = Path("/etc/nginx/maintenance")
+CHALLENGES = Path("/var/lib/wsgi/acme")
+CACHES = Path("/var/lib/nginx")
 
 # The protocols that every instance speaks, and the link in its release that leads to each socket.
 LINKS = {"uwsgi": "socket", "http": "http"}
@@ -37,6 +50,7 @@ class Layout:
         self.venvs = self.home / "venvs"
         self.releases = self.home / "releases"
         self.current = self.home / "current"
+        self.previous = self.home / "previous"
         self.data = self.home / "data"
         self.units = units
 
@@ -74,11 +88,13 @@ def replace_link(link: Path, target: str) -> None:
     beside.replace(link)
 
 
-def write_file(path: Path, text: str, mode: int = 0o644) -> None:
-    """Replace the file at `path` in one step; its mode is right before its content is there."""
+def write_file(path: Path, text: str, mode: int = 0o644, group: str | None = None) -> None:
+    """Replace the file at `path` in one step; its mode and group are right before its content is there."""
     beside = path.with_name(f".{path.name}.new")
     beside.unlink(missing_ok=True)
     with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
+        if group:
+            shutil.chown(beside, group=group)
         os.fchmod(file.fileno(), mode)
         file.write(text)
         file.flush()

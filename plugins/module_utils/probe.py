@@ -8,6 +8,7 @@ import http.client
 import io
 import math
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Callable
@@ -91,10 +92,11 @@ def over_uwsgi(path: Path) -> Ask:
     return ask
 
 
-def over_http(address: str, token: str = "") -> Ask:
+def over_http(address: str, token: str = "", tls: bool = False) -> Ask:
     """Return what asks over HTTP at `address`, such as `127.0.0.1:80`; a wildcard means this host.
 
     :param token: the secret of the edge of this host, which lets through who has it.
+    :param tls: whether to ask over HTTPS, whoever signed the certificate.
     """
     host, port = split_address(address)
     local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
@@ -103,10 +105,20 @@ def over_http(address: str, token: str = "") -> Ask:
     def ask(probe: Probe) -> Answer:
         known = f"X-Wsgi-Verify: {token}\r\n" if token else ""
         request = f"GET {probe.path} HTTP/1.0\r\nHost: {probe.host}\r\nUser-Agent: {AGENT}\r\n{known}\r\n"
-        with socket.socket(family, socket.SOCK_STREAM) as connection:
-            return _exchange(connection, (local, port), request.encode(), probe.timeout)
+        with socket.socket(family, socket.SOCK_STREAM) as plain:
+            name = probe.host.partition(":")[0]
+            with unverified().wrap_socket(plain, server_hostname=name) if tls else plain as connection:
+                return _exchange(connection, (local, port), request.encode(), probe.timeout)
 
     return ask
+
+
+def unverified() -> ssl.SSLContext:
+    """Return how to speak TLS with this very host, whose certificate may be one for a test."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def wait_for(probe: Probe, ask: Ask, tries: int, interval: float, seconds: float = math.inf) -> None:

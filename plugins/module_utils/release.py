@@ -15,7 +15,13 @@ from ansible_collections.wsgi.production.plugins.module_utils import pins
 from ansible_collections.wsgi.production.plugins.module_utils.build import CODE, VENV, interpreter_tag
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, give_way
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Index, install_pinned, installer
-from ansible_collections.wsgi.production.plugins.module_utils.layout import LINKS, SERVERS, Layout, write_file
+from ansible_collections.wsgi.production.plugins.module_utils.layout import (
+    LINKS,
+    SERVERS,
+    WEB_SERVER,
+    Layout,
+    write_file,
+)
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
 from ansible_collections.wsgi.production.plugins.module_utils.store import Store, digest, read_manifest
 from ansible_collections.wsgi.production.plugins.module_utils.units import DRAIN, INI, LAUNCHER, SERVICE, SOCKET
@@ -181,29 +187,43 @@ class Release:
 
 
 class Data:
-    """The one directory that the application may write to. It outlives every release."""
+    """The one directory that the application may write to. It outlives every release.
 
-    def __init__(self, layout: Layout) -> None:
+    :param public: directories below it whose files NGINX may read.
+    """
+
+    def __init__(self, layout: Layout, public: list[str]) -> None:
         self.path = layout.data
         self.owner = layout.name
+        # NGINX may pass through to them, and no other user can; what is made in them is for its group to read.
+        modes = {self.path: 0o710}
+        for name in public:
+            below = self.path / name
+            modes.update({path: 0o2750 for path in (below, *below.parents) if self.path in path.parents})
+        self.modes = dict(sorted(modes.items()))
 
     def is_right(self) -> bool:
-        """Tell whether the directory is there and belongs to the application's user."""
+        """Tell whether the directories are there and belong to the application's user."""
         try:
-            return self.path.owner() == self.owner
+            return all(
+                (path.owner(), path.group(), path.stat().st_mode & 0o7777) == (self.owner, WEB_SERVER, mode)
+                for path, mode in self.modes.items()
+            )
         except (FileNotFoundError, KeyError):
             return False
 
     def make(self) -> None:
-        """Make the directory, and give it to the application's user.
+        """Make the directories, and give them to the application's user.
 
-        :raises Failed: where the host has no user and group of the application's name.
+        :raises Failed: where the host has no user of the application's name.
         """
-        self.path.mkdir(mode=0o750, parents=True, exist_ok=True)
-        try:
-            shutil.chown(self.path, self.owner, self.owner)
-        except LookupError as missing:
-            raise Failed(f"the host has no user and group {self.owner}; make them first") from missing
+        for path, mode in self.modes.items():
+            path.mkdir(parents=True, exist_ok=True)
+            try:
+                shutil.chown(path, self.owner, WEB_SERVER)
+            except LookupError as missing:
+                raise Failed(f"the host has no user {self.owner}, or no group {WEB_SERVER}: make them") from missing
+            path.chmod(mode)
 
 
 def environment_file(env: dict[str, Any]) -> str:

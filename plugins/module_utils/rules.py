@@ -234,6 +234,53 @@ def headers(value: dict[Any, Any]) -> str | None:
     return None
 
 
+def directories(value: list[dict[str, Any]]) -> str | None:
+    """Object to directories of files that NGINX could not serve, or that lead out of their place."""
+    for one in value:
+        if not re.fullmatch(r"/([A-Za-z0-9_~-][A-Za-z0-9._~-]*/)+", one["path"]):
+            return f"path {one['path']!r}: write a path that begins and ends with /, such as /static/"
+        relative = not one["directory"].startswith("/")
+        if relative and one.get("previous"):
+            return f"previous of {one['directory']}: that of a directory in the application is known; leave it out"
+        for key in ("directory", "previous"):
+            name = one.get(key) or one["directory"]
+            objection = below(name.rstrip("/").removeprefix("" if relative else "/"))
+            if objection:
+                return f"{key} {name!r}: {objection}"
+    return None
+
+
+def below(value: str) -> str | None:
+    """Object to what is not a directory below another."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*", value) or {".", ".."} & set(value.split("/")):
+        return "write a directory such as media, or media/photos, without .. and with letters, digits, . _ - alone"
+    return None
+
+
+def users(value: dict[Any, Any]) -> str | None:
+    """Object to names of users that no browser can send, and to passwords that are none."""
+    for user, password in value.items():
+        if not isinstance(user, str) or not re.fullmatch(r"[A-Za-z0-9._@+-]{1,64}", user):
+            return f"{user!r} is not the name of a user; use letters, digits and . _ @ + -"
+        # openssl, which hashes it on the host, would cut off what is longer than 256 bytes.
+        fits = isinstance(password, str) and len(password) >= 8 and len(password.encode()) <= 128
+        if not fits or re.search(r"[\0\r\n]", password):
+            return f"the password of {user} is too short, too long, or no text; write 8 to 128 bytes in one line"
+    return None
+
+
+def url(value: str) -> str | None:
+    """Object to what is not an address of HTTPS."""
+    if not re.fullmatch(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?", value):
+        return "write an address that begins with https://"
+    return None
+
+
+def email(value: str) -> str | None:
+    """Object to what is not an address of mail."""
+    return None if re.fullmatch(r"[^@\s,]+@[^@\s,]+", value) else "write one address, such as ops@example.com"
+
+
 def status_address(value: str) -> str | None:
     """Object to an address that another host could reach, for what NGINX tells there is nobody else's business."""
     objection = http_address(value)
@@ -301,6 +348,7 @@ RUN = {
     "options": options,
     "probe": PROBE,
     "processes": processes,
+    "public_data": Each(below),
     "start_timeout": positive,
     "tasks_max": positive,
 }
@@ -308,7 +356,9 @@ RUN = {
 
 # Headers that have a setting of their own, or that a copy in the configuration would break.
 OWN_HEADERS = {
+    "cache-control": "the application says it, and for files the role",
     "content-security-policy": "use content_security_policy",
+    "strict-transport-security": "use tls.hsts",
     "x-request-id": "each answer has it",
     **dict.fromkeys(
         ["connection", "content-length", "content-type", "date", "server", "set-cookie", "vary"], "leave it"
@@ -326,20 +376,31 @@ SERVE: dict[str, Any] = {
     "burst": positive,
     "connections": not_negative,
     "allowed_networks": networks,
+    "tls": {"hsts": not_negative},
+    "static": directories,
+    "uploads": directories,
+    "cache_seconds": not_negative,
+    "basic_auth": users,
+    "maintenance": {"retry_after": positive, "bypass": networks},
 }
 
 # What the role `nginx` has for all sites.
 EDGE = {
     "headers": headers,
     "trusted_proxies": networks,
+    "acme_directory": url,
+    "acme_email": email,
     "status": status_address,
 }
 
 # What no sentence shows the value of.
-SECRET = {"env"}
+SECRET = {"basic_auth", "env", "key"}
 
 # What may be left empty, which then means that it is not given.
-OPTIONAL = {"cpu_quota", "health", "listen_http", "listen_uwsgi", "memory_max", "processes", "status", "tasks_max"}
+OPTIONAL = {
+    *("acme_email", "cpu_quota", "health", "listen_http", "listen_uwsgi", "memory_max", "processes", "status"),
+    "tasks_max",
+}
 
 
 def objections(rules: dict[str, Any], values: dict[str, Any]) -> list[str]:

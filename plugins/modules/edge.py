@@ -15,6 +15,7 @@ description:
   - Reloads NGINX when the configuration really differs, and looks whether it has new workers then; if not, what was
     served before is put back. Starts it when it does not run. Restarts it once, when it takes an NGINX over that the
     distribution has started, to let systemd hold its ports; from then on, whoever comes while it restarts waits.
+  - Puts the certificates of the sites in place, and gets them from an ACME server once NGINX answers for their names.
   - In check mode it shows the configuration before and after, and does not ask C(nginx -t).
 options:
   sites:
@@ -31,6 +32,19 @@ options:
     type: list
     elements: str
     default: []
+  tls_profile:
+    description: Which protocols and ciphers are offered, as the role C(nginx) documents it.
+    type: str
+    choices: [intermediate, modern]
+    default: intermediate
+  acme_directory:
+    description: The address of the directory of the ACME server.
+    type: str
+    default: https://acme-v02.api.letsencrypt.org/directory
+  acme_email:
+    description: Where the ACME server may write to. Empty for nowhere.
+    type: str
+    default: ""
   status:
     description: The address on loopback where NGINX tells its number of connections. Empty for none.
     type: str
@@ -40,7 +54,44 @@ options:
     type: str
     default: ""
   config:
-    description: The text of C(/etc/nginx/nginx.conf). The action plugin of this module writes it; not to be given.
+    description:
+      - The text of C(/etc/nginx/nginx.conf), by the version of NGINX from which on it is right. The action plugin of
+        this module writes it; not to be given.
+    type: dict
+  certificates:
+    description: The certificates of the sites. The action plugin of this module reads them; not to be given.
+    type: list
+    elements: dict
+    suboptions:
+      site:
+        description: The name of the site.
+        type: str
+        required: true
+      source:
+        description: Where the certificate comes from.
+        type: str
+        required: true
+      names:
+        description: The host names that it is for.
+        type: list
+        elements: str
+        required: true
+      file:
+        description: The file on the host.
+        type: str
+        required: true
+      key_file:
+        description: That of the key.
+        type: str
+        required: true
+      certificate:
+        description: Its text, where the controller has it.
+        type: str
+        default: ""
+  secrets:
+    description:
+      - The passwords of users and the key that the controller has, by site, as JSON. The action plugin of this module
+        writes it; not to be given.
     type: str
 extends_documentation_fragment: wsgi.production.step
 """
@@ -58,36 +109,75 @@ EXAMPLES = """
 
 RETURN = """# The module returns nothing of its own."""
 
+import json
+from functools import partial
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.production.plugins.module_utils.edge import Edge
+from ansible_collections.wsgi.production.plugins.module_utils.certificate import Acme, Certificate
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.edge import Edge, Nginx
 from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
+from ansible_collections.wsgi.production.plugins.module_utils.passwords import Passwords
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan, Step
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
 
-ARGUMENTS = {
+CERTIFICATE: dict[str, dict[str, Any]] = {
+    "site": {"type": "str", "required": True},
+    "source": {"type": "str", "required": True},
+    "names": {"type": "list", "elements": "str", "required": True},
+    "file": {"type": "str", "required": True},
+    "key_file": {"type": "str", "required": True, "no_log": False},
+    "certificate": {"type": "str", "default": ""},
+}
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
     "sites": {"type": "list", "elements": "dict", "required": True},
     "headers": {"type": "dict", "default": {}},
     "trusted_proxies": {"type": "list", "elements": "str", "default": []},
+    "tls_profile": {"type": "str", "choices": ["intermediate", "modern"], "default": "intermediate"},
+    "acme_directory": {"type": "str", "default": "https://acme-v02.api.letsencrypt.org/directory"},
+    "acme_email": {"type": "str", "default": ""},
     "status": {"type": "str", "default": ""},
     "snippet": {"type": "str", "default": ""},
-    "config": {"type": "str", "required": True},
+    "config": {"type": "dict", "required": True},
+    "certificates": {"type": "list", "elements": "dict", "required": True, "options": CERTIFICATE},
+    # A text, for Ansible logs what is secret within a list, and masks each value of a secret dictionary wherever it
+    # occurs, be it "1".
+    "secrets": {"type": "str", "required": True, "no_log": True},
 }
 
 
 def plan(module: AnsibleModule) -> Plan:
     """Serve sites."""
-    wanted = module.params["config"]
-    edge = Edge(Systemd(), max((site["read_timeout"] for site in module.params["sites"]), default=0))
+    asked = module.params
+    nginx = Nginx.read()
+    objection = nginx.objection(asked["sites"])
+    if objection:
+        raise Failed(objection)
+    wanted = nginx.text(asked["config"])
+    edge = Edge(Systemd(), max((site["read_timeout"] for site in asked["sites"]), default=0))
+    secrets = json.loads(asked["secrets"])
+    certificates = [Certificate.of(values, secrets["keys"]) for values in asked["certificates"]]
+    missing = [one for one in certificates if not one.is_placed()]
+    acme = Acme(asked["acme_directory"], asked["acme_email"])
+    due = [one for one in certificates if one.source == "acme" and acme.is_due(one)]
+    passwords = Passwords(secrets["passwords"])
     before = edge.text()
-    differs, has_units = before != wanted, edge.has_units()
     steps = []
-    if differs:
-        steps.append(Step(f"replace {edge.live}", lambda: edge.replace(wanted)))
-    if not has_units:
+    if before != wanted or missing:
+        steps.append(Step(f"replace {edge.live}", lambda: edge.replace(wanted, missing)))
+    if not passwords.are_right():
+        steps.append(Step("write the passwords of sites", passwords.write))
+    if not edge.has_units():
         steps.append(Step("let systemd hold the ports of NGINX and harden it", edge.place_units))
-    if differs or not edge.serves():
-        steps.append(Step("let NGINX take it up", edge.serve))
+    if before != wanted or missing or due or not edge.serves():
+        says = "let NGINX take it up"
+        names = ", ".join(name for one in due for name in one.names)
+        steps.append(Step(f"{says}, and get a certificate for {names}" if due else says, lambda: edge.serve(acme, due)))
+    for site in acme.abandoned(certificates):
+        steps.append(Step(f"renew the certificate of {site} no longer", partial(acme.abandon, site)))
     header = str(edge.live)
     diff = {"before_header": header, "after_header": header, "before": before, "after": wanted}
     return Plan(steps, {"diff": diff}, settled="NGINX serves the sites")

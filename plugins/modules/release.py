@@ -69,6 +69,11 @@ options:
       interval:
         description: The seconds from one try to the next.
         type: int
+  public_data:
+    description: Directories below the application's data that the group C(www-data) can read.
+    type: list
+    elements: str
+    default: []
   options:
     description: Further options of uWSGI, by their names.
     type: dict
@@ -177,6 +182,7 @@ ARGUMENTS = {
     "name": {"type": "str", "required": True},
     "build": {"type": "path", "required": True},
     "probe": {"type": "dict", "default": {}, "options": PROBE},
+    "public_data": {"type": "list", "elements": "str", "default": []},
     # A text, for Ansible masks each value of a secret dictionary wherever it occurs, be it "1".
     "env": {"type": "raw", "default": {}, "no_log": True},
     **SETTINGS,
@@ -198,7 +204,7 @@ def plan(module: AnsibleModule) -> Plan:
     )
     layout, build = Layout(asked["name"]), Path(asked["build"])
     release = Release(layout, build, settings, Host.read(build))
-    data = Data(layout)
+    data = Data(layout, asked["public_data"])
     index = Index(*(asked[option] for option in INDEX_OPTIONS))
     steps = [] if data.is_right() else [Step(f"make {data.path}", data.make)]
     result: dict[str, Any] = {"release": release.id}

@@ -44,13 +44,20 @@ EXAMPLES = """
         probe: {host: hello.example.com, path: /health}
 """
 
-RETURN = """# The module returns nothing of its own."""
+RETURN = """
+days:
+  description: For how many more days the certificate is valid that visitors of each host name are shown.
+  returned: success
+  type: dict
+  sample: {hello.example.com: 89}
+"""
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.wsgi.production.plugins.module_utils.certificate import served
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.edge import verify_token
-from ansible_collections.wsgi.production.plugins.module_utils.layout import EDGE
+from ansible_collections.wsgi.production.plugins.module_utils.layout import EDGE, EDGE_TLS
 from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe, over_http, wait_for
@@ -76,13 +83,19 @@ ARGUMENTS = {
 def plan(module: AnsibleModule) -> Plan:
     """Ask at each front door."""
     fronts = [] if module.check_mode else module.params["fronts"]
+    days: dict[str, int] = {}
     for front in fronts:
+        address, probe = front["address"], Probe.of(front["probe"])
         try:
-            ask = over_http(front["address"], verify_token() if front["address"] == EDGE else "")
-            wait_for(Probe.of(front["probe"]), ask, MOST_TRIES, INTERVAL, SECONDS)
+            tls = address == EDGE_TLS
+            ask = over_http(address, verify_token() if address in (EDGE, EDGE_TLS) else "", tls)
+            wait_for(probe, ask, MOST_TRIES, INTERVAL, SECONDS)
+            if tls:
+                days[probe.host] = served(address, probe.host.partition(":")[0]).left.days
         except Failed as failure:
-            raise Failed(f"{front['name']} does not answer at its front door, {front['address']}: {failure}") from None
-    return Plan(settled=f"healthy at the front door: {', '.join(front['name'] for front in fronts) or 'none asked'}")
+            raise Failed(f"{front['name']} does not answer at its front door, {address}: {failure}") from None
+    names = ", ".join(front["name"] for front in fronts) or "none asked"
+    return Plan([], {"days": days}, settled=f"healthy at the front door: {names}")
 
 
 def main() -> None:

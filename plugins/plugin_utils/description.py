@@ -16,8 +16,10 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.wsgi.production.plugins.module_utils import rules
+from ansible_collections.wsgi.production.plugins.module_utils.build import CODE
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.module_utils.layout import EDGE
+from ansible_collections.wsgi.production.plugins.module_utils.layout import EDGE, EDGE_TLS, Layout
+from ansible_collections.wsgi.production.plugins.plugin_utils import certificates
 from ansible_collections.wsgi.production.plugins.plugin_utils.source import Source
 
 ROLES = Path(__file__).parents[2] / "roles"
@@ -28,12 +30,15 @@ INPUTS = {"python_app": "python_app_apps", "uwsgi": "uwsgi_apps", "nginx": "ngin
 # The section of an entry that each role takes, and what of its input the playbook adds.
 SECTIONS = {
     "build": ("python_app", {"name"}),
-    "run": ("uwsgi", {"name", "build"}),
+    "run": ("uwsgi", {"name", "build", "public_data"}),
     "serve": ("nginx", {"name", "servers", "protocol", "read_timeout", "health"}),
 }
 REQUIRED_SECTIONS = {"build", "run"}
 
 SUPPORTED = {"Debian": ("12", "13"), "Ubuntu": ("24.04",)}
+
+# What NGINX serves itself.
+FILES = ("static", "uploads")
 
 # Seconds that NGINX waits for an answer longer than uWSGI does.
 HARAKIRI_TO_READ_TIMEOUT = 5
@@ -59,7 +64,11 @@ def with_defaults(values: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any
 
     :raises Failed: when a value cannot have its type.
     """
-    result = ArgumentSpecValidator(_for_validator(spec)).validate(_plain(values))
+    try:
+        result = ArgumentSpecValidator(_for_validator(spec)).validate(_plain(values))
+    except TypeError as confused:
+        # It joins the names of keys that it does not know.
+        raise Failed("a key is no text; write one in quotes") from confused
     if result.error_messages:
         raise Failed("; ".join(result.error_messages))
     validated: dict[str, Any] = result.validated_parameters
@@ -69,12 +78,13 @@ def with_defaults(values: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any
 def objections(apps: Any) -> list[str]:
     """Return a sentence for all that is wrong with `apps`, wherever it will go."""
     if not isinstance(apps, list):
-        return [f"wsgi_apps: {apps!r}: write a list with an entry for each application"]
+        return [f"wsgi_apps is a {type(apps).__name__}; write a list with an entry for each application"]
     found = []
     typed = []
     for number, app in enumerate(apps):
         if not isinstance(app, dict):
-            found.append(f"wsgi_apps[{number}]: {app!r}: write a dictionary with name, build, run and serve")
+            wrong = f"that is a {type(app).__name__}; write a dictionary with name, build, run and serve"
+            found.append(f"wsgi_apps[{number}]: {wrong}")
             continue
         where = f"wsgi_apps[{number}]" + (f" ({app['name']})" if app.get("name") else "")
         entry = Entry(app)
@@ -112,7 +122,8 @@ def unsupported(distribution: str, version: str) -> str | None:
 def sites(apps: list[dict[str, Any]], host: str, app_servers: list[str], hostvars: Any) -> list[dict[str, Any]]:
     """Return the input of the role `nginx` for the load balancer `host`.
 
-    A load balancer that is an app server uses its own socket. Any other goes over HTTP to all of them.
+    A load balancer that is an app server uses its own socket, and serves files of the application itself. Any other
+    goes over HTTP to all of them, which then serve their files.
     """
     found = []
     for app in apps:
@@ -122,13 +133,35 @@ def sites(apps: list[dict[str, Any]], host: str, app_servers: list[str], hostvar
         site = {**app["serve"], "name": app["name"], "read_timeout": run["harakiri"] + HARAKIRI_TO_READ_TIMEOUT}
         if run["probe"].get("path", "/") != "/":
             site["health"] = run["probe"]["path"]
-        if host in app_servers:
+        local = host in app_servers
+        for setting in FILES:
+            site[setting] = [*_placed(app["name"], setting, app["serve"].get(setting) or [], local)]
+        if local:
             site.update(protocol="uwsgi", servers=[f"unix:/srv/{app['name']}/current/socket"])
         else:
             _, port = rules.split_address(run["listen_http"])
             site.update(protocol="http", servers=[_address(server, hostvars[server], port) for server in app_servers])
         found.append(site)
     return found
+
+
+def public_data(serve: dict[str, Any]) -> list[str]:
+    """Return the directories below an application's data that NGINX reads."""
+    return [one["directory"].rstrip("/") for one in serve.get("uploads", []) if not one["directory"].startswith("/")]
+
+
+def _placed(name: str, setting: str, listed: list[dict[str, Any]], local: bool) -> Iterator[dict[str, Any]]:
+    """Yield directories with files where they lie on the host; what is relative lies where the application is."""
+    layout = Layout(name)
+    for one in listed:
+        directory = one["directory"]
+        if directory.startswith("/"):
+            yield one
+        elif local and setting == "uploads":
+            yield {**one, "directory": f"{layout.data / directory}"}
+        elif local:
+            live, previous = (link / "build" / CODE / directory for link in (layout.current, layout.previous))
+            yield {**one, "directory": str(live), "previous": str(previous)}
 
 
 def fronts(apps: list[dict[str, Any]], host: str, groups: Any, hostvars: Any) -> list[dict[str, Any]]:
@@ -145,8 +178,11 @@ def fronts(apps: list[dict[str, Any]], host: str, groups: Any, hostvars: Any) ->
     probes = {one["name"]: one["probe"] for one in switched}
     found = []
     for app in apps:
-        address = EDGE if host in groups["load_balancers"] and app.get("serve") else app["run"].get("listen_http")
-        if app["name"] in probes and address and (address == EDGE or host in groups["app_servers"]):
+        address = app["run"].get("listen_http") if host in groups["app_servers"] else None
+        if host in groups["load_balancers"] and app.get("serve"):
+            tls = app["serve"].get("tls") or {}
+            address = EDGE if tls.get("source", "none") == "none" else EDGE_TLS
+        if app["name"] in probes and address:
             found.append({"name": app["name"], "address": address, "probe": probes[app["name"]]})
     return found
 
@@ -174,6 +210,8 @@ class Entry:
         for section in SECTIONS:
             if section in app:
                 self._read(section, app[section])
+        serve = self.sections["serve"]
+        self.objections += [f"serve.{one}" for one in (*certificates.objections(serve), *_paths_twice(serve))]
 
     def claims(self) -> list[tuple[str, str]]:
         """Return what no other entry may have: the name, host names and ports."""
@@ -196,13 +234,19 @@ class Entry:
 def _typed(where: str, values: Any, spec: dict[str, Any]) -> Iterator[str]:
     """Yield a sentence for each key in `values` that is not known, is missing, or cannot have its type."""
     if not isinstance(values, dict):
-        yield f"{where}: {values!r}: write a dictionary of {', '.join(spec)}"
+        shown = "" if rules.SECRET & set(spec) else f"{values!r}: "
+        yield f"{where}: {shown}write a dictionary of {', '.join(spec)}"
         return
     required = {key for key, option in spec.items() if option.get("required")}
     yield from (f"{where}.{sentence}" for sentence in _keys(values, list(spec), required))
     for key in [key for key in values if key in spec]:
         if "options" in spec[key]:
-            yield from _typed(f"{where}.{key}", values[key], spec[key]["options"])
+            inner = values[key] if "elements" in spec[key] else [values[key]]
+            if not isinstance(inner, list):
+                yield f"{where}.{key}: {inner!r}: write a list of dictionaries"
+                continue
+            for item in inner:
+                yield from _typed(f"{where}.{key}", item, spec[key]["options"])
             continue
         try:
             with_defaults({key: values[key]}, {key: spec[key]})
@@ -215,7 +259,7 @@ def _fitting(values: Any, spec: dict[str, Any]) -> dict[str, Any]:
     """Return those of `values` that can have their types, in them."""
     found: dict[str, Any] = {}
     for key in [key for key in values if key in spec] if isinstance(values, dict) else []:
-        if "options" in spec[key]:
+        if "options" in spec[key] and "elements" not in spec[key]:
             found[key] = _fitting(values[key], spec[key]["options"])
             continue
         with suppress(Failed):
@@ -237,14 +281,13 @@ def _value(section: str, key: str, value: Any) -> Iterator[str]:
 def _keys(values: dict[str, Any], known: list[str], required: set[str]) -> Iterator[str]:
     """Yield a sentence for each key that is not known, and for each that is missing."""
     meant = set()
-    for key, value in values.items():
+    for key in values:
         if key not in known:
             near = get_close_matches(str(key), known, n=1)
             meant.update(near)
             advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-            # A dictionary that is out of place may be a misspelt environment.
-            shown = "" if isinstance(value, dict) else f"{value!r}: "
-            yield f"{key}: {shown}there is no such key; {advice}"
+            # Without its value, which may be a password or a key that is out of place.
+            yield f"{key}: there is no such key; {advice}"
     for key in sorted(required - set(values) - meant):
         yield f"{key} is missing; write one"
 
@@ -263,9 +306,30 @@ def edge_objections(settings: dict[str, Any]) -> list[str]:
     sites = settings["sites"]
     found = [f"nginx_{sentence}" for sentence in rules.objections(rules.EDGE, settings)]
     for site in sites:
-        found += [f"nginx_sites ({site['name']}): {sentence}" for sentence in rules.objections(rules.SERVE, site)]
+        wrong = [*rules.objections(rules.SERVE, site), *certificates.objections(site), *_paths_twice(site)]
+        wrong += _relative(site)
+        found += [f"nginx_sites ({site['name']}): {sentence}" for sentence in wrong]
     claims = [(site["name"], [("name", site["name"].replace("-", "_")), *host_claims(site)]) for site in sites]
     return found + list(_claimed_twice("nginx_sites: two sites", claims))
+
+
+def _paths_twice(site: dict[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each path under which `site` has two directories."""
+    paths = [one["path"] for setting in FILES for one in site.get(setting, [])]
+    yield from (
+        f"static and uploads: two have the path {path}; change one"
+        for path in sorted(set(paths))
+        if paths.count(path) > 1
+    )
+
+
+def _relative(site: dict[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each directory of which the role alone cannot know where it begins."""
+    for setting in FILES:
+        for one in site[setting]:
+            for directory in (one["directory"], one.get("previous")):
+                if directory and not directory.startswith("/"):
+                    yield f"{setting}: {directory!r}: write an absolute path"
 
 
 def _claimed_twice(two: str, claims: list[tuple[str, list[tuple[str, str]]]]) -> Iterator[str]:

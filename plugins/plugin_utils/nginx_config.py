@@ -9,9 +9,29 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ansible_collections.wsgi.production.plugins.module_utils.layout import VERIFY_TOKEN
+from ansible_collections.wsgi.production.plugins.module_utils.layout import (
+    CACHES,
+    CHALLENGES,
+    MAINTENANCE,
+    PASSWORDS,
+    VERIFY_TOKEN,
+)
+from ansible_collections.wsgi.production.plugins.plugin_utils import certificates
 
 TEMPLATES = Path(__file__).parents[2] / "roles/nginx/templates"
+
+# From which version of NGINX on `http2` is a directive of its own; before, it is a word of `listen`.
+HTTP2_ON = "1.25.1"
+
+# The ciphers of the intermediate profile for TLS 1.2 (Mozilla, Server Side TLS 5.7, guidelines/5.7.json).
+INTERMEDIATE = [
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+    "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "ECDHE-RSA-CHACHA20-POLY1305",
+]
 
 # What NGINX says to the application of each request, and nobody else can; an empty one does not reach it at all.
 PASSED = {
@@ -26,12 +46,13 @@ PASSED = {
 }
 
 
-def render(settings: dict[str, Any]) -> str:
+def render(settings: dict[str, Any]) -> dict[str, str]:
     """Return the configuration that the complete input of the role `nginx` describes.
 
     A comment before what a setting brought in says which one it was: the host reads it to explain an error.
 
     :param settings: the variables of the role by their names, without the role's own.
+    :return: the text, by the version of NGINX from which on it is right; the newest last.
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -40,34 +61,84 @@ def render(settings: dict[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template("nginx.conf.j2").render(
-        {
-            **settings,
-            "headers": [_header(name, value) for name, value in settings["headers"].items()],
-            "sites": [{**site, **_derived(site, settings["headers"])} for site in settings["sites"]],
-            "passed": PASSED,
-            "token": VERIFY_TOKEN,
-        }
-    )
+    template = environment.get_template("nginx.conf.j2")
+    sites = [{**site, **_derived(site, settings["headers"])} for site in settings["sites"]]
+    values = {
+        **settings,
+        "headers": [_header(name, value) for name, value in settings["headers"].items()],
+        "sites": sites,
+        "passed": PASSED,
+        "token": VERIFY_TOKEN,
+        "maintenance": MAINTENANCE,
+        "passwords": PASSWORDS,
+        "challenges": CHALLENGES,
+        "caches": CACHES,
+        "acme": any(site["tls"]["source"] == "acme" for site in sites),
+        "intermediate_ciphers": INTERMEDIATE,
+        "page": _quoted(environment.get_template("page.html.j2").render()),
+    }
+    return {version: template.render({**values, "http2_on": version == HTTP2_ON}) for version in ("0", HTTP2_ON)}
 
 
 def _derived(site: dict[str, Any], common: dict[str, str]) -> dict[str, Any]:
     """Return what the templates need to know of a site besides its settings."""
     variable = f"site_{site['name'].replace('-', '_')}"
-    policy = site["content_security_policy"]
-    own = {**site["headers"], **({"Content-Security-Policy": policy} if policy else {})}
-    headers = {name: value for name, value in {**common, **own}.items() if value}
+    own = [_header(name, value) for name, value in site["headers"].items() if value]
+    if site["content_security_policy"]:
+        policy = _header("Content-Security-Policy", site["content_security_policy"], "content_security_policy")
+        # What NGINX serves itself has a policy of its own, but for files of the application.
+        own.append({**policy, "when": f"$served{policy['when']}", "cases": ['""', "changing", "immutable"]})
+    tls = site["tls"]
+    if tls["source"] not in ("none", "self_signed") and tls["hsts"]:
+        strict = _header("Strict-Transport-Security", f"max-age={tls['hsts']}", "tls")
+        own.append({**strict, "when": f"$visitor_scheme{strict['when']}", "cases": ["https"]})
+    ours = {header["name"] for header in own} | set(site["headers"])
+    headers = [{**_header(name, value), "owner": "added"} for name, value in common.items() if name not in ours]
+    pair = certificates.pair(site)
     return {
         "variable": variable,
-        "own_headers": [_header(name, value) for name, value in own.items() if value],
-        "headers": [
-            {**_header(name, value), "owner": variable if name in own else "added"} for name, value in headers.items()
-        ],
+        "own_headers": own,
+        "headers": headers + [{**header, "owner": variable} for header in own],
         "limited": site["requests_per_second"] or site["connections"],
+        "module": "uwsgi" if site["protocol"] == "uwsgi" else "proxy",
+        "certificate": pair and pair[0],
+        "key": pair and pair[1],
+        "scheme": "https" if pair and tls["redirect"] else "$visitor_scheme",
+        "port": "" if pair and tls["redirect"] else "$visitor_port",
+        "files": [
+            *(_files(number, "static", one) for number, one in enumerate(site["static"])),
+            *(_files(number, "uploads", one) for number, one in enumerate(site["uploads"])),
+        ],
     }
 
 
-def _header(name: str, value: str) -> dict[str, str]:
-    """Return a header with its value in quotes, and as NGINX names it in a variable."""
-    quoted = value.replace("\\", "\\\\").replace('"', '\\"')
-    return {"name": name, "variable": name.lower().replace("-", "_"), "value": f'"{quoted}"'}
+def _files(number: int, setting: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Return a directory that NGINX serves itself, as the template wants it."""
+    served = "uploads" if setting == "uploads" else "immutable" if values["immutable"] else "changing"
+    return {
+        "previous": "",
+        **values,
+        "setting": setting,
+        "served": served,
+        "fallback": f"{setting}_{number}",
+        "directory": values["directory"].rstrip("/"),
+    }
+
+
+def _header(name: str, value: str, setting: str = "headers") -> dict[str, Any]:
+    """Return a header with its value in quotes, as NGINX names it in a variable, and when it is added."""
+    variable = name.lower().replace("-", "_")
+    return {
+        "name": name,
+        "variable": variable,
+        "value": _quoted(value),
+        "setting": setting,
+        "when": f"$upstream_http_{variable}",
+        "cases": ['""'],
+    }
+
+
+def _quoted(value: str) -> str:
+    """Return `value` as one word of the configuration; a variable in it stays one."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

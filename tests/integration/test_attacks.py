@@ -185,6 +185,7 @@ def test_what_a_known_proxy_says_of_a_visitor_is_believed(site: Edge) -> None:
     site.serve()
     assert (seen["REMOTE_ADDR"], seen["HTTP_X_FORWARDED_FOR"]) == ("203.0.113.9", "203.0.113.9")
     assert (seen["HTTP_X_FORWARDED_PROTO"], seen["HTTP_X_REQUEST_ID"]) == ("https", "taken-over-1")
+    assert seen["wsgi.url_scheme"] == "https"
 
 
 def test_a_client_that_asks_too_often_is_told_so_and_its_health_check_is_not(site: Edge) -> None:

@@ -17,7 +17,7 @@ Entry = Callable[..., dict[str, Any]]
 BAD: dict[str, tuple[Callable[[Entry], list[dict[str, Any]]], str]] = {
     "an unknown key": (
         lambda entry: [entry(run={"procesess": 4})],
-        "wsgi_apps[0] (hello): run.procesess: 4: there is no such key; did you mean processes?",
+        "wsgi_apps[0] (hello): run.procesess: there is no such key; did you mean processes?",
     ),
     "a missing callable": (
         lambda entry: [{**entry(), "run": {"harakiri": 5}}],

@@ -66,6 +66,20 @@ def test_nothing_that_happens_to_nginx_fails_a_request(edge: Edge, action: str) 
     assert exposure(edge.server) <= 2.5
 
 
+def test_a_rotation_of_the_log_loses_no_line(edge: Edge) -> None:
+    edge.serve()
+    time.sleep(6)
+    edge.server.shell("rm /var/log/nginx/access.log*; systemctl kill --signal USR1 --kill-whom main nginx; sleep 1")
+    with edge.server.load(NAME) as seen:
+        for _ in range(3):
+            time.sleep(1)
+            edge.server.shell("logrotate --force /etc/logrotate.d/nginx")
+    # So long a line may wait for others.
+    time.sleep(6)
+    lines = edge.server.shell("cd /var/log/nginx; zcat --force access.log*").splitlines()
+    assert len(lines) == seen.requests
+
+
 def test_a_request_in_flight_when_nginx_stops_is_answered_in_full(edge: Edge) -> None:
     edge.serve()
     said = []
@@ -117,6 +131,18 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         'patient: snippet: unknown directive "fooo"; line',
     ),
     "a snippet that does not end": ({"snippet": "add_header X-Y z"}, "patient: snippet: "),
+    "a cipher that NGINX does not know": (
+        {"tls": {"source": "self_signed"}, "snippet": "ssl_ciphers NO-SUCH-CIPHER;"},
+        'patient: snippet: SSL_CTX_set_cipher_list("NO-SUCH-CIPHER") failed',
+    ),
+    "a certificate that is not there": (
+        {"tls": {"source": "host", "certificate": "/etc/ssl/absent.crt", "key": "/etc/ssl/absent.key"}},
+        'patient: tls: cannot load certificate "/etc/ssl/absent.crt"',
+    ),
+    "two sites with one name": (
+        {"more": ({"name": "other", "server_names": ["patient.example.com"], "servers": ["127.0.0.1:9"]},)},
+        "two sites, patient and other, have the host name patient.example.com; change one",
+    ),
 }
 
 

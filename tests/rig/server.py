@@ -6,15 +6,16 @@ import json
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPResponse
+from http.client import HTTPResponse, HTTPSConnection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -76,6 +77,15 @@ class Load:
     bodies: dict[str, float] = field(default_factory=dict)
 
 
+class Page(NamedTuple):
+    """What came over HTTPS, and the certificate that the server has shown, in DER."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
+    certificate: bytes
+
+
 class Server:
     """A server in a container.
 
@@ -110,6 +120,7 @@ class Server:
                 *SYSTEMD,
                 *mounts,
                 *("--publish", f"127.0.0.1:{_free_port(self.http_port)}:80"),
+                *("--publish", f"127.0.0.1:{_free_port(0)}:443"),
                 *("--publish", f"127.0.0.1:{_free_port(0)}:22"),
                 *(image.name(self.distribution), "/sbin/init"),
             ]
@@ -176,6 +187,23 @@ class Server:
         """Return the header `name` of the answer of `host`."""
         with self._open(host, "/") as answer:
             return answer.getheader(name)
+
+    def https(self, host: str, path: str = "/", root: Path | None = None, method: str = "GET", **headers: str) -> Page:
+        """Return what a visitor of `host` gets over HTTPS, who may know the certificate of an authority, `root`."""
+        context = ssl.create_default_context(cafile=root)
+        if root is None:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        connection = HTTPSConnection("127.0.0.1", self.port(443), timeout=30)
+        plain = socket.create_connection(("127.0.0.1", self.port(443)), timeout=30)
+        connection.sock = secure = context.wrap_socket(plain, server_hostname=host)
+        shown = secure.getpeercert(binary_form=True)
+        assert shown is not None
+        connection.request(method, path, headers={"Host": host, **headers})
+        answer = connection.getresponse()
+        page = Page(answer.status, dict(answer.getheaders()), answer.read().decode(), shown)
+        connection.close()
+        return page
 
     def _open(self, host: str, path: str) -> HTTPResponse:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port(80)}{path}", headers={"Host": host})

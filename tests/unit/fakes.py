@@ -1,12 +1,22 @@
-"""What stands in for systemd, for applications and for Ansible in the tests, as strict as the real ones."""
+"""What stands in for systemd, applications, certificates and Ansible in the tests, as strict as the real ones."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
+import socket
+import ssl
+import threading
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
@@ -144,6 +154,84 @@ class FakeModule:
         """End in failure."""
         self.result = {"failed": True, **result}
         raise SystemExit(1)
+
+
+class Pem(NamedTuple):
+    """A certificate and its key, as text."""
+
+    certificate: str
+    key: str
+
+
+def certify(
+    *names: str, days: float = 90, age: float = 1, begins: datetime | None = None, ends: datetime | None = None
+) -> Pem:
+    """Make a certificate for `names` that signs itself, and its key.
+
+    :param days: for how long it is still valid.
+    :param age: for how many days it has been so.
+    """
+    now = datetime.now(timezone.utc)
+    key = ec.generate_private_key(ec.SECP256R1())
+    owner = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "of a test")])
+    builder = (
+        x509.CertificateBuilder(owner, owner, key.public_key(), x509.random_serial_number())
+        .not_valid_before(begins or now - timedelta(days=age))
+        .not_valid_after(ends or now + timedelta(days=days))
+    )
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), False)
+    certificate = builder.sign(key, hashes.SHA256())
+    return Pem(
+        certificate.public_bytes(serialization.Encoding.PEM).decode(),
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ).decode(),
+    )
+
+
+class TlsServer:
+    """Answers each who speaks TLS to it, with the certificate for the host that he names, and closes.
+
+    `named` are the hosts that were named, `asked` what was asked.
+    """
+
+    def __init__(self, root: Path, answer: bytes, hosts: dict[str, Pem]) -> None:
+        self.answer = answer
+        self.named: list[str | None] = []
+        self.asked: list[bytes] = []
+        self.contexts = {name: self._context(root, pem) for name, pem in hosts.items()}
+        self.first = next(iter(self.contexts.values()))
+        self.first.sni_callback = self._choose
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def end(self) -> None:
+        """Stop listening."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        self.listener.close()
+
+    def _context(self, root: Path, pem: Pem) -> ssl.SSLContext:
+        path = root / "server.pem"
+        path.write_text(pem.certificate + pem.key)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path)
+        return context
+
+    def _choose(self, connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+        self.named.append(name)
+        connection.context = self.contexts.get(name or "", self.first)
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                plain, _ = self.listener.accept()
+                with suppress(OSError), self.first.wrap_socket(plain, server_side=True) as connection:
+                    self.asked.append(connection.recv(65536))
+                    connection.sendall(self.answer)
 
 
 def make_release(layout: Layout, release: str, *, sealed: bool = True, build: str = "b1", **manifest: Any) -> Path:

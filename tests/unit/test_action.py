@@ -12,8 +12,11 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from ansible.parsing.dataloader import DataLoader
 
-from ansible_collections.wsgi.production.plugins.action import release, step
+from ansible_collections.wsgi.production.plugins.action import edge, release, step, verify
+from ansible_collections.wsgi.production.plugins.modules import edge as edge_module
+from ansible_collections.wsgi.production.plugins.plugin_utils.description import input_spec, with_defaults
 from ansible_collections.wsgi.production.plugins.plugin_utils.run import machine, started, this_run
+from tests.unit.fakes import Pem, certify
 
 DONE = {"changed": True, "msg": "hello: switch"}
 
@@ -168,3 +171,116 @@ def test_the_lock_of_a_dead_run_is_taken_over_by_a_release_with_the_same_environ
     host = Host(held(dead), DONE)
     assert act(release, host, "release", env={"SECRET": "hunter2"}) == DONE
     assert [json.loads(asked["env"]) for _, asked in host.asked] == [{"SECRET": "hunter2"}] * 2
+
+
+# edge
+
+
+def site(name: str, **given: Any) -> dict[str, Any]:
+    """Return a site, complete."""
+    values = {"name": name, "server_names": [f"{name}.example.org"], "servers": [f"unix:/srv/{name}"], **given}
+    return with_defaults(values, input_spec("nginx"))
+
+
+@pytest.fixture
+def pem() -> Pem:
+    return certify("hello.example.org")
+
+
+@pytest.fixture
+def sites(pem: Pem) -> list[dict[str, Any]]:
+    """Return two sites, one of which has secrets."""
+    own = {"source": "own", **pem._asdict(), "http3": True}
+    return [
+        site("hello", tls=own, basic_auth={"alice": "hunter2hunter2"}, read_timeout=90),
+        site("world", tls={"source": "acme"}),
+        site("plain"),
+    ]
+
+
+def serve(host: Host, sites: list[dict[str, Any]], **given: Any) -> Any:
+    """Run the task that serves `sites`, and return its result."""
+    return act(edge, host, "edge", sites=sites, **given)
+
+
+def test_the_edge_is_asked_to_serve_what_the_controller_has_made_of_the_sites(sites: list[dict[str, Any]]) -> None:
+    host = Host(DONE)
+    assert serve(host, sites, headers={"X-Y": "z"}, acme_email="ops@example.org") == DONE
+    ((module, asked),) = host.asked
+    assert module == "wsgi.production.edge"
+    assert list(asked["config"]) == ["0", "1.25.1"]
+    assert all("server_name hello.example.org;" in text and '"z"' in text for text in asked["config"].values())
+    assert [one["site"] for one in asked["certificates"]] == ["hello", "world"]
+    assert asked["sites"] == [
+        {"name": "hello", "read_timeout": 90, "http3": True},
+        {"name": "world", "read_timeout": 65, "http3": False},
+        {"name": "plain", "read_timeout": 65, "http3": False},
+    ]
+    assert (asked["acme_email"], asked["tls_profile"], asked["snippet"]) == ("ops@example.org", "intermediate", "")
+
+
+def test_the_defaults_of_the_edge_have_no_objection() -> None:
+    assert act(edge, Host(DONE), "edge", sites=[site("hello")]) == DONE
+
+
+def test_all_that_the_edge_is_asked_is_known_to_its_module(sites: list[dict[str, Any]]) -> None:
+    host = Host(DONE)
+    serve(host, sites)
+    assert set(host.asked[0][1]) == {*edge_module.ARGUMENTS, "run"}
+    for one in host.asked[0][1]["certificates"]:
+        assert set(one) <= set(edge_module.CERTIFICATE)
+
+
+def test_keys_and_passwords_travel_as_one_text_and_nowhere_else(sites: list[dict[str, Any]], pem: Pem) -> None:
+    host = Host(DONE)
+    serve(host, sites)
+    asked = host.asked[0][1]
+    secrets = asked.pop("secrets")
+    assert json.loads(secrets) == {
+        "passwords": {"hello": {"alice": "hunter2hunter2"}, "world": {}, "plain": {}},
+        "keys": {"hello": pem.key, "world": "", "plain": ""},
+    }
+    assert "hunter2" not in json.dumps(asked)
+    assert pem.key.splitlines()[1] not in json.dumps(asked)
+    assert edge_module.ARGUMENTS["secrets"]["no_log"] is True
+
+
+def test_a_host_is_not_asked_to_serve_what_is_wrong(sites: list[dict[str, Any]]) -> None:
+    host = Host()
+    wrong = [*sites, site("world", basic_auth={"alice": "hunter2"}, server_names=["b.example.org"])]
+    result = serve(host, wrong, acme_email="ops")
+    assert (result["failed"], host.asked) == (True, [])
+    assert [line[:40] for line in result["msg"].splitlines()] == [
+        "nginx_acme_email: 'ops': write one addre",
+        "nginx_sites (world): basic_auth: the pas",
+        "nginx_sites: two sites, world and world,",
+    ]
+    assert "hunter2" not in result["msg"]
+
+
+# verify
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what the operator is told besides the result."""
+    found: list[str] = []
+    monkeypatch.setattr(verify, "display", SimpleNamespace(display=found.append))
+    return found
+
+
+def test_an_operator_is_told_how_long_each_certificate_is_valid(told: list[str]) -> None:
+    result = {"changed": False, "msg": "healthy", "days": {"hello.example.org": 89, "world.example.org": 6}}
+    host = Host(dict(result))
+    assert act(verify, host, "verify", fronts=[]) == result
+    assert host.asked[0][1]["fronts"] == []
+    assert told == [
+        "hello.example.org: the certificate is valid for 89 more days",
+        "world.example.org: the certificate is valid for 6 more days",
+    ]
+
+
+@pytest.mark.parametrize("result", [{"failed": True, "msg": "hello does not answer"}, {"changed": False, "days": {}}])
+def test_an_operator_is_told_of_no_certificate_where_none_was_seen(told: list[str], result: dict[str, Any]) -> None:
+    assert act(verify, Host(dict(result)), "verify", fronts=[]) == result
+    assert told == []

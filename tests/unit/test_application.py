@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.wsgi.production.plugins.module_utils import application
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.door import Door, open_doors
-from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
+from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout, replace_link
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Step
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import STATE
 from tests.unit.fakes import FakeApps, FakeSystemd, make_release, say, take
@@ -115,6 +116,62 @@ def test_a_switch_moves_current_from_one_release_to_the_next(app: Application) -
     assert app.layout.current.resolve() == app.layout.releases / B
     assert app.instance(B).is_live() and not app.instance(A).is_live()
     assert not [name for name in os.listdir(app.layout.home) if name.startswith(".")]
+
+
+def previous(app: Application) -> str | None:
+    """Return the release that the link `previous` leads to."""
+    link = app.layout.previous
+    return os.path.basename(os.readlink(link)) if os.path.lexists(link) else None
+
+
+def test_before_the_first_release_there_is_none_whose_files_a_visitor_could_ask_for(app: Application) -> None:
+    retired(app, A)
+    assert previous(app) is None
+
+
+def test_the_files_of_the_release_before_can_still_be_asked_for_after_a_switch(app: Application) -> None:
+    retired(app, A)
+    switched(app, B)
+    assert os.readlink(app.layout.previous) == f"releases/{A}"
+    take(app.record(B, KEEP))
+    switched(app, C)
+    assert (previous(app), app.layout.live()) == (B, C)
+
+
+def test_the_files_of_the_release_before_can_be_asked_for_before_the_switch(
+    app: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retired(app, A)
+    links: list[Path] = []
+
+    def note(link: Path, target: str) -> None:
+        links.append(link)
+        replace_link(link, target)
+
+    monkeypatch.setattr(application, "replace_link", note)
+    switched(app, B)
+    assert links == [app.layout.previous, app.layout.current]
+
+
+def test_the_files_of_a_release_that_one_has_left_can_still_be_asked_for(app: Application) -> None:
+    retired(app, A, B)
+    switched(app, A)
+    assert (previous(app), app.layout.live()) == (B, A)
+
+
+def test_a_switch_that_is_taken_back_leaves_the_healthy_release_before_it(app: Application) -> None:
+    retired(app, A, B)
+    switched(app, C)
+    assert previous(app) == B
+    take(app.go_back())
+    assert (previous(app), app.layout.live()) == (A, B)
+
+
+def test_a_switch_that_is_taken_back_to_the_first_release_leaves_none_that_was_not_healthy(app: Application) -> None:
+    retired(app, A)
+    switched(app, B)
+    take(app.go_back())
+    assert (previous(app), app.layout.live()) == (A, A)
 
 
 def test_a_switch_survives_the_next_boot_of_the_host(app: Application, systemd: FakeSystemd) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.wsgi.production.plugins.module_utils import rules
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
 from ansible_collections.wsgi.production.plugins.plugin_utils import description
+from tests.unit.fakes import certify
 
 HERE = "wsgi_apps[0] (hello): "
 
@@ -52,9 +54,14 @@ def without(entry: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def nested(key: str, value: Any) -> tuple[str, Any]:
-    """Return the key of `run` that `key`, such as `run.probe.path`, lies in, and what to set it to."""
-    _, section, last = key.split(".")
-    return f"run.{section}", {last: value}
+    """Return the section that `key`, such as `run.probe.path`, lies in, and what to set it to."""
+    section, _, last = key.rpartition(".")
+    return section, {last: value}
+
+
+def files(setting: str, **changes: Any) -> tuple[str, Any]:
+    """Return the key of files that NGINX serves, and one directory of them with `changes`."""
+    return f"serve.{setting}", [{"path": f"/{setting}/", "directory": setting, **changes}]
 
 
 def second(entry: dict[str, Any]) -> dict[str, Any]:
@@ -109,6 +116,35 @@ def test_an_entry_with_all_there_is_has_no_objection(entry: dict[str, Any]) -> N
     assert description.objections([entry]) == []
 
 
+def test_an_entry_that_is_served_with_all_there_is_has_no_objection(entry: dict[str, Any]) -> None:
+    pem = certify("hello.example.org", "old.example.org")
+    entry["serve"].update(
+        aliases=["old.example.org"],
+        default=True,
+        max_body_size="2G",
+        headers={"X-Y": "z", "X-Frame-Options": ""},
+        content_security_policy="default-src 'self'",
+        requests_per_second=5,
+        burst=7,
+        connections=3,
+        allowed_networks=["10.0.0.0/8"],
+        tls={"source": "own", **pem._asdict(), "redirect": False, "hsts": 0, "http3": True},
+        static=[{"path": "/static/", "directory": "/srv/new", "previous": "/srv/old", "immutable": True}],
+        uploads=[{"path": "/media/", "directory": "media/photos"}, {"path": "/a/b/", "directory": "/srv/shared"}],
+        cache_seconds=30,
+        basic_auth={"alice": "hunter2hunter2"},
+        maintenance={"retry_after": 60, "bypass": ["192.0.2.10"]},
+        snippet="",
+    )
+    spec = description.section_spec("serve")
+    assert set(entry["serve"]) == set(spec)
+    for key in ("tls", "maintenance"):
+        assert set(entry["serve"][key]) == set(spec[key]["options"])
+    for key in ("static", "uploads"):
+        assert set(entry["serve"][key][0]) == set(spec[key]["options"])
+    assert description.objections([entry]) == []
+
+
 def test_an_application_may_do_without_nginx(entry: dict[str, Any]) -> None:
     assert description.objections([without(entry, "serve")]) == []
 
@@ -123,12 +159,13 @@ def test_two_applications_stand_beside_each_other(entry: dict[str, Any]) -> None
 
 @pytest.mark.parametrize("apps", [{"hello": {}}, "hello", None, 5])
 def test_what_is_not_a_list_is_refused(apps: Any) -> None:
-    assert only(apps) == f"wsgi_apps: {apps!r}: write a list with an entry for each application"
+    assert only(apps) == f"wsgi_apps is a {type(apps).__name__}; write a list with an entry for each application"
 
 
 @pytest.mark.parametrize("app", ["hello", None, ["hello"]])
 def test_an_entry_that_is_not_a_dictionary_is_refused(entry: dict[str, Any], app: Any) -> None:
-    assert only([entry, app]) == f"wsgi_apps[1]: {app!r}: write a dictionary with name, build, run and serve"
+    wrong = f"that is a {type(app).__name__}; write a dictionary with name, build, run and serve"
+    assert only([entry, app]) == f"wsgi_apps[1]: {wrong}"
 
 
 @pytest.mark.parametrize("key", ["name", "build", "run", "build.source", "run.callable", "serve.server_names"])
@@ -162,7 +199,7 @@ def test_what_is_there_without_a_value_is_named(
     ],
 )
 def test_an_unknown_key_is_refused_with_the_nearest_known_one(entry: dict[str, Any], key: str, advice: str) -> None:
-    assert only([changed(entry, key, "x")]).startswith(f"{HERE}{key}: 'x': there is no such key; {advice}")
+    assert only([changed(entry, key, "x")]).startswith(f"{HERE}{key}: there is no such key; {advice}")
 
 
 @pytest.mark.parametrize(
@@ -174,11 +211,14 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(entry: dict[str, A
         ("run.hardening.network", "did you mean networks?"),
         ("run.hardening.memory_deny_write", "did you mean memory_deny_write_execute?"),
         ("run.hardening.zzz", "known are memory_deny_write_execute, address_families, networks"),
+        ("serve.tls.sorce", "did you mean source?"),
+        ("serve.tls.zzz", "known are source, certificate, key, redirect, hsts, http3"),
+        ("serve.maintenance.bypas", "did you mean bypass?"),
     ],
 )
 def test_an_unknown_key_of_a_section_in_a_section_is_refused_too(entry: dict[str, Any], key: str, advice: str) -> None:
     sentence = only([changed(entry, *nested(key, "x"))])
-    assert sentence == f"{HERE}{key}: 'x': there is no such key; {advice}"
+    assert sentence == f"{HERE}{key}: there is no such key; {advice}"
 
 
 @pytest.mark.parametrize(
@@ -198,6 +238,12 @@ def test_an_unknown_key_of_a_section_in_a_section_is_refused_too(entry: dict[str
         ("run.hardening.address_families", ["AF_INET"], "AF_UNIX is missing"),
         ("run.hardening.networks", ["everywhere"], "write such as 10.0.0.0/8"),
         ("run.hardening.networks", {"a": "b"}, "list"),
+        ("serve.tls.source", "letsencrypt", "one of: none, own, host, acme, self_signed"),
+        ("serve.tls.redirect", "perhaps", "bool"),
+        ("serve.tls.hsts", -1, "write a number above zero, or 0 for no limit"),
+        ("serve.tls.http3", 3, "bool"),
+        ("serve.maintenance.retry_after", 0, "write a number above zero"),
+        ("serve.maintenance.bypass", ["office"], "'office' is not a network"),
     ],
 )
 def test_a_value_of_a_section_in_a_section_is_refused_with_what_to_do(
@@ -208,10 +254,80 @@ def test_a_value_of_a_section_in_a_section_is_refused_with_what_to_do(
     assert advice in sentence
 
 
-@pytest.mark.parametrize("key", ["run.probe", "run.hardening"])
+@pytest.mark.parametrize("key", ["run.probe", "run.hardening", "serve.tls", "serve.maintenance"])
 @pytest.mark.parametrize("value", [None, "x", 5, True, ["path"]])
 def test_a_section_in_a_section_is_a_dictionary(entry: dict[str, Any], key: str, value: Any) -> None:
-    assert only([changed(entry, key, value)]).startswith(f"{HERE}{key}: {value!r}: write a dictionary of ")
+    # What stands for tls may be a key.
+    shown = "" if key == "serve.tls" else f"{value!r}: "
+    assert only([changed(entry, key, value)]).startswith(f"{HERE}{key}: {shown}write a dictionary of ")
+
+
+@pytest.mark.parametrize("section", ["run", "serve"])
+@pytest.mark.parametrize("value", [None, "hunter2", ["hunter2"], [{"env": "hunter2"}]])
+def test_a_section_that_is_no_dictionary_is_refused_and_not_shown(
+    entry: dict[str, Any], section: str, value: Any
+) -> None:
+    assert only([changed(entry, section, value)]).startswith(f"{HERE}{section}: write a dictionary of ")
+
+
+@pytest.mark.parametrize("setting", ["static", "uploads"])
+@pytest.mark.parametrize("missing", ["path", "directory"])
+def test_files_have_a_path_and_a_directory(entry: dict[str, Any], setting: str, missing: str) -> None:
+    key, listed = files(setting)
+    del listed[0][missing]
+    assert only([changed(entry, key, listed)]) == f"{HERE}{key}.{missing} is missing; write one"
+
+
+@pytest.mark.parametrize(
+    ("setting", "changes", "advice"),
+    [
+        ("static", {"pth": "/static/"}, "static.pth: there is no such key; did you mean path?"),
+        ("uploads", {"immutable": True}, "uploads.immutable: there is no such key; known are path, directory"),
+        ("static", {"immutable": "perhaps"}, "static.immutable: 'perhaps': "),
+        ("static", {"path": "static"}, "path 'static': write a path that begins and ends with /, such as /static/"),
+        ("uploads", {"directory": "../.."}, "directory '../..': write a directory such as media, or media/photos"),
+        ("uploads", {"directory": ""}, "directory '': write a directory such as media, or media/photos"),
+        ("static", {"directory": "/s", "previous": "/a b"}, "previous '/a b': write a directory such as media"),
+        ("static", {"previous": "/srv/old"}, "previous of static: that of a directory in the application is known"),
+    ],
+)
+def test_files_that_nginx_could_not_serve_are_refused(
+    entry: dict[str, Any], setting: str, changes: dict[str, Any], advice: str
+) -> None:
+    sentence = only([changed(entry, *files(setting, **changes))])
+    assert sentence.startswith(f"{HERE}serve.{setting}")
+    assert advice in sentence
+
+
+@pytest.mark.parametrize("directory", ["media", "media/", "a.b/c-d", "a//b", "./a", ".", "", "a/../b", "a b"])
+def test_the_host_and_the_controller_agree_on_a_directory_of_uploads(entry: dict[str, Any], directory: str) -> None:
+    entry = changed(entry, *files("uploads", directory=directory))
+    serve = description.with_defaults(entry["serve"], description.section_spec("serve"))
+    on_the_host = rules.objections(rules.RUN, {"public_data": description.public_data(serve)})
+    assert bool(on_the_host) is bool(description.objections([entry]))
+
+
+@pytest.mark.parametrize("paths", [("/a/", "/b/", "/a/b/"), ("/a/", "/b/", "/b/"), ("/b/", "/a/", "/b/")])
+def test_two_directories_cannot_have_one_path(entry: dict[str, Any], paths: tuple[str, str, str]) -> None:
+    listed = [{"path": path, "directory": f"d{number}"} for number, path in enumerate(paths)]
+    entry["serve"].update(static=listed[:2], uploads=listed[2:])
+    wrong = [f"{HERE}serve.static and uploads: two have the path /b/; change one"]
+    assert description.objections([entry]) == (wrong if paths.count("/b/") > 1 else [])
+
+
+@pytest.mark.parametrize("setting", ["static", "uploads"])
+@pytest.mark.parametrize("value", ["x", 5, {"path": "/a/", "directory": "a"}])
+def test_files_are_a_list_of_directories(entry: dict[str, Any], setting: str, value: Any) -> None:
+    found = description.objections([changed(entry, f"serve.{setting}", value)])
+    assert found
+    assert [one for one in found if not one.startswith(f"{HERE}serve.{setting}: {value!r}: ")] == []
+
+
+def test_a_certificate_that_does_not_suit_is_refused_before_anything_changes(entry: dict[str, Any]) -> None:
+    pem = certify("other.example.org")
+    assert only([changed(entry, "serve.tls", {"source": "own", **pem._asdict()})]) == (
+        f"{HERE}serve.tls.certificate: it is for other.example.org, not for hello.example.org"
+    )
 
 
 def test_each_thing_that_is_wrong_in_a_section_in_a_section_has_its_sentence(entry: dict[str, Any]) -> None:
@@ -230,8 +346,6 @@ def test_each_thing_that_is_wrong_in_a_section_in_a_section_has_its_sentence(ent
     [
         ("build", "app", "write a dictionary of source"),
         ("build.source", "/no/such/directory", "is not a directory on the controller"),
-        ("run", "main:application", "write a dictionary of callable"),
-        ("run", None, "write a dictionary of callable"),
         ("run.callable", "main", "such as main:application"),
         ("run.callable", "main.application", "such as main:application"),
         ("run.harakiri", 0, "write a number above zero"),
@@ -255,7 +369,6 @@ def test_each_thing_that_is_wrong_in_a_section_in_a_section_has_its_sentence(ent
         ("run.memory_max", "much", "write an amount such as 512M"),
         ("run.cpu_quota", 1.5, "write the share of one processor"),
         ("run.tasks_max", 0, "write a number above zero"),
-        ("serve", "hello.example.org", "write a dictionary of server_names"),
         ("serve.server_names", [], "write at least one host name"),
         ("serve.server_names", {"a": "b"}, "list"),
         ("serve.max_body_size", "16 MB", "write an amount such as 16M"),
@@ -267,6 +380,9 @@ def test_each_thing_that_is_wrong_in_a_section_in_a_section_has_its_sentence(ent
         ("serve.burst", 0, "write a number above zero"),
         ("serve.connections", -5, "write a number above zero, or 0 for no limit"),
         ("serve.allowed_networks", ["office"], "'office' is not a network"),
+        ("serve.headers", {"Cache-Control": "no-store"}, "the application says it, and for files the role"),
+        ("serve.headers", {"Strict-Transport-Security": "x"}, "use tls.hsts"),
+        ("serve.cache_seconds", -1, "write a number above zero, or 0 for no limit"),
     ],
 )
 def test_a_value_that_could_not_work_is_refused_with_what_to_do(
@@ -285,6 +401,14 @@ INNER = [
     for section in ("probe", "hardening")
     for key in description.section_spec("run")[section]["options"]
 ]
+INNER += [
+    f"serve.{section}.{key}"
+    for section in ("tls", "maintenance")
+    for key in description.section_spec("serve")[section]["options"]
+]
+OF_FILES = [
+    (setting, key) for setting in ("static", "uploads") for key in description.section_spec("serve")[setting]["options"]
+]
 VALUES: list[Any] = [None, "", "x", 0, 5, 1.5, True, [], [[]], [{}], [None], {}, {"a": []}, {1: 2}]
 
 
@@ -293,6 +417,26 @@ VALUES: list[Any] = [None, "", "x", 0, 5, 1.5, True, [], [[]], [{}], [None], {},
 def test_no_value_whatever_inside_a_section_breaks_the_check(entry: dict[str, Any], key: str, value: Any) -> None:
     found = description.objections([changed(entry, *nested(key, value))])
     assert [sentence for sentence in found if not sentence.startswith(f"{HERE}{key}")] == []
+
+
+@pytest.mark.parametrize(("setting", "key"), OF_FILES)
+@pytest.mark.parametrize("value", VALUES)
+def test_no_value_whatever_inside_a_list_breaks_the_check(
+    entry: dict[str, Any], setting: str, key: str, value: Any
+) -> None:
+    found = description.objections([changed(entry, *files(setting, **{key: value}))])
+    assert [sentence for sentence in found if not sentence.startswith(f"{HERE}serve.{setting}")] == []
+
+
+@pytest.mark.parametrize("source", ["own", "host"])
+@pytest.mark.parametrize("key", ["certificate", "key"])
+@pytest.mark.parametrize("value", VALUES)
+def test_no_value_whatever_for_a_certificate_breaks_the_check(
+    entry: dict[str, Any], source: str, key: str, value: Any
+) -> None:
+    given = {"source": source, "certificate": "/etc/ssl/none.crt", "key": "/etc/ssl/none.key", key: value}
+    found = description.objections([changed(entry, "serve.tls", given)])
+    assert [sentence for sentence in found if not sentence.startswith(f"{HERE}serve.tls")] == []
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -366,6 +510,85 @@ def test_an_objection_never_shows_the_value_of_a_variable(entry: dict[str, Any],
     assert "hunter2" not in sentence
 
 
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ({"alice": "hunter2"}, "the password of alice is too short"),
+        ({"alice": "hunter2\nhunter2"}, "the password of alice is too short, too long, or no text"),
+        ({"alice": "hunter2" * 20}, "the password of alice is too short, too long, or no text"),
+        ({"al:ice": "hunter2hunter2"}, "'al:ice' is not the name of a user"),
+        ({"alice": ["hunter2"]}, "the password of alice is too short, too long, or no text"),
+        (["hunter2"], "dict"),
+        ("alice: hunter2", "dict"),
+    ],
+)
+def test_an_objection_never_shows_a_password(entry: dict[str, Any], value: Any, why: str) -> None:
+    sentence = only([changed(entry, "serve.basic_auth", value)])
+    assert sentence.startswith(f"{HERE}serve.basic_auth: ")
+    assert why in sentence
+    assert "hunter2" not in sentence
+
+
+@pytest.mark.parametrize("value", [{"alice": "hunter2hunter2"}, "alice: hunter2hunter2"])
+def test_an_objection_never_shows_passwords_under_a_misspelt_name(entry: dict[str, Any], value: Any) -> None:
+    assert only([changed(entry, "serve.basic_aut", value)]) == (
+        f"{HERE}serve.basic_aut: there is no such key; did you mean basic_auth?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("tls", "where"),
+    [
+        ({"source": "own"}, "serve.tls.certificate is missing"),
+        ({"source": "none"}, "serve.tls.key: none brings its own"),
+        ({"source": "own", "certificate": "/no/such/file.crt"}, "serve.tls: the controller cannot read /no/such/file.crt"),
+        ({"source": "own", "certificate": certify("other.example.org").certificate}, "serve.tls.key: the key does not"),
+    ],
+)
+def test_an_objection_never_shows_a_key(entry: dict[str, Any], tls: dict[str, Any], where: str) -> None:
+    key = certify("hello.example.org").key
+    sentence = only([changed(entry, "serve.tls", {**tls, "key": key})])
+    assert sentence.startswith(f"{HERE}{where}")
+    assert not [line for line in key.splitlines()[1:] if line in sentence]
+
+
+PEM = certify("hello.example.org")
+OWN = {"source": "own", **PEM._asdict()}
+
+
+@pytest.mark.parametrize(
+    "tls",
+    [
+        PEM.key,
+        [OWN],
+        {**OWN, "key": {"a": PEM.key}},
+        {**OWN, "key": [PEM.key]},
+        {**OWN, "key": PEM.key.partition("\n")[2]},
+        {**OWN, "certificate": PEM.key, "key": "/no/such/file.crt"},
+        {**OWN, "source": "host"},
+        {**OWN, "source": "host", "certificate": PEM.key, "key": "/etc/ssl/hello.key"},
+    ],
+    ids=["text", "list", "dict in key", "list in key", "no first line", "certificate", "host", "certificate of host"],
+)
+def test_an_objection_never_shows_a_key_that_stands_in_a_wrong_place(entry: dict[str, Any], tls: Any) -> None:
+    found = description.objections([changed(entry, "serve.tls", tls)])
+    assert found
+    assert not [line for line in PEM.key.splitlines()[1:] if line in "".join(found)]
+
+
+@pytest.mark.parametrize("value", ["hunter2hunter2", PEM.key], ids=["word", "pem"])
+def test_an_objection_never_shows_a_key_under_a_misspelt_name(entry: dict[str, Any], value: str) -> None:
+    assert only([changed(entry, "serve.tls", {"kee": value})]) == (
+        f"{HERE}serve.tls.kee: there is no such key; did you mean key?"
+    )
+
+
+@pytest.mark.parametrize("name", ["serve.tls.private_key", "serve.secret", "run.secret", "zzz"])
+def test_an_objection_never_shows_a_key_under_a_name_that_means_nothing(entry: dict[str, Any], name: str) -> None:
+    entry["serve"]["tls"] = {}
+    assert only([changed(entry, name, PEM.key)]).startswith(f"{HERE}{name}: there is no such key; known are ")
+
+
 def test_each_thing_that_is_wrong_has_its_sentence(entry: dict[str, Any]) -> None:
     wrong = changed(changed(entry, "run.harakiri", 0), "serve.server_names", ["a b", "c d"])
     found = description.objections([wrong, changed(second(entry), "run.callable", "main")])
@@ -406,8 +629,19 @@ def test_two_names_that_become_one_in_the_configuration_are_refused(entry: dict[
     assert only(names) == "wsgi_apps: two entries, a-b and a_b, have the name a_b; change one"
 
 
-SITE = {"name": "hello", "server_names": ["hello.example.org"], "servers": ["127.0.0.1:8001"]}
-SETTINGS: dict[str, Any] = {"headers": {}, "trusted_proxies": [], "status": "", "snippet": ""}
+SITE: dict[str, Any] = {"name": "hello", "server_names": ["hello.example.org"], "servers": ["127.0.0.1:8001"]}
+STATIC = {"path": "/static/", "directory": "static/files", "immutable": True}
+SHARED = {"path": "/shared/", "directory": "/srv/shared"}
+UPLOADS = {"path": "/media/", "directory": "media"}
+SETTINGS: dict[str, Any] = {
+    "headers": {},
+    "trusted_proxies": [],
+    "tls_profile": "intermediate",
+    "acme_directory": "https://acme.example.org/directory",
+    "acme_email": "",
+    "status": "",
+    "snippet": "",
+}
 
 
 @pytest.mark.parametrize(
@@ -425,10 +659,46 @@ SETTINGS: dict[str, Any] = {"headers": {}, "trusted_proxies": [], "status": "", 
             {"sites": [SITE, {**SITE, "server_names": ["b.org"]}]},
             "nginx_sites: two sites, hello and hello, have the name",
         ),
+        ({"acme_email": "ops@example.org"}, None),
+        ({"acme_email": "ops"}, "nginx_acme_email: 'ops': write one address, such as ops@example.com"),
+        ({"acme_directory": "http://acme"}, "nginx_acme_directory: 'http://acme': write an address that begins with"),
+        ({"acme_directory": ""}, "nginx_acme_directory: '': write an address that begins with https://"),
+        ({"sites": [{**SITE, "tls": {"source": "acme"}}]}, None),
+        (
+            {"sites": [{**SITE, "tls": {"source": "acme", "key": "/a"}}]},
+            "nginx_sites (hello): tls.key: acme brings its own",
+        ),
+        ({"sites": [{**SITE, "static": [{"path": "/static/", "directory": "/srv/static"}]}]}, None),
+        (
+            {"sites": [{**SITE, "static": [{"path": "/static/", "directory": "static"}]}]},
+            "nginx_sites (hello): static: 'static': write an absolute path",
+        ),
+        (
+            {"sites": [{**SITE, "static": [{"path": "/static/", "directory": "/srv/new", "previous": "old"}]}]},
+            "nginx_sites (hello): static: 'old': write an absolute path",
+        ),
+        (
+            {"sites": [{**SITE, "static": [SHARED], "uploads": [SHARED]}]},
+            "nginx_sites (hello): static and uploads: two have the path /shared/; change one",
+        ),
+        (
+            {"sites": [{**SITE, "tls": {"http3": True}}]},
+            "nginx_sites (hello): tls.http3: it needs a certificate",
+        ),
+        (
+            {"sites": [{**SITE, "uploads": [{"path": "/media/", "directory": "media"}]}]},
+            "nginx_sites (hello): uploads: 'media': write an absolute path",
+        ),
+        (
+            {"sites": [{**SITE, "basic_auth": {"alice": "hunter2"}}]},
+            "nginx_sites (hello): basic_auth: the password of alice is too short",
+        ),
     ],
 )
 def test_the_input_of_the_edge_alone_is_checked_too(settings: dict[str, Any], sentence: str | None) -> None:
-    found = description.edge_objections({**SETTINGS, "sites": [SITE], **settings})
+    given = {**SETTINGS, "sites": [SITE], **settings}
+    complete = [description.with_defaults(site, description.input_spec("nginx")) for site in given["sites"]]
+    found = description.edge_objections({**given, "sites": complete})
     assert [one[: len(sentence or "")] for one in found] == ([sentence] if sentence else [])
 
 
@@ -536,8 +806,61 @@ def test_a_load_balancer_that_is_an_app_server_uses_its_own_socket(entry: dict[s
             "protocol": "uwsgi",
             "servers": ["unix:/srv/hello/current/socket"],
             "read_timeout": 65,
+            "static": [],
+            "uploads": [],
         }
     ]
+
+
+def test_files_of_an_application_are_where_its_live_release_is_and_the_one_before_it(entry: dict[str, Any]) -> None:
+    entry["serve"].update(static=[STATIC, SHARED], uploads=[SHARED, UPLOADS])
+    (site,) = description.sites([entry], "app1", ["app1"], HOSTS)
+    assert site["static"] == [
+        {
+            "path": "/static/",
+            "directory": "/srv/hello/current/build/app/static/files",
+            "previous": "/srv/hello/previous/build/app/static/files",
+            "immutable": True,
+        },
+        SHARED,
+    ]
+    assert site["uploads"] == [SHARED, {"path": "/media/", "directory": "/srv/hello/data/media"}]
+    assert entry["serve"]["static"] == [STATIC, SHARED]
+
+
+def test_files_of_an_application_are_served_by_it_where_it_is_on_another_host(entry: dict[str, Any]) -> None:
+    entry["serve"].update(static=[STATIC, SHARED], uploads=[SHARED, UPLOADS])
+    (site,) = description.sites([changed(entry, "run.listen_http", "0.0.0.0:9000")], "lb", ["app1"], HOSTS)
+    assert (site["static"], site["uploads"]) == ([SHARED], [SHARED])
+
+
+@pytest.mark.parametrize("setting", ["static", "uploads"])
+def test_a_list_of_files_may_be_there_without_a_value(entry: dict[str, Any], setting: str) -> None:
+    (site,) = description.sites([changed(entry, f"serve.{setting}", None)], "app1", ["app1"], HOSTS)
+    assert site[setting] == []
+
+
+def test_what_a_site_is_served_with_is_what_its_entry_says(entry: dict[str, Any]) -> None:
+    more = {"tls": {"source": "acme"}, "cache_seconds": 30, "basic_auth": {"alice": "hunter2hunter2"}}
+    entry["serve"].update(more)
+    (site,) = description.sites([entry], "app1", ["app1"], HOSTS)
+    assert {key: site[key] for key in more} == more
+
+
+@pytest.mark.parametrize(
+    ("serve", "public"),
+    [
+        ({}, []),
+        ({"uploads": []}, []),
+        ({"uploads": [UPLOADS, SHARED, {"path": "/b/", "directory": "a/b/"}]}, ["media", "a/b"]),
+        ({"static": [STATIC]}, []),
+    ],
+)
+def test_uploads_below_the_data_of_an_application_are_public(
+    entry: dict[str, Any], serve: dict[str, Any], public: list[str]
+) -> None:
+    complete = description.with_defaults({**entry["serve"], **serve}, description.section_spec("serve"))
+    assert description.public_data(complete) == public
 
 
 def test_any_other_load_balancer_goes_over_http_to_all_app_servers(entry: dict[str, Any]) -> None:
@@ -577,6 +900,31 @@ def test_a_load_balancer_asks_at_its_nginx_what_the_app_servers_say_went_live(en
     assert description.fronts([with_port], "lb", GROUPS, hosts) == [
         {"name": "hello", "address": "127.0.0.1:80", "probe": HELLO}
     ]
+
+
+@pytest.mark.parametrize(
+    ("tls", "port"),
+    [
+        (None, 80),
+        ({}, 80),
+        ({"hsts": 0}, 80),
+        ({"source": "none"}, 80),
+        *(({"source": source}, 443) for source in ("own", "host", "acme", "self_signed")),
+    ],
+)
+def test_a_load_balancer_asks_its_nginx_as_a_visitor_would(entry: dict[str, Any], tls: Any, port: int) -> None:
+    hosts = {"app1": switched(hello=HELLO), "app2": {}, "lb": {}}
+    (front,) = description.fronts([changed(entry, "serve.tls", tls)], "lb", GROUPS, hosts)
+    assert front == {"name": "hello", "address": f"127.0.0.1:{port}", "probe": HELLO}
+
+
+def test_an_app_server_asks_at_its_port_over_plain_http_whatever_the_load_balancer_does(
+    entry: dict[str, Any],
+) -> None:
+    entry["serve"]["tls"] = {"source": "acme"}
+    with_port = changed(entry, "run.listen_http", "0.0.0.0:9000")
+    (front,) = description.fronts([with_port], "app1", GROUPS, {"app1": switched(hello=HELLO)})
+    assert front["address"] == "0.0.0.0:9000"
 
 
 def test_an_app_server_asks_at_the_port_that_it_opens(entry: dict[str, Any]) -> None:

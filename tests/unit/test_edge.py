@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ansible_collections.wsgi.production.plugins.module_utils import edge as unit
+from ansible_collections.wsgi.production.plugins.module_utils.certificate import Acme, Certificate
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.module_utils.edge import Edge, Workers, explain
-from tests.unit.fakes import FakeSystemd
+from ansible_collections.wsgi.production.plugins.module_utils.edge import Edge, Nginx, Sign, Workers, explain
+from ansible_collections.wsgi.production.plugins.module_utils.passwords import Passwords
+from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
+from ansible_collections.wsgi.production.plugins.modules import edge as module
+from tests.unit.fakes import FakeModule, FakeSystemd, certify, say
 
 SERVICE, SOCKET = "nginx.service", "nginx.socket"
 
@@ -18,7 +26,7 @@ SERVICE, SOCKET = "nginx.service", "nginx.socket"
 WRONG, CONFLICTS, HANGS = "wrong", "conflicts", "hangs"
 
 
-class Nginx(Workers):
+class FakeNginx(Workers):
     """Takes up any configuration but such with the words above; `serving` is the one it took up last."""
 
     def __init__(self, systemd: FakeSystemd, root: Path) -> None:
@@ -29,6 +37,10 @@ class Nginx(Workers):
         self.checked: list[Path] = []
         self.killed = False
         self.worker = 100
+        self.reloads = 0
+        # A certificate that is not there is a mistake too.
+        self.certificates = root / "certificates"
+        self.spoilt: set[int] = set()
 
     def pids(self) -> set[int]:
         """Return its one worker."""
@@ -38,8 +50,12 @@ class Nginx(Workers):
         """Take the place of `run`."""
         if argv[0] == "nginx":
             self.checked.append(Path(argv[-1]))
-            if WRONG in Path(argv[-1]).read_text():
+            text = Path(argv[-1]).read_text()
+            if WRONG in text:
                 raise Failed(f"could not {purpose}; nginx said:\nnginx: [emerg] no {WRONG} in {argv[-1]}:1")
+            for path in re.findall(rf"{self.certificates}/[^;]+", text):
+                if not Path(path).exists():
+                    raise Failed(f'could not {purpose}; nginx said:\nnginx: [emerg] cannot load "{path}"')
         if argv[:2] == ["systemctl", "reload"]:
             if self.killed:
                 raise KeyboardInterrupt
@@ -49,7 +65,8 @@ class Nginx(Workers):
     def take_up(self) -> None:
         """Do what NGINX does when it is reloaded."""
         text = self.live.read_text()
-        if CONFLICTS in text:
+        self.reloads += 1
+        if CONFLICTS in text or self.reloads in self.spoilt:
             with self.log.open("a") as log:
                 log.write('2026/11/24 04:00:00 [emerg] 7#7: the size 2 of shared memory zone "one" conflicts with 1\n')
         elif HANGS not in text:
@@ -58,38 +75,38 @@ class Nginx(Workers):
 
 
 @pytest.fixture
-def nginx(systemd: FakeSystemd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Nginx:
-    fake = Nginx(systemd, tmp_path)
+def nginx(systemd: FakeSystemd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNginx:
+    fake = FakeNginx(systemd, tmp_path)
     monkeypatch.setattr(unit, "run", fake)
     monkeypatch.setattr(unit, "RELOAD_SECONDS", 0.1)
     return fake
 
 
 @pytest.fixture
-def bare(systemd: FakeSystemd, tmp_path: Path, nginx: Nginx) -> Edge:
+def bare(systemd: FakeSystemd, tmp_path: Path, nginx: FakeNginx) -> Edge:
     """Return the edge of a host on which the distribution has just started NGINX."""
     (systemd.units / SERVICE).touch()
     systemd.start(SERVICE)
     systemd.enable(SERVICE)
     nginx.live.write_text("distribution")
-    return Edge(systemd, 60, tmp_path, systemd.units, nginx, nginx.log)
+    return Edge(systemd, 60, tmp_path, systemd.units, nginx, nginx.log, tmp_path / "caches")
 
 
 @pytest.fixture
-def edge(bare: Edge, nginx: Nginx) -> Edge:
+def edge(bare: Edge, nginx: FakeNginx) -> Edge:
     """Return an edge that serves the configuration `one`."""
     bring(bare, "one")
     nginx.serving = "one"
     return bare
 
 
-def bring(edge: Edge, text: str) -> None:
-    """Take the steps that the module takes."""
-    if edge.text() != text:
-        edge.replace(text)
+def bring(edge: Edge, text: str, missing: Sequence[Certificate] = (), acme: Acme | None = None) -> None:
+    """Take the steps that the module takes; those of `missing` that are the ACME server's are got from `acme`."""
+    if edge.text() != text or missing:
+        edge.replace(text, missing)
     if not edge.has_units():
         edge.place_units()
-    edge.serve()
+    edge.serve(acme, [one for one in missing if one.source == "acme"])
 
 
 def test_there_is_no_text_before_the_first_configuration(bare: Edge) -> None:
@@ -111,7 +128,7 @@ def test_an_nginx_of_the_distribution_is_taken_over_once(bare: Edge, systemd: Fa
     assert [call for call in systemd.calls if not call.startswith("enable")] == []
 
 
-def test_a_configuration_is_checked_beside_the_live_one_and_then_served(edge: Edge, nginx: Nginx) -> None:
+def test_a_configuration_is_checked_beside_the_live_one_and_then_served(edge: Edge, nginx: FakeNginx) -> None:
     nginx.checked.clear()
     bring(edge, "two")
     assert nginx.checked == [edge.trial]
@@ -121,7 +138,7 @@ def test_a_configuration_is_checked_beside_the_live_one_and_then_served(edge: Ed
     assert not edge.before.exists()
 
 
-def test_a_configuration_that_nginx_refuses_never_replaces_the_live_one(edge: Edge, nginx: Nginx) -> None:
+def test_a_configuration_that_nginx_refuses_never_replaces_the_live_one(edge: Edge, nginx: FakeNginx) -> None:
     with pytest.raises(Failed, match=f"^no {WRONG}; line 1 of the configuration is: {WRONG}$"):
         edge.replace(WRONG)
     assert edge.text() == nginx.serving == "one"
@@ -133,7 +150,7 @@ def test_a_configuration_that_nginx_refuses_never_replaces_the_live_one(edge: Ed
     ("text", "why"), [(CONFLICTS, 'size 2 of shared memory zone "one" conflicts'), (HANGS, "no new workers")]
 )
 def test_a_configuration_that_a_reload_does_not_take_up_is_taken_back(
-    edge: Edge, nginx: Nginx, text: str, why: str
+    edge: Edge, nginx: FakeNginx, text: str, why: str
 ) -> None:
     nginx.log.write_text("2026/11/24 03:00:00 [emerg] 7#7: something of old\n")
     with pytest.raises(Failed, match=why) as failure:
@@ -143,7 +160,7 @@ def test_a_configuration_that_a_reload_does_not_take_up_is_taken_back(
     assert edge.serves()
 
 
-def test_what_was_served_is_known_after_a_run_that_was_killed(edge: Edge, nginx: Nginx) -> None:
+def test_what_was_served_is_known_after_a_run_that_was_killed(edge: Edge, nginx: FakeNginx) -> None:
     nginx.killed = True
     with pytest.raises(KeyboardInterrupt):
         bring(edge, CONFLICTS)
@@ -155,7 +172,7 @@ def test_what_was_served_is_known_after_a_run_that_was_killed(edge: Edge, nginx:
     assert edge.serves()
 
 
-def test_a_run_that_is_killed_before_the_reload_is_noticed(edge: Edge, nginx: Nginx) -> None:
+def test_a_run_that_is_killed_before_the_reload_is_noticed(edge: Edge, nginx: FakeNginx) -> None:
     nginx.killed = True
     edge.replace("two")
     with pytest.raises(KeyboardInterrupt):
@@ -215,7 +232,7 @@ def test_a_changed_unit_is_put_right(edge: Edge, systemd: FakeSystemd) -> None:
 
 
 def test_a_stop_waits_for_the_slowest_answer(edge: Edge, systemd: FakeSystemd) -> None:
-    slower = Edge(systemd, 300, edge.live.parent, systemd.units, edge.workers, edge.log)
+    slower = Edge(systemd, 300, edge.live.parent, systemd.units, edge.workers, edge.log, edge.caches)
     assert not slower.has_units()
     slower.place_units()
     assert "\nTimeoutStopSec=305\n" in (systemd.units / f"{SERVICE}.d/wsgi.conf").read_text()
@@ -236,6 +253,489 @@ def test_only_workers_that_accept_count(tmp_path: Path, systemd: FakeSystemd) ->
         (tmp_path / str(pid) / "cmdline").write_bytes(title.encode() + b"\0")
     (tmp_path / "15").mkdir()
     assert Workers(systemd, tmp_path).pids() == {11}
+
+
+# Certificates
+
+
+class Server(Acme):
+    """An ACME server that gives a certificate to whom NGINX answers for, or refuses.
+
+    `asked` are the sites that were asked for, with what NGINX served then.
+    """
+
+    def __init__(self, nginx: FakeNginx) -> None:
+        super().__init__("https://acme.example.org", "", nginx.certificates.parent / "letsencrypt")
+        self.nginx = nginx
+        self.asked: list[tuple[str, str]] = []
+        self.refuses: set[str] = set()
+        self.due: set[str] = set()
+        self.failure: Exception | None = None
+
+    def is_due(self, wanted: Certificate) -> bool:
+        """Tell what the test says."""
+        return wanted.site in self.due
+
+    def obtain(self, wanted: Certificate) -> None:
+        """Write the certificate into the files that NGINX reads, which stands in for the link."""
+        self.asked.append((wanted.site, self.nginx.serving))
+        if self.failure:
+            raise self.failure
+        if wanted.site in self.refuses:
+            raise Failed(f"could not get a certificate for {wanted.site}")
+        for path, text in zip((wanted.file, wanted.key_file), certify(*wanted.names)):
+            path.unlink(missing_ok=True)
+            path.write_text(text)
+
+
+@pytest.fixture
+def acme(nginx: FakeNginx) -> Server:
+    return Server(nginx)
+
+
+def own(edge: Edge, site: str) -> Certificate:
+    """Return the certificate of a site that the controller has."""
+    files = (edge.certificates / f"{site}.crt", edge.certificates / f"{site}.key")
+    return Certificate(site, "own", [f"{site}.example.org"], *files, certificate=f"of {site}", key=f"key of {site}")
+
+
+def from_acme(edge: Edge, site: str) -> Certificate:
+    """Return the certificate of a site that an ACME server is to give."""
+    files = (edge.certificates / f"{site}-acme.crt", edge.certificates / f"{site}-acme.key")
+    return Certificate(site, "acme", [f"{site}.example.org"], *files)
+
+
+def config(*certificates: Certificate, more: str = "") -> str:
+    """Return a configuration that names them."""
+    return "".join(f"ssl_certificate {one.file};\nkey {one.key_file};\n" for one in certificates) + more
+
+
+def in_place(edge: Edge) -> list[str]:
+    return sorted(path.name for path in edge.certificates.glob("*"))
+
+
+def test_nginx_finds_the_certificates_of_a_configuration_when_it_checks_it(edge: Edge, nginx: FakeNginx) -> None:
+    one = own(edge, "hello")
+    with pytest.raises(Failed, match="cannot load"):
+        edge.replace(config(one))
+    bring(edge, config(one), [one])
+    assert nginx.serving == config(one)
+    assert in_place(edge) == ["hello.crt", "hello.key"]
+
+
+def test_a_certificate_of_a_configuration_that_nginx_refuses_does_not_stay(edge: Edge, nginx: FakeNginx) -> None:
+    before, after = own(edge, "before"), own(edge, "after")
+    bring(edge, config(before), [before])
+    with pytest.raises(Failed, match=f"no {WRONG}"):
+        edge.replace(config(after, more=WRONG), [after])
+    assert in_place(edge) == ["before.crt", "before.key"]
+    assert edge.text() == nginx.serving == config(before)
+    assert edge.serves()
+
+
+def test_a_certificate_that_cannot_be_made_changes_nothing(edge: Edge, nginx: FakeNginx) -> None:
+    wrong = Certificate("hello", "self_signed", ["a,b"], edge.certificates / "a.crt", edge.certificates / "a.key")
+    nginx.checked.clear()
+    with pytest.raises(Failed, match="could not make a certificate for a,b"):
+        edge.replace(config(wrong), [wrong])
+    assert (edge.text(), in_place(edge), nginx.checked) == ("one", [], [])
+    assert not edge.trial.exists()
+    assert edge.serves()
+
+
+def test_a_certificate_that_a_reload_does_not_take_up_goes_with_its_configuration(edge: Edge, nginx: FakeNginx) -> None:
+    before, after = own(edge, "before"), own(edge, "after")
+    bring(edge, config(before), [before])
+    with pytest.raises(Failed, match="NGINX did not take up the new configuration"):
+        bring(edge, config(after, more=CONFLICTS), [after])
+    assert in_place(edge) == ["before.crt", "before.key"]
+    assert edge.text() == nginx.serving == config(before)
+
+
+def test_a_certificate_that_is_served_no_more_goes_once_the_next_is(edge: Edge, nginx: FakeNginx) -> None:
+    before, after = own(edge, "before"), own(edge, "after")
+    bring(edge, config(before), [before])
+    edge.replace(config(after), [after])
+    assert in_place(edge) == ["after.crt", "after.key", "before.crt", "before.key"]
+    edge.serve()
+    assert in_place(edge) == ["after.crt", "after.key"]
+
+
+def test_an_acme_server_is_asked_once_nginx_answers_and_nginx_serves_what_it_gave(
+    edge: Edge, nginx: FakeNginx, acme: Server
+) -> None:
+    sites = [from_acme(edge, "hello"), own(edge, "own"), from_acme(edge, "world")]
+    nginx.reloads = 0
+    bring(edge, config(*sites), sites, acme)
+    assert acme.asked == [("hello", config(*sites)), ("world", config(*sites))]
+    # Once for the challenge, and once for both certificates.
+    assert nginx.reloads == 2
+    assert edge.serves()
+    assert "hello-until-then.crt" not in in_place(edge)
+    assert "hello-acme.crt" in in_place(edge)
+
+
+def test_without_a_certificate_that_is_due_nginx_is_reloaded_once(edge: Edge, nginx: FakeNginx, acme: Server) -> None:
+    nginx.reloads = 0
+    bring(edge, "two", acme=acme)
+    assert (nginx.reloads, acme.asked) == (1, [])
+
+
+def test_a_certificate_that_cannot_be_got_leaves_what_was_served(edge: Edge, nginx: FakeNginx, acme: Server) -> None:
+    before, sites = own(edge, "before"), [from_acme(edge, "hello"), from_acme(edge, "world")]
+    bring(edge, config(before), [before])
+    nginx.reloads = 0
+    acme.refuses = {"world"}
+    with pytest.raises(Failed, match=r"^what NGINX served before goes on: could not get a certificate for world$"):
+        bring(edge, config(*sites), sites, acme)
+    assert edge.text() == nginx.serving == config(before)
+    # It served the new configuration for the challenge, so it has to be told to go back.
+    assert nginx.reloads == 2
+    assert in_place(edge) == ["before.crt", "before.key"]
+    assert edge.serves()
+
+
+def test_a_certificate_that_cannot_be_got_anew_changes_nothing_of_the_configuration(
+    edge: Edge, nginx: FakeNginx, acme: Server
+) -> None:
+    site = from_acme(edge, "hello")
+    bring(edge, config(site), [site], acme)
+    had = site.file.read_text()
+    nginx.reloads = 0
+    acme.refuses = {"hello"}
+    with pytest.raises(Failed, match=r"^what NGINX served before goes on: could not get a certificate for hello$"):
+        edge.serve(acme, [site])
+    assert edge.text() == nginx.serving == config(site)
+    assert site.file.read_text() == had
+    assert edge.serves()
+
+
+def test_a_certificate_that_was_got_is_served_though_the_next_cannot_be(
+    edge: Edge, nginx: FakeNginx, acme: Server
+) -> None:
+    sites = [from_acme(edge, "hello"), from_acme(edge, "world")]
+    bring(edge, config(*sites), sites, acme)
+    had = [one.file.read_text() for one in sites]
+    acme.asked.clear()
+    acme.refuses = {"world"}
+    nginx.reloads = 0
+    with pytest.raises(Failed, match="could not get a certificate for world"):
+        edge.serve(acme, sites)
+    assert [site for site, _ in acme.asked] == ["hello", "world"]
+    assert [one.file.read_text() == text for one, text in zip(sites, had)] == [False, True]
+    # Once for the challenge, and once for the certificate that came.
+    assert nginx.reloads == 2
+    assert edge.serves()
+
+
+def test_why_there_is_no_certificate_is_said_though_the_way_back_fails_too(
+    edge: Edge, nginx: FakeNginx, acme: Server
+) -> None:
+    site = from_acme(edge, "hello")
+    acme.refuses = {"hello"}
+    nginx.spoilt = {nginx.reloads + 2}
+    with pytest.raises(Failed, match=r"^what NGINX served before goes on: could not get a certificate for hello$"):
+        bring(edge, config(site), [site], acme)
+    assert edge.text() == "one"
+    assert not edge.serves(), "the next run knows that a reload is due"
+
+
+def test_the_configuration_is_nobody_elses_to_read(edge: Edge) -> None:
+    bring(edge, "two")
+    assert edge.live.stat().st_mode & 0o777 == 0o640
+    edge.replace("three")
+    assert edge.before.stat().st_mode & 0o777 == 0o640
+    with pytest.raises(Failed):
+        bring(edge, CONFLICTS)
+    assert edge.live.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_host_that_has_no_room_for_a_certificate_serves_as_before(edge: Edge, nginx: FakeNginx, acme: Server) -> None:
+    site = from_acme(edge, "hello")
+    acme.failure = OSError("No space left on device")
+    with pytest.raises(Failed, match=r"^what NGINX served before goes on: No space left on device$"):
+        bring(edge, config(site), [site], acme)
+    assert edge.text() == nginx.serving == "one"
+    assert in_place(edge) == []
+    assert edge.serves()
+
+
+def test_a_certificate_that_nginx_does_not_take_up_leaves_what_was_served(
+    edge: Edge, nginx: FakeNginx, acme: Server
+) -> None:
+    site = from_acme(edge, "hello")
+    nginx.spoilt = {nginx.reloads + 2}
+    with pytest.raises(Failed, match=r"^what NGINX served before goes on: .*conflicts"):
+        bring(edge, config(site), [site], acme)
+    assert edge.text() == nginx.serving == "one"
+    assert in_place(edge) == []
+
+
+def test_no_acme_server_is_asked_for_a_configuration_that_nginx_does_not_take_up(
+    edge: Edge, nginx: FakeNginx, acme: Server
+) -> None:
+    site = from_acme(edge, "hello")
+    with pytest.raises(Failed, match="NGINX did not take up"):
+        bring(edge, config(site, more=CONFLICTS), [site], acme)
+    assert acme.asked == []
+    assert edge.text() == nginx.serving == "one"
+
+
+def test_a_cache_goes_with_the_site_that_had_it(edge: Edge) -> None:
+    for name in ("cache-hello", "cache-hell", "cache-gone", "body"):
+        (edge.caches / name / "0").mkdir(parents=True)
+    bring(edge, f"uwsgi_cache_path {edge.caches}/cache-hello levels=1:2 keys_zone=hello_cache:10m")
+    assert sorted(path.name for path in edge.caches.iterdir()) == ["body", "cache-hello"]
+
+
+def test_a_cache_outlives_a_configuration_that_is_not_taken_up(edge: Edge) -> None:
+    (edge.caches / "cache-hello").mkdir(parents=True)
+    with pytest.raises(Failed):
+        bring(edge, CONFLICTS)
+    assert (edge.caches / "cache-hello").is_dir()
+
+
+# Nginx
+
+
+SAID = "nginx version: nginx/{}\nbuilt with OpenSSL 3.0.15\nconfigure arguments: --with-http_v2_module {}\n"
+
+
+@pytest.mark.parametrize(
+    ("version", "text"),
+    [
+        ("1.22.1", "old"),
+        ("1.25.0", "old"),
+        ("1.9.15", "old"),
+        ("1.25.1", "new"),
+        ("1.26.3", "new"),
+        ("1.100.0", "new"),
+        ("2.0", "new"),
+    ],
+)
+def test_the_text_is_the_one_for_the_nginx_of_the_host(version: str, text: str) -> None:
+    known = Nginx(SAID.format(version, ""))
+    assert known.version == version
+    assert known.text({"0": "old", "1.25.1": "new"}) == known.text({"1.25.1": "new", "0": "old"}) == text
+
+
+def test_the_text_for_an_nginx_that_is_yet_to_come_is_the_newest() -> None:
+    unknown = Nginx("")
+    assert unknown.version == ""
+    assert unknown.text({"0": "old", "1.25.1": "new", "1.9.5": "older"}) == "new"
+
+
+@pytest.mark.parametrize(("there", "said"), [(True, SAID.format("1.22.1", "")), (False, "")])
+def test_the_nginx_of_a_host_is_asked_where_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, there: bool, said: str
+) -> None:
+    asked: list[list[str]] = []
+
+    def run(argv: list[str], purpose: str) -> str:
+        asked.append(argv)
+        return SAID.format("1.22.1", "")
+
+    monkeypatch.setattr(unit, "has", {"nginx": there}.__getitem__)
+    monkeypatch.setattr(unit, "run", run)
+    assert Nginx.read().said == said
+    assert asked == [["sh", "-c", "nginx -V 2>&1"]][: int(there)]
+
+
+HTTP3 = [{"name": "world", "http3": False}, {"name": "hello", "http3": True}]
+
+
+@pytest.mark.parametrize(
+    ("said", "sites", "objection"),
+    [
+        ("", HTTP3, None),
+        (SAID.format("1.26.3", "--with-http_v3_module"), HTTP3, None),
+        (SAID.format("1.22.1", ""), HTTP3[:1], None),
+        (SAID.format("1.22.1", ""), [{"name": "hello"}], None),
+        (
+            SAID.format("1.22.1", ""),
+            HTTP3,
+            "hello: tls.http3: NGINX 1.22.1 of this host was built without HTTP/3; leave it out",
+        ),
+    ],
+)
+def test_an_nginx_without_http_3_is_not_asked_for_it(
+    said: str, sites: list[dict[str, Any]], objection: str | None
+) -> None:
+    assert Nginx(said).objection(sites) == objection
+
+
+# Sign
+
+
+def sign(root: Path, site: str) -> Sign:
+    return Sign(site, root / "nginx.conf", root / "maintenance")
+
+
+def test_a_site_is_closed_and_opened_by_a_sign(tmp_path: Path) -> None:
+    (tmp_path / "nginx.conf").write_text(f"if (-f {tmp_path}/maintenance/hello) {{")
+    assert not sign(tmp_path, "hello").is_up()
+    for _ in range(2):
+        sign(tmp_path, "hello").put_up()
+        assert sign(tmp_path, "hello").is_up()
+    assert [path.name for path in (tmp_path / "maintenance").iterdir()] == ["hello"]
+    sign(tmp_path, "hello").take_down()
+    assert not sign(tmp_path, "hello").is_up()
+
+
+@pytest.mark.parametrize("name", ["hell", "hello-2", "ello", ""])
+def test_a_site_that_the_host_does_not_serve_has_no_sign(tmp_path: Path, name: str) -> None:
+    with pytest.raises(Failed, match=r"^this host serves no site of that name$"):
+        sign(tmp_path, name)
+    (tmp_path / "nginx.conf").write_text(f"if (-f {tmp_path}/maintenance/hello) {{")
+    with pytest.raises(Failed, match=r"^this host serves no site of that name$"):
+        sign(tmp_path, name)
+
+
+# The module
+
+
+class Host:
+    """A host on which the module plans."""
+
+    def __init__(self, edge: Edge, acme: Server, root: Path) -> None:
+        self.edge = edge
+        self.acme = acme
+        self.root = root
+        self.slowest: list[int] = []
+        self.asked: list[tuple[str, str]] = []
+
+    def as_edge(self, systemd: object, slowest: int) -> Edge:
+        """Take the place of `Edge`."""
+        self.slowest.append(slowest)
+        return self.edge
+
+    def as_acme(self, directory: str, email: str) -> Acme:
+        """Take the place of `Acme`."""
+        self.asked.append((directory, email))
+        return self.acme
+
+    def plan(self, text: str, *certificates: Certificate, users: Any = None, **params: Any) -> Plan:
+        """Return the plan of the module for a configuration; `users` are those of sites, with their passwords."""
+        given = {
+            "sites": [],
+            "acme_directory": "https://acme.example.org",
+            "acme_email": "",
+            "config": {"0": text, "1.25.1": f"{text} for a newer NGINX"},
+            "certificates": [{key: value for key, value in vars(one).items() if key != "key"} for one in certificates],
+            "secrets": json.dumps({"passwords": users or {}, "keys": {one.site: one.key for one in certificates}}),
+        }
+        planned: Plan = module.plan(FakeModule(**{**given, **params}))
+        return planned
+
+
+@pytest.fixture
+def host(edge: Edge, acme: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    found = Host(edge, acme, tmp_path)
+    monkeypatch.setattr(shutil, "chown", lambda path, group: None)
+    monkeypatch.setattr(Nginx, "read", lambda: Nginx(SAID.format("1.22.1", "")))
+    monkeypatch.setattr(module, "Edge", found.as_edge)
+    monkeypatch.setattr(module, "Acme", found.as_acme)
+    monkeypatch.setattr(module, "Passwords", lambda users: Passwords(users, tmp_path / "passwords"))
+    return found
+
+
+def test_the_module_has_nothing_to_do_where_all_is_served(host: Host) -> None:
+    planned = host.plan("one")
+    assert (planned.steps, planned.settled) == ([], "NGINX serves the sites")
+
+
+def test_the_module_serves_the_text_for_the_nginx_of_the_host_and_shows_the_difference(host: Host) -> None:
+    planned = host.plan("two")
+    assert say(planned.steps) == [f"replace {host.edge.live}", "let NGINX take it up"]
+    assert planned.result["diff"] == {
+        "before_header": str(host.edge.live),
+        "after_header": str(host.edge.live),
+        "before": "one",
+        "after": "two",
+    }
+    assert host.edge.text() == "one"
+    planned.take()
+    assert host.edge.text() == "two"
+    assert host.plan("two").steps == []
+
+
+def test_the_module_waits_for_the_slowest_of_all_sites(host: Host) -> None:
+    host.plan("one", sites=[{"name": name, "read_timeout": time} for name, time in (("a", 5), ("b", 90), ("c", 30))])
+    host.plan("one")
+    assert host.slowest == [90, 0]
+
+
+def test_the_module_refuses_what_the_nginx_of_the_host_cannot_do(host: Host) -> None:
+    with pytest.raises(Failed, match=r"^hello: tls\.http3: NGINX 1\.22\.1 of this host"):
+        host.plan("one", sites=[{"name": "hello", "read_timeout": 5, "http3": True}])
+
+
+def test_the_module_places_a_certificate_that_is_missing_though_the_text_is_the_same(host: Host) -> None:
+    one = own(host.edge, "hello")
+    host.plan(config(one), one).take()
+    one.key_file.unlink()
+    planned = host.plan(config(one), one)
+    assert say(planned.steps) == [f"replace {host.edge.live}", "let NGINX take it up"]
+    planned.take()
+    assert in_place(host.edge) == ["hello.crt", "hello.key"]
+    assert one.key_file.read_text() == "key of hello"
+    assert host.plan(config(one), one).steps == []
+
+
+def test_the_module_gets_the_certificates_that_are_due_and_no_others(host: Host) -> None:
+    sites = [from_acme(host.edge, "hello"), own(host.edge, "own"), from_acme(host.edge, "world")]
+    host.plan(config(*sites), *sites).take()
+    assert host.acme.asked == []
+    host.acme.due = {"world", "own"}
+    planned = host.plan(config(*sites), *sites, acme_email="ops@example.org")
+    assert say(planned.steps) == ["let NGINX take it up, and get a certificate for world.example.org"]
+    planned.take()
+    assert host.acme.asked == [("world", config(*sites))]
+    assert host.asked[-1] == ("https://acme.example.org", "ops@example.org")
+
+
+def test_the_module_renews_no_certificate_of_a_site_that_wants_it_no_more(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = from_acme(host.edge, "hello")
+    abandoned: list[str] = []
+    kept: list[list[Certificate]] = []
+
+    def of(certificates: list[Certificate]) -> list[str]:
+        kept.append(certificates)
+        return ["gone", "away"]
+
+    monkeypatch.setattr(host.acme, "abandoned", of)
+    monkeypatch.setattr(host.acme, "abandon", abandoned.append)
+    planned = host.plan(config(site), site)
+    assert kept == [[site]]
+    assert say(planned.steps)[-2:] == [f"renew the certificate of {name} no longer" for name in ("gone", "away")]
+    planned.take()
+    assert abandoned == ["gone", "away"]
+
+
+def test_the_module_writes_passwords_and_reloads_nothing_for_them(host: Host) -> None:
+    users = {"hello": {"alice": "hunter2hunter2"}, "world": {}}
+    planned = host.plan("one", users=users)
+    assert say(planned.steps) == ["write the passwords of sites"]
+    planned.take()
+    assert [path.name for path in (host.root / "passwords").iterdir()] == ["hello"]
+    assert host.plan("one", users=users).steps == []
+
+
+def test_the_passwords_are_there_before_nginx_asks_for_them(host: Host) -> None:
+    users = {"hello": {"alice": "hunter2hunter2"}}
+    assert say(host.plan("two", users=users).steps) == [
+        f"replace {host.edge.live}",
+        "write the passwords of sites",
+        "let NGINX take it up",
+    ]
+
+
+def test_ansible_logs_no_key_and_no_password() -> None:
+    # It would log what is secret within a list.
+    assert module.ARGUMENTS["secrets"]["no_log"] is True
+    assert "key" not in module.ARGUMENTS["certificates"]["options"]
 
 
 CONFIG = """\

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,6 +101,24 @@ def test_a_file_that_a_killed_run_left_beside_lends_nothing_to_the_new_one(tmp_p
     assert (tmp_path / "env").read_text() == "secret"
     assert (tmp_path / "env").stat().st_mode & 0o777 == 0o600
     assert os.listdir(tmp_path) == ["env"]
+
+
+def test_a_file_has_its_group_before_its_text_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, str, str]] = []
+    monkeypatch.setattr(shutil, "chown", lambda path, group: seen.append((path.name, path.read_text(), group)))
+    write_file(tmp_path / "users", "secret", 0o640, "www-data")
+    assert seen == [(".users.new", "", "www-data")]
+    assert (tmp_path / "users").read_text() == "secret"
+    assert (tmp_path / "users").stat().st_mode & 0o777 == 0o640
+    write_file(tmp_path / "other", "open")
+    assert len(seen) == 1
+
+
+def test_a_file_for_a_group_that_is_not_there_is_not_written(tmp_path: Path) -> None:
+    (tmp_path / "users").write_text("before")
+    with pytest.raises(LookupError, match="no-such-group"):
+        write_file(tmp_path / "users", "secret", 0o640, "no-such-group")
+    assert (tmp_path / "users").read_text() == "before"
 
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from jinja2 import UndefinedError
 
-from ansible_collections.wsgi.production.plugins.plugin_utils import nginx_config
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.edge import Sign
+from ansible_collections.wsgi.production.plugins.module_utils.layout import CACHES
+from ansible_collections.wsgi.production.plugins.plugin_utils import certificates, nginx_config
 from ansible_collections.wsgi.production.plugins.plugin_utils.description import input_spec, with_defaults
+from tests.unit.fakes import certify
 
 LOCAL: dict[str, Any] = {
     "name": "hello",
@@ -27,13 +32,30 @@ REMOTE: dict[str, Any] = {
 }
 
 
-SETTINGS: dict[str, Any] = {"headers": {}, "trusted_proxies": [], "status": "", "snippet": ""}
+HOST = {"source": "host", "certificate": "/etc/ssl/hello.crt", "key": "/etc/ssl/hello.key"}
+SECURE: dict[str, Any] = {**LOCAL, "tls": HOST}
+PLAIN = ["80", "[::]:80"]
+
+SETTINGS: dict[str, Any] = {
+    "headers": {},
+    "trusted_proxies": [],
+    "tls_profile": "intermediate",
+    "acme_directory": "https://acme.example.org/directory",
+    "acme_email": "",
+    "status": "",
+    "snippet": "",
+}
+
+
+def texts(sites: list[dict[str, Any]], **settings: Any) -> dict[str, str]:
+    """Return the configurations of `sites`, each completed as the role completes them."""
+    complete = [with_defaults(site, input_spec("nginx")) for site in sites]
+    return nginx_config.render({**SETTINGS, "sites": complete, **settings})
 
 
 def render(sites: list[dict[str, Any]], **settings: Any) -> str:
-    """Return the configuration of `sites`, each completed as the role completes them."""
-    complete = [with_defaults(site, input_spec("nginx")) for site in sites]
-    return nginx_config.render({**SETTINGS, "sites": complete, **settings})
+    """Return the configuration of `sites` for the newest NGINX."""
+    return texts(sites, **settings)[nginx_config.HTTP2_ON]
 
 
 def site_of(config: str) -> str:
@@ -45,6 +67,11 @@ def site_of(config: str) -> str:
 def blocks(config: str, kind: str) -> list[str]:
     """Return the blocks of `kind` within `http`."""
     return re.findall(rf"^    {kind}\b.*?^    \}}$", config, re.MULTILINE | re.DOTALL)
+
+
+def locations(server: str) -> dict[str, str]:
+    """Return what is in each location of a server block."""
+    return dict(re.findall(r"^        location (.*?) \{\n(.*?)^        \}", server, re.MULTILINE | re.DOTALL))
 
 
 def directives(block: str, name: str) -> list[str]:
@@ -145,11 +172,41 @@ def test_a_default_site_answers_to_names_that_no_site_has() -> None:
     assert [directives(server, "uwsgi_pass") for server in defaults] == [["hello"]]
 
 
+ALIASES = ["old.example.org", "older.example.org"]
+
+
+def alias_of(config: str) -> str:
+    """Return the server block of the only aliases."""
+    (found,) = [server for server in blocks(config, "server") if "old.example.org" in server]
+    return found
+
+
 def test_an_alias_leads_to_the_main_name() -> None:
-    config = render([{**LOCAL, "aliases": ["old.example.org", "older.example.org"]}])
-    (alias,) = [server for server in blocks(config, "server") if "old.example.org" in server]
-    assert directives(alias, "server_name") == ["old.example.org older.example.org"]
+    alias = alias_of(render([{**LOCAL, "aliases": ALIASES}]))
+    assert directives(alias, "server_name") == [" ".join(ALIASES)]
+    assert directives(alias, "listen") == PLAIN
     assert directives(alias, "return") == ["308 $visitor_scheme://hello.example.org$visitor_port$request_uri"]
+
+
+@pytest.mark.parametrize(
+    ("redirect", "target"),
+    [
+        (True, "https://hello.example.org$request_uri"),
+        (False, "$visitor_scheme://hello.example.org$visitor_port$request_uri"),
+    ],
+)
+def test_an_alias_over_https_leads_to_the_main_name_in_one_step(redirect: bool, target: str) -> None:
+    alias = alias_of(render([{**SECURE, "aliases": ALIASES, "tls": {**HOST, "redirect": redirect}}]))
+    assert directives(alias, "listen") == [*PLAIN, "443 ssl", "[::]:443 ssl"]
+    assert directives(alias, "ssl_certificate") == ["/etc/ssl/hello.crt"]
+    assert directives(alias, "ssl_certificate_key") == ["/etc/ssl/hello.key"]
+    assert directives(alias, "return") == [f"308 {target}"]
+
+
+def test_an_alias_is_no_default_site() -> None:
+    config = render([{**SECURE, "aliases": ALIASES, "default": True}])
+    assert "default_server" not in alias_of(config)
+    assert directives(config, "listen").count("80 default_server") == 1
 
 
 def maps(config: str) -> dict[str, tuple[str, list[str]]]:
@@ -161,19 +218,41 @@ def maps(config: str) -> dict[str, tuple[str, list[str]]]:
 def test_a_header_is_added_where_the_application_does_not_say_it_itself() -> None:
     site = {**LOCAL, "headers": {"X-Frame-Options": "DENY", "X-Odd": 'a "b" \\c', "Referrer-Policy": ""}}
     common = {"X-Frame-Options": "SAMEORIGIN", "Referrer-Policy": "same-origin", "X-Content-Type-Options": "nosniff"}
-    config = render([{**site, "content_security_policy": "default-src 'self'"}], headers=common)
-    added = dict(line.removesuffix(" always").split(" $") for line in directives(site_of(config), "add_header"))
+    config = render([site], headers=common)
+    headers = dict(line.removesuffix(" always").split(" $") for line in directives(site_of(config), "add_header"))
     known = maps(config)
-    values = {name: known[variable] for name, variable in added.items() if name != "X-Request-Id"}
+    values = {name: known[variable] for name, variable in headers.items() if variable.startswith(("added_", "site_"))}
     assert values == {
         "X-Frame-Options": ("$upstream_http_x_frame_options", ['default ""', '"" "DENY"']),
         "X-Content-Type-Options": ("$upstream_http_x_content_type_options", ['default ""', '"" "nosniff"']),
         "X-Odd": ("$upstream_http_x_odd", ['default ""', r'"" "a \"b\" \\c"']),
-        "Content-Security-Policy": (
-            "$upstream_http_content_security_policy",
-            ['default ""', '"" "default-src \'self\'"'],
-        ),
     }
+
+
+def added(config: str, name: str, variable: str) -> tuple[str, list[str]]:
+    """Return when the header `name` is added, for which NGINX looks into `variable`, and its values."""
+    assert f"{name} ${variable} always" in directives(site_of(config), "add_header")
+    return maps(config)[variable]
+
+
+def test_the_policy_of_a_site_is_for_what_the_application_says_and_for_its_files() -> None:
+    config = render([{**LOCAL, "content_security_policy": "default-src 'self'"}])
+    assert added(config, "Content-Security-Policy", "site_hello_content_security_policy") == (
+        "$served$upstream_http_content_security_policy",
+        ['default ""', *(f"{case} \"default-src 'self'\"" for case in ('""', "changing", "immutable"))],
+    )
+    assert "    # from hello: content_security_policy\n    map $served$upstream_http_" in config
+
+
+@pytest.mark.parametrize("site", [LOCAL, {**LOCAL, "content_security_policy": "default-src 'self'"}])
+def test_what_nginx_serves_itself_has_a_policy_of_its_own(site: dict[str, Any]) -> None:
+    source, lines = added(render([site]), "Content-Security-Policy", "served_policy")
+    assert source == "$served"
+    values = dict(line.split(" ", 1) for line in lines)
+    assert values.keys() == {"default", "uploads", "page"}
+    # No script of a visitor runs with the rights of the site.
+    assert "script-src" not in values["uploads"] and values["uploads"].endswith(' sandbox"')
+    assert all(values[kind].startswith("\"default-src 'none'; ") for kind in ("uploads", "page"))
 
 
 def test_limits_are_for_each_client_and_not_for_the_health_path() -> None:
@@ -181,16 +260,20 @@ def test_limits_are_for_each_client_and_not_for_the_health_path() -> None:
     config = render([site])
     assert directives(config, "limit_req_zone") == ["$visitor zone=hello_requests:10m rate=5r/s"]
     assert directives(config, "limit_conn_zone") == ["$visitor zone=hello_connections:10m"]
-    health, rest = re.findall(r"location (.*?) \{(.*?)\n        \}", site_of(config), re.DOTALL)
-    assert (health[0], directives(health[1], "limit_req"), directives(health[1], "limit_conn")) == ("= /health", [], [])
-    assert directives(rest[1], "limit_req") == ["zone=hello_requests burst=7 nodelay"]
-    assert directives(rest[1], "limit_conn") == ["hello_connections 3"]
+    known = locations(site_of(config))
+    limits = {path: (directives(body, "limit_req"), directives(body, "limit_conn")) for path, body in known.items()}
+    assert limits == {
+        "@page": ([], []),
+        "= /health": ([], []),
+        "/": (["zone=hello_requests burst=7 nodelay"], ["hello_connections 3"]),
+    }
+    assert directives(known["= /health"], "uwsgi_pass") == ["hello"]
 
 
 def test_only_allowed_networks_see_a_site() -> None:
     config = render([{**LOCAL, "name": "a-b", "allowed_networks": ["10.0.0.0/8"]}])
     assert "geo $site_a_b_known {\n        default 0;\n        10.0.0.0/8 1;\n    }" in config
-    assert maps(config)["site_a_b_refused"] == ("$verifies$site_a_b_known", ["default 0", "00 1"])
+    assert maps(config)["site_a_b_refused"] == ("$passes$site_a_b_known", ["default 0", "00 1"])
     assert "if ($site_a_b_refused) {\n            return 403;" in site_of(config)
 
 
@@ -203,3 +286,413 @@ def test_a_proxy_is_believed_where_it_is_known() -> None:
 def test_the_number_of_connections_is_told_where_it_is_asked_for() -> None:
     assert "stub_status" not in render([LOCAL])
     assert "listen 127.0.0.1:8099;" in render([LOCAL], status="127.0.0.1:8099")
+
+
+# TLS
+
+
+def test_a_site_without_a_certificate_is_served_over_plain_http_alone() -> None:
+    server = site_of(render([LOCAL]))
+    assert directives(server, "listen") == PLAIN
+    assert "ssl" not in server
+    assert "$insecure" not in server
+    assert "Strict-Transport-Security" not in server
+
+
+def test_a_site_with_a_certificate_is_served_over_https() -> None:
+    server = site_of(render([SECURE]))
+    assert directives(server, "listen") == [*PLAIN, "443 ssl", "[::]:443 ssl"]
+    assert directives(server, "ssl_certificate") == ["/etc/ssl/hello.crt"]
+    assert directives(server, "ssl_certificate_key") == ["/etc/ssl/hello.key"]
+
+
+@pytest.mark.parametrize("line", ["listen 443 ssl;", "ssl_certificate /", "return 308 https"])
+def test_an_error_over_https_is_traced_to_the_setting(line: str) -> None:
+    before = render([SECURE]).partition(f"        {line}")[0]
+    assert re.findall(r"# from (.*)", before)[-1] == "hello: tls"
+
+
+def test_a_default_site_over_https_answers_to_its_own_names_there() -> None:
+    (server,) = [one for one in blocks(render([{**SECURE, "default": True}]), "server") if "uwsgi_pass" in one]
+    listen = directives(server, "listen")
+    assert listen == ["80 default_server", "[::]:80 default_server", "443 ssl", "[::]:443 ssl"]
+
+
+@pytest.mark.parametrize("source", ["acme", "self_signed"])
+def test_a_site_finds_the_certificate_that_the_host_places_for_it(source: str) -> None:
+    site = with_defaults({**LOCAL, "tls": {"source": source}}, input_spec("nginx"))
+    found = certificates.pair(site)
+    assert found
+    server = site_of(render([site]))
+    assert [directives(server, f"ssl_certificate{key}") for key in ("", "_key")] == [[found[0]], [found[1]]]
+
+
+def test_http_2_is_said_as_each_nginx_understands_it() -> None:
+    known = texts([SECURE])
+    assert list(known) == ["0", "1.25.1"]
+    old, new = known.values()
+    assert directives(site_of(old), "listen") == [*PLAIN, "443 ssl http2", "[::]:443 ssl http2"]
+    assert "http2 on" not in old
+    assert directives(site_of(new), "listen") == [*PLAIN, "443 ssl", "[::]:443 ssl"]
+    assert directives(site_of(new), "http2") == ["on"]
+    assert old.replace(" ssl http2;", " ssl;") == new.replace("        http2 on;\n", "")
+
+
+@pytest.mark.parametrize("config", texts([LOCAL]).values())
+def test_without_a_certificate_there_is_no_http_2(config: str) -> None:
+    assert "http2" not in config
+
+
+def test_http_3_is_offered_where_it_is_asked_for() -> None:
+    assert "quic" not in render([SECURE])
+    assert "Alt-Svc" not in render([SECURE])
+    config = render([{**SECURE, "tls": {**HOST, "http3": True}}])
+    assert directives(site_of(config), "listen") == [*PLAIN, "443 ssl", "[::]:443 ssl", "443 quic", "[::]:443 quic"]
+    assert "Alt-Svc 'h3=\":443\"; ma=86400' always" in directives(site_of(config), "add_header")
+    # The port is opened once, by the server that turns strangers away.
+    assert [line for line in directives(config, "listen") if "reuseport" in line] == [
+        "443 quic reuseport default_server",
+        "[::]:443 quic reuseport default_server",
+    ]
+
+
+def test_http_3_of_one_site_is_not_offered_by_another() -> None:
+    config = render([{**SECURE, "tls": {**HOST, "http3": True}}, {**REMOTE, "tls": HOST}])
+    (other,) = [server for server in blocks(config, "server") if "world.example.org" in server]
+    assert "quic" not in other
+    assert "Alt-Svc" not in other
+
+
+@pytest.mark.parametrize(
+    ("profile", "protocols", "ciphers"),
+    [("modern", "TLSv1.3", []), ("intermediate", "TLSv1.2 TLSv1.3", [":".join(nginx_config.INTERMEDIATE)])],
+)
+def test_what_is_offered_is_what_the_profile_says(profile: str, protocols: str, ciphers: list[str]) -> None:
+    config = render([SECURE], tls_profile=profile)
+    assert directives(config, "ssl_protocols") == [protocols]
+    assert directives(config, "ssl_ciphers") == ciphers
+
+
+def test_no_cipher_is_offered_that_keeps_no_secret_of_the_past() -> None:
+    good = re.compile(r"ECDHE-(ECDSA|RSA)-(AES\d+-GCM-SHA\d+|CHACHA20-POLY1305)")
+    assert len(nginx_config.INTERMEDIATE) == 6
+    assert [one for one in nginx_config.INTERMEDIATE if not good.fullmatch(one)] == []
+
+
+def test_what_comes_over_http_is_sent_to_https() -> None:
+    config = render([{**SECURE, "allowed_networks": ["10.0.0.0/8"]}])
+    server = site_of(config)
+    assert "        if ($insecure) {\n            return 308 https://$host$request_uri;\n        }\n" in server
+    # The run that verifies a change, and the ACME server, are answered over HTTP too.
+    assert maps(config)["insecure"] == ("$passes$visitor_scheme", ["default 0", "0http 1"])
+    # Before anything else is answered, so that nobody types a password over HTTP.
+    assert server.index("$insecure") < min(server.index(word) for word in ("_refused", "$closed", "location /"))
+
+
+def test_what_comes_over_http_stays_there_where_it_is_told_to() -> None:
+    assert "$insecure)" not in render([{**SECURE, "tls": {**HOST, "redirect": False}}])
+
+
+@pytest.mark.parametrize("redirect", [True, False])
+def test_a_browser_is_told_over_https_alone_to_come_back_over_https(redirect: bool) -> None:
+    config = render([{**SECURE, "tls": {**HOST, "redirect": redirect, "hsts": 300}}])
+    assert added(config, "Strict-Transport-Security", "site_hello_strict_transport_security") == (
+        "$visitor_scheme$upstream_http_strict_transport_security",
+        ['default ""', 'https "max-age=300"'],
+    )
+    assert "    # from hello: tls\n    map $visitor_scheme$upstream" in config
+
+
+@pytest.mark.parametrize("tls", [{**HOST, "hsts": 0}, {"source": "self_signed"}, {"source": "none"}])
+def test_a_browser_is_not_told_to_come_back_over_https_where_that_could_fail(tls: dict[str, Any]) -> None:
+    assert "Strict-Transport-Security" not in render([{**LOCAL, "tls": tls}])
+
+
+@pytest.mark.parametrize("tls", [HOST, {"source": "acme"}])
+def test_a_browser_is_told_for_two_years_unless_something_else_is_said(tls: dict[str, Any]) -> None:
+    config = render([{**LOCAL, "tls": tls}])
+    assert 'https "max-age=63072000"' in maps(config)["site_hello_strict_transport_security"][1]
+
+
+def test_each_site_answers_an_acme_server_once_one_of_them_uses_it() -> None:
+    plain = {**REMOTE, "aliases": ALIASES, "allowed_networks": ["10.0.0.0/8"]}
+    config = render([{**LOCAL, "tls": {"source": "acme"}}, plain])
+    servers = [server for server in blocks(config, "server") if "example.org" in server]
+    assert len(servers) == 3
+    for server in servers:
+        challenge = locations(server)["^~ /.well-known/acme-challenge/"]
+        assert directives(challenge, "root") == ["/var/lib/wsgi/acme"]
+        assert directives(challenge, "try_files") == ["$uri =404"]
+        assert directives(challenge, "default_type") == ["text/plain"]
+
+
+def test_an_acme_server_gets_through_whatever_is_closed() -> None:
+    known = maps(render([{**LOCAL, "tls": {"source": "acme"}}]))
+    assert known["challenge"] == ("$uri", ["default 0", r'"~^/\.well-known/acme-challenge/" 1'])
+    assert known["passes"] == ("$verifies$challenge", ["default 1", "00 0"])
+
+
+@pytest.mark.parametrize("sites", [[LOCAL], [SECURE], [{**LOCAL, "tls": {"source": "self_signed"}}]])
+def test_without_an_acme_server_nothing_is_kept_open_for_one(sites: list[dict[str, Any]]) -> None:
+    config = render(sites)
+    assert "challenge" not in config
+    assert maps(config)["passes"] == ("$verifies", ["default 1", "0 0"])
+
+
+# Files
+
+
+STATIC = {"path": "/static/", "directory": "/srv/hello/current/build/app/static"}
+
+
+def test_nginx_serves_static_files_itself() -> None:
+    server = site_of(render([{**LOCAL, "static": [STATIC]}]))
+    files = locations(server)["^~ /static/"]
+    assert directives(files, "alias") == [f"{STATIC['directory']}/"]
+    assert directives(files, "try_files") == ["$uri =404"]
+    assert directives(files, "set") == ["$served changing"]
+    assert directives(files, "gzip_static") == ["on"]
+    assert "uwsgi_pass" not in files
+    assert "        # from hello: static\n        location ^~ /static/ {" in server
+    assert [path for path in locations(server) if path.startswith("@static")] == []
+
+
+def test_a_slash_at_the_end_of_a_directory_makes_no_difference() -> None:
+    slash = {**STATIC, "directory": f"{STATIC['directory']}/"}
+    assert render([{**LOCAL, "static": [slash]}]) == render([{**LOCAL, "static": [STATIC]}])
+
+
+def test_what_is_not_in_a_directory_is_looked_for_in_the_one_before_it() -> None:
+    previous = {**STATIC, "previous": "/srv/hello/previous/build/app/static"}
+    server = site_of(render([{**LOCAL, "static": [{**STATIC, "path": "/other/"}, previous]}]))
+    assert directives(locations(server)["^~ /other/"], "try_files") == ["$uri =404"]
+    assert directives(locations(server)["^~ /static/"], "try_files") == ["$uri @static_1"]
+    fallback = locations(server)["@static_1"]
+    assert directives(fallback, "rewrite") == ["^/static/(.*)$ /$1 break"]
+    assert directives(fallback, "root") == [previous["previous"]]
+    assert directives(fallback, "try_files") == ["$uri =404"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "more", "served"),
+    [
+        ("static", {}, "changing"),
+        ("static", {"previous": "/srv/hello/previous"}, "changing"),
+        ("static", {"immutable": True}, "immutable"),
+        ("uploads", {}, "uploads"),
+    ],
+)
+def test_no_file_is_served_that_is_hidden_or_that_a_link_of_somebody_else_leads_to(
+    setting: str, more: dict[str, Any], served: str
+) -> None:
+    config = render([{**LOCAL, setting: [{**STATIC, **more}]}])
+    known = {path: body for path, body in locations(site_of(config)).items() if "static" in path}
+    files = known["^~ /static/"]
+    assert directives(files, "set") == [f"$served {served}"]
+    assert "            if ($hidden) {\n                return 404;\n" in files
+    assert maps(config)["hidden"] == ("$uri", ["default 0", r'"~/\." 1'])
+    assert len(known) == (2 if "previous" in more else 1)
+    for body in known.values():
+        assert directives(body, "disable_symlinks") == ["if_not_owner"]
+
+
+def test_uploads_are_served_beside_static_files() -> None:
+    uploads = {"path": "/media/", "directory": "/srv/hello/data/media"}
+    server = site_of(render([{**LOCAL, "static": [STATIC], "uploads": [uploads]}]))
+    assert directives(locations(server)["^~ /media/"], "alias") == ["/srv/hello/data/media/"]
+    assert directives(locations(server)["^~ /media/"], "set") == ["$served uploads"]
+    assert directives(locations(server)["^~ /static/"], "set") == ["$served changing"]
+    assert "        # from hello: uploads\n        location ^~ /media/ {" in server
+
+
+def cache_control(served: str, uri: str) -> str:
+    """Return what NGINX says of the file `uri`, reading the map as NGINX does."""
+    source, lines = maps(render([LOCAL]))["served_cache_control"]
+    assert source == "$served:$uri"
+    for pattern, value in re.findall(r'^"?(.+?)"? ("[^"]*"|[\w-]+)$', "\n".join(lines), re.MULTILINE):
+        if pattern.startswith("~") and re.search(pattern[1:], f"{served}:{uri}"):
+            return str(value.strip('"'))
+    return ""
+
+
+YEAR = "public, max-age=31536000, immutable"
+
+
+@pytest.mark.parametrize(
+    ("served", "uri", "said"),
+    [
+        ("changing", "/static/app.3f9c2a17.css", YEAR),
+        ("changing", "/static/js/main.chunk-0123456789abcdef.js", YEAR),
+        ("changing", "/static/js/main-0123456789abcdef.chunk.js", YEAR),
+        ("changing", "/static/app.css", "no-cache"),
+        ("changing", "/static/app.3f9c2a1.css", "no-cache"),
+        # A word of the letters a to f is no hash, and neither is a date.
+        ("changing", "/static/app.defacedfaced.css", "no-cache"),
+        ("changing", "/static/app-20261124.css", "no-cache"),
+        ("changing", "/static/3f9c2a17/app.css", "no-cache"),
+        ("changing", "/static/app.3f9c2a17.css/index", "no-cache"),
+        ("immutable", "/static/app.css", YEAR),
+        ("uploads", "/media/me.3f9c2a17.png", "no-cache"),
+        ("page", "/static/app.3f9c2a17.css", ""),
+        ("", "/app.3f9c2a17.css", ""),
+        ("", "/immutable:/app.3f9c2a17.css", ""),
+    ],
+)
+def test_a_browser_keeps_a_file_for_as_long_as_it_cannot_change(served: str, uri: str, said: str) -> None:
+    assert cache_control(served, uri) == said
+
+
+def test_an_error_is_not_kept_as_a_file_would_be() -> None:
+    assert "Cache-Control $served_cache_control" in directives(site_of(render([LOCAL])), "add_header")
+
+
+# Cache
+
+
+CACHED = [
+    ("{}_cache", ["hello_cache"]),
+    ("{}_cache_key", ["$visitor_scheme://$host$visitor_port$request_uri"]),
+    ("{}_cache_valid", ["200 301 302 308 404 30s"]),
+    ("{}_cache_use_stale", ["error timeout updating http_500 http_503"]),
+    ("{}_cache_background_update", ["on"]),
+    ("{}_cache_lock", ["on"]),
+    ("{}_cache_bypass", ["$uncached"]),
+    ("{}_no_cache", ["$uncached"]),
+]
+
+
+@pytest.mark.parametrize(("protocol", "module"), [("uwsgi", "uwsgi"), ("http", "proxy")])
+def test_answers_are_kept_where_that_is_asked_for(protocol: str, module: str) -> None:
+    config = render([{**LOCAL, "protocol": protocol, "cache_seconds": 30}])
+    passed = locations(site_of(config))["/"]
+    assert [(name, directives(passed, name.format(module))) for name, _ in CACHED] == CACHED
+    assert f"{module}_cache_path {CACHES}/cache-hello levels=1:2 keys_zone=hello_cache:10m\n" in config
+    assert f"    # from hello: cache_seconds\n    {module}_cache_path" in config
+
+
+def test_answers_are_not_kept_where_nobody_asks_for_it() -> None:
+    assert not re.search("_cache_path|_cache_key|uncached", render([LOCAL]))
+    config = render([LOCAL, {**REMOTE, "cache_seconds": 30}])
+    servers = {name: server for server in blocks(config, "server") for name in directives(server, "server_name")}
+    assert "_cache_key" in servers["world.example.org"]
+    assert "_cache_key" not in servers["hello.example.org www.hello.example.org"]
+
+
+def test_an_answer_for_one_alone_is_not_kept_for_others() -> None:
+    known = maps(render([{**LOCAL, "cache_seconds": 30}]))
+    assert known["uncached"] == ("$verifies$http_cookie$http_authorization", ["default 1", "0 0"])
+
+
+# Passwords
+
+
+def test_who_may_see_a_site_has_a_password() -> None:
+    config = render([{**LOCAL, "name": "a-b", "basic_auth": {"alice": "hunter2hunter2"}}])
+    server = site_of(config)
+    assert directives(server, "auth_basic") == ["$site_a_b_realm"]
+    assert directives(server, "auth_basic_user_file") == ["/etc/nginx/passwords/a-b"]
+    # Who verifies a change gets through.
+    assert maps(config)["site_a_b_realm"] == ("$passes", ["default off", "0 a-b"])
+    assert "    # from a-b: basic_auth\n    map $passes" in config
+    assert "        # from a-b: basic_auth\n        auth_basic " in config
+
+
+def test_no_password_and_no_key_is_in_the_configuration() -> None:
+    pem = certify("hello.example.org", "www.hello.example.org")
+    tls = {"source": "own", **pem._asdict()}
+    for config in texts([{**LOCAL, "tls": tls, "basic_auth": {"alice": "hunter2hunter2"}}]).values():
+        assert "auth_basic" in config and "ssl_certificate_key" in config
+        assert "hunter2" not in config
+        assert "PRIVATE KEY" not in config
+        assert pem.key.splitlines()[1] not in config
+
+
+def test_everyone_may_see_a_site_without_passwords() -> None:
+    assert "auth_basic" not in render([LOCAL])
+    assert "realm" not in render([LOCAL])
+
+
+# Maintenance and error pages
+
+
+def closed_to(config: str, passes: int, bypass: int) -> bool:
+    """Tell whether a site whose sign is up is closed to whom the variables have these values for."""
+    server = site_of(config)
+    (closed,) = re.findall(r"set \$closed (\$passes\S*);", server)
+    (refused,) = re.findall(r"if \(\$closed = (\S+)\)", server)
+    values = {"$passes": str(passes), "$site_hello_bypass": str(bypass)}
+    return bool(refused == "closed" + "".join(values[name] for name in re.findall(r"\$\w+", closed)))
+
+
+def test_a_site_is_closed_while_its_sign_is_up() -> None:
+    config = render([LOCAL])
+    assert "        if (-f /etc/nginx/maintenance/hello) {\n            set $closed closed$closed;\n" in config
+    assert "            set $retry_after 300;\n            return 503;\n" in config
+    assert closed_to(config, passes=0, bypass=0)
+    assert not closed_to(config, passes=1, bypass=0)
+
+
+@pytest.mark.parametrize(("passes", "bypass", "closed"), [(0, 0, True), (0, 1, False), (1, 0, False), (1, 1, False)])
+def test_a_site_is_not_closed_to_networks_that_may_pass(passes: int, bypass: int, closed: bool) -> None:
+    config = render([{**LOCAL, "maintenance": {"retry_after": 60, "bypass": ["192.0.2.10", "10.0.0.0/8"]}}])
+    assert closed_to(config, passes, bypass) is closed
+    assert "geo $site_hello_bypass {\n        default 0;\n        192.0.2.10 1;\n        10.0.0.0/8 1;\n    }" in config
+    assert "set $retry_after 60;" in config
+
+
+def test_a_closed_site_says_when_to_come_back_and_an_open_one_does_not() -> None:
+    server = site_of(render([LOCAL]))
+    assert "Retry-After $retry_after always" in directives(server, "add_header")
+    assert server.index('set $retry_after "";') < server.index("set $retry_after 300;")
+
+
+def test_the_sign_of_a_site_is_put_up_where_nginx_looks(tmp_path: Path) -> None:
+    live = tmp_path / "nginx.conf"
+    live.write_text(render([LOCAL, REMOTE]))
+    for name in ("hello", "world"):
+        assert Sign(name, live).path == Path("/etc/nginx/maintenance", name)
+    with pytest.raises(Failed):
+        Sign("hell", live)
+
+
+def test_who_gets_no_answer_gets_a_page_that_says_so() -> None:
+    server = site_of(render([LOCAL]))
+    assert directives(server, "error_page") == ["502 503 504 @page"]
+    page = locations(server)["@page"]
+    assert directives(page, "set") == ["$served page"]
+    assert directives(page, "default_type") == ['"text/html; charset=utf-8"']
+    assert directives(page, "return") == ["200 $page"]
+
+
+@pytest.mark.parametrize(
+    ("status", "title", "text"),
+    [
+        ("502", "This site is not answering", "Something went wrong on our side."),
+        ("503", "We will be back soon", "This site is closed for maintenance."),
+        ("504", "This took too long", "The answer did not come in time."),
+    ],
+)
+def test_a_page_says_what_has_happened(status: str, title: str, text: str) -> None:
+    known = maps(render([LOCAL]))
+    said = {}
+    for name in ("page_title", "page_text"):
+        source, lines = known[name]
+        assert source == "$status"
+        values = dict(line.split(" ", 1) for line in lines)
+        said[name] = values.get(status, values["default"]).strip('"')
+    assert said["page_title"] == title
+    assert said["page_text"].startswith(text)
+
+
+def test_a_page_has_a_number_to_name_and_nothing_from_elsewhere() -> None:
+    config = render([LOCAL])
+    (page,) = re.findall(r"map \$status \$page \{\n        default (\".*?\");\n    \}", config, re.DOTALL)
+    assert set(re.findall(r"\$\w+", page)) == {"$page_title", "$page_text", "$visitor_request_id"}
+    assert not re.search(r"src=|href=|url\(|<script|@import", page)
+    # It is one word of the configuration.
+    assert len(re.findall(r'(?<!\\)"', page)) == 2
+
+
+@pytest.mark.parametrize(("site", "module"), [(LOCAL, "uwsgi"), (REMOTE, "proxy")])
+def test_what_an_application_runs_on_is_told_to_nobody(site: dict[str, Any], module: str) -> None:
+    assert "X-Powered-By" in directives(site_of(render([site])), f"{module}_hide_header")

@@ -26,6 +26,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.probe import (
     uwsgi_packet,
     wait_for,
 )
+from tests.unit.fakes import TlsServer, certify
 
 HEAD = b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n"
 
@@ -243,6 +244,39 @@ def test_an_application_that_speaks_nonsense_fails(serve: Serve, garbage: bytes)
 def test_a_socket_that_is_not_there_fails(tmp_path: Path) -> None:
     with pytest.raises(Failed, match=r"there was no answer: .*No such file"):
         wait_for(Probe(), over_uwsgi(tmp_path / "none"), 1, 0)
+
+
+def test_over_tls_the_host_is_named_and_asked_whoever_signed_its_certificate(tmp_path: Path) -> None:
+    server = TlsServer(
+        tmp_path, HEAD + b"Hello", {"another.example.org": certify("another.example.org", days=-1, age=9)}
+    )
+    try:
+        answer = over_http(server.address, "secret", tls=True)(Probe("/health", host="hello.example.org:8443"))
+    finally:
+        server.end()
+    assert answer == HEALTHY
+    assert server.named == ["hello.example.org"]
+    request = b"GET /health HTTP/1.0\r\nHost: hello.example.org:8443\r\n"
+    assert server.asked[0].startswith(request)
+    assert b"\r\nX-Wsgi-Verify: secret\r\n" in server.asked[0]
+
+
+def test_over_tls_a_server_that_speaks_none_fails(tmp_path: Path) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    ask = over_http(f"127.0.0.1:{listener.getsockname()[1]}", tls=True)
+    server = Server(listener, ask, [HEAD], 0, True, False)
+    with pytest.raises(Failed, match=r"asked once for / of localhost, and there was no answer: .*SSL"):
+        wait_for(Probe(), server.ask, 1, 0)
+    server.end()
+
+
+def test_over_tls_a_server_that_is_silent_fails_when_its_time_is_over() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    ask = over_http(f"127.0.0.1:{listener.getsockname()[1]}", tls=True)
+    server = Server(listener, ask, [], 0, True, True)
+    with pytest.raises(Failed, match=r"there was no answer within 0\.2 s"):
+        wait_for(Probe(timeout=SOON), server.ask, 1, 0)
+    server.end()
 
 
 def test_a_port_where_nobody_listens_fails() -> None:

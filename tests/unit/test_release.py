@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import grp
 import json
 import os
+import pwd
 import re
+import shutil
 from collections.abc import Callable
 from configparser import ConfigParser
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
@@ -553,8 +556,112 @@ def test_the_difference_names_no_variable_where_none_differs(release: Release) -
 
 
 def test_a_host_without_the_user_of_the_application_is_told_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(Failed, match="the host has no user and group no-such-user; make them first"):
-        Data(Layout("no-such-user", root=tmp_path)).make()
+    with pytest.raises(Failed, match=r"^the host has no user no-such-user, or no group www-data: make them$"):
+        Data(Layout("no-such-user", root=tmp_path), []).make()
+
+
+class Account(NamedTuple):
+    """The user that runs the tests, who can give files to nobody but himself, and his group."""
+
+    user: str
+    group: str
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Account:
+    found = Account(pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name)
+    monkeypatch.setattr(unit, "WEB_SERVER", found.group)
+    return found
+
+
+def data_of(account: Account, root: Path, *public: str) -> Data:
+    """Return the data of an application of the name of that user."""
+    return Data(Layout(account.user, root=root), [*public])
+
+
+def modes(data: Data) -> dict[str, int]:
+    """Return the mode of each directory in the data of an application, the whole included."""
+    found = [data.path, *(path for path in data.path.rglob("*") if path.is_dir())]
+    return {str(path.relative_to(data.path)): path.stat().st_mode & 0o7777 for path in found}
+
+
+def test_the_data_of_an_application_is_its_own_and_nginx_may_pass_through(account: Account, tmp_path: Path) -> None:
+    data = data_of(account, tmp_path)
+    assert not data.is_right()
+    data.make()
+    assert data.is_right()
+    assert (data.path.owner(), data.path.group()) == account
+    assert modes(data) == {".": 0o710}
+
+
+def test_nginx_may_read_what_is_public_and_pass_through_to_it(account: Account, tmp_path: Path) -> None:
+    data = data_of(account, tmp_path, "media/photos/large", "files")
+    data.make()
+    assert modes(data) == {
+        ".": 0o710,
+        "files": 0o2750,
+        "media": 0o2750,
+        "media/photos": 0o2750,
+        "media/photos/large": 0o2750,
+    }
+    assert data.is_right()
+
+
+def test_data_outlives_what_becomes_public_or_is_no_longer(account: Account, tmp_path: Path) -> None:
+    data_of(account, tmp_path).make()
+    (tmp_path / account.user / "data/mine").write_text("mine")
+    more = data_of(account, tmp_path, "media")
+    assert not more.is_right()
+    more.make()
+    assert more.is_right()
+    assert data_of(account, tmp_path).is_right()
+    assert (tmp_path / account.user / "data/mine").read_text() == "mine"
+
+
+@pytest.mark.parametrize("below", ["", "media", "media/photos"])
+def test_a_directory_with_another_mode_is_put_right(account: Account, tmp_path: Path, below: str) -> None:
+    data = data_of(account, tmp_path, "media/photos")
+    data.make()
+    (data.path / below).chmod(0o755)
+    assert not data.is_right()
+    data.make()
+    assert data.is_right()
+
+
+def test_data_that_belongs_to_another_user_or_group_is_not_right(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = data_of(account, tmp_path, "media")
+    data.make()
+    for whose, right in (("owner", account.user), ("group", account.group)):
+        for found, expected in (("another", False), (right, True)):
+            known = {data.path: right, data.path / "media": found}
+            with monkeypatch.context() as patch:
+                patch.setattr(Path, whose, lambda path, known=known: known[path])
+                assert data.is_right() is expected
+
+
+def test_each_directory_of_the_data_is_given_to_the_application_and_to_the_group_of_nginx(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[Path, str, str]] = []
+    monkeypatch.setattr(shutil, "chown", lambda path, user, group: given.append((path, user, group)))
+    data = Data(Layout("hello", root=tmp_path), ["media"])
+    data.make()
+    assert given == [(path, "hello", "www-data") for path in (data.path, data.path / "media")]
+
+
+def test_data_of_a_user_that_is_gone_is_not_right(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = data_of(account, tmp_path)
+    data.make()
+
+    def owner(path: Path) -> str:
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr(Path, "owner", owner)
+    assert not data.is_right()
 
 
 Planner = Callable[..., Plan]

@@ -389,6 +389,168 @@ def test_what_is_not_set_has_no_objection() -> None:
     assert rules.objections(rules.RUN, {"processes": None, "listen_http": ""}) == []
 
 
+@pytest.mark.parametrize(
+    ("path", "directory"),
+    [
+        ("/static/", "static"),
+        ("/static/", "static/"),
+        ("/a/b-c/d_e/f.g/~h/", "/srv/hello/data/a.b/c-d_e"),
+        ("/a/", "/srv/a/"),
+        ("/s/", "a..b"),
+        ("/s/", "..."),
+    ],
+)
+def test_a_directory_of_files_passes(path: str, directory: str) -> None:
+    one = {"path": path, "directory": directory}
+    for previous in ({}, {"previous": ""}, *([{"previous": directory}] if directory.startswith("/") else [])):
+        assert rules.directories([{**one, **previous}]) is None
+    assert rules.directories([]) is None
+
+
+def test_where_the_files_of_the_release_before_are_is_known_and_refused() -> None:
+    for previous in ("static", "/srv/old"):
+        assert rules.directories([{"path": "/static/", "directory": "static", "previous": previous}]) == (
+            "previous of static: that of a directory in the application is known; leave it out"
+        )
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("", "/", "static", "static/", "/static", "//", "/a//b/", "/../", "/.git/", "/.well-known/x/", "/a b/"),
+        *("/a{/", "/a;/", "/$a/", "/(a)/", "/a/\n", "/ä/", "/a/*/"),
+    ],
+)
+def test_what_is_no_beginning_of_paths_is_refused(path: str) -> None:
+    assert rules.directories([{"path": "/good/", "directory": "good"}, {"path": path, "directory": "bad"}]) == (
+        f"path {path!r}: write a path that begins and ends with /, such as /static/"
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("..", "../a", "a/..", "./a", ".", "a//b", "a b", "a;b", "$a", "a\n", "ä", "~/a", 'a"b'),
+        *("/", "//", "/srv/../etc", "/srv/./a", "/srv//a", "//srv", "/a b", "/a\n"),
+    ],
+)
+@pytest.mark.parametrize("key", ["directory", "previous"])
+def test_a_directory_that_leads_elsewhere_or_breaks_the_configuration_is_refused(key: str, name: str) -> None:
+    found = rules.directories([{"path": "/static/", "directory": "/srv/static", key: name}])
+    assert found == f"{key} {name!r}: {rules.below('..')}"
+
+
+def test_an_empty_directory_is_refused() -> None:
+    assert rules.directories([{"path": "/static/", "directory": ""}]) == f"directory '': {rules.below('')}"
+
+
+@pytest.mark.parametrize("value", ["media", "media/photos", "a.b/c-d/e_f", "..a", "a.."])
+def test_a_directory_below_another_passes(value: str) -> None:
+    assert rules.below(value) is None
+
+
+@pytest.mark.parametrize(
+    "value", ["", "/", "/media", "media/", "a//b", ".", "..", "../a", "a/..", "a/./b", "a b", "a\n", "ä", "$a"]
+)
+def test_what_is_not_below_another_directory_is_refused(value: str) -> None:
+    assert str(rules.below(value)).startswith("write a directory such as media, or media/photos")
+
+
+@pytest.mark.parametrize("user", ["alice", "a", "A.b_c-d+e@example.org", "1", "x" * 64])
+@pytest.mark.parametrize("password", ["hunter2!", "Grüße, with spaces: and $igns\t", "x" * 128])
+def test_a_user_with_a_password_passes(user: str, password: str) -> None:
+    assert rules.users({user: password}) is None
+    assert rules.users({}) is None
+
+
+@pytest.mark.parametrize("user", ["", "al:ice", "al ice", "alice\n", "älice", "x" * 65, "#alice", 5, None, True])
+def test_what_is_not_the_name_of_a_user_is_refused(user: Any) -> None:
+    assert rules.users({"bob": "hunter2hunter2", user: "hunter2hunter2"}) == (
+        f"{user!r} is not the name of a user; use letters, digits and . _ @ + -"
+    )
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        *("", "hunter2", "hunter2\nhunter2", "hunter2hunter2\n", "hunter2\r2", "hunter2\0", "x" * 129),
+        *(12345678, None, []),
+    ],
+)
+def test_what_is_no_password_is_refused_and_not_shown(password: Any) -> None:
+    assert rules.users({"bob": "hunter2hunter2", "alice": password}) == (
+        "the password of alice is too short, too long, or no text; write 8 to 128 bytes in one line"
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://acme-v02.api.letsencrypt.org/directory",
+        "https://localhost:14000/dir",
+        "https://a",
+        "https://a/",
+        "https://a/b?c=d",
+    ],
+)
+def test_an_address_of_https_passes(value: str) -> None:
+    assert rules.url(value) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "acme", "http://acme.example.org/", "https://", "https:///a", "https://a b", "https://a/b c"),
+        *("https://a/\n", "https://user@a/", "https://a:/", "https://a:123456/", "xhttps://a", "https://ä/"),
+    ],
+)
+def test_what_is_not_an_address_of_https_is_refused(value: str) -> None:
+    assert rules.url(value) == "write an address that begins with https://"
+
+
+@pytest.mark.parametrize("value", ["ops@example.org", "o.p+s@mail.example.org"])
+def test_an_address_of_mail_passes(value: str) -> None:
+    assert rules.email(value) is None
+
+
+@pytest.mark.parametrize("value", ["", "ops", "@example.org", "ops@", "a@b@c", "a@b,c@d", "a b@c", "ops@example.org\n"])
+def test_what_is_not_one_address_of_mail_is_refused(value: str) -> None:
+    assert rules.email(value) == "write one address, such as ops@example.com"
+
+
+@pytest.mark.parametrize(
+    ("header", "advice"),
+    [
+        ("Strict-Transport-Security", "use tls.hsts"),
+        ("cache-control", "the application says it, and for files the role"),
+        ("Content-Security-Policy", "use content_security_policy"),
+    ],
+)
+def test_a_header_that_has_a_setting_of_its_own_is_refused(header: str, advice: str) -> None:
+    assert rules.headers({header: "x"}) == f"{header} belongs to the role; {advice}"
+
+
+@pytest.mark.parametrize("password", ["hunter2", "hunter2\nhunter2", ["hunter2"]])
+def test_an_objection_never_shows_a_password(password: Any) -> None:
+    (sentence,) = rules.objections(rules.SERVE, {"basic_auth": {"alice": password}})
+    assert sentence.startswith("basic_auth: the password of alice")
+    assert "hunter2" not in sentence
+
+
+def test_a_rule_within_another_names_both() -> None:
+    wrong = rules.objections(rules.SERVE, {"tls": {"hsts": -1}, "maintenance": {"retry_after": 0, "bypass": ["x"]}})
+    assert [sentence.split(": ")[:2] for sentence in wrong] == [
+        ["tls.hsts", "-1"],
+        ["maintenance.retry_after", "0"],
+        ["maintenance.bypass", "['x']"],
+    ]
+
+
+def test_what_of_the_edge_is_not_set_has_no_objection() -> None:
+    assert rules.objections(rules.EDGE, {"acme_email": "", "status": ""}) == []
+    assert len(rules.objections(rules.EDGE, {"acme_email": "x", "acme_directory": "", "status": "x"})) == 3
+
+
 def test_an_objection_never_shows_the_value_of_a_variable() -> None:
     wrong = rules.objections(rules.RUN, {"env": {"SECRET": "hunter2", "DEBUG": True}})
     assert len(wrong) == 1
@@ -401,7 +563,10 @@ def test_every_rule_is_for_an_option_that_there_is() -> None:
     assert set(rules.RUN) <= set(spec)
     assert set(rules.PROBE) <= set(spec["probe"]["options"])
     assert set(rules.HARDENING) <= set(spec["hardening"]["options"])
-    assert set(rules.SERVE) <= set(description.input_spec("nginx"))
+    edge = description.input_spec("nginx")
+    assert set(rules.SERVE) <= set(edge)
+    for section in ("tls", "maintenance"):
+        assert set(rules.SERVE[section]) <= set(edge[section]["options"])
 
 
 def test_every_field_of_a_probe_has_a_rule() -> None:

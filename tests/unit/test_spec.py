@@ -17,8 +17,8 @@ ROLES = sorted(path for path in (PROJECT / "roles").iterdir() if path.is_dir())
 PLUGINS = "ansible_collections.wsgi.production.plugins"
 MODULES = sorted(path.stem for path in (PROJECT / "plugins/modules").glob("*.py"))
 
-# They take no part in a run: one works on the controller alone, the other changes nothing.
-OUTSIDE = {"check", "releases"}
+# They take no part in a run: one works on the controller alone, one changes nothing, and one does at any time.
+OUTSIDE = {"check", "maintenance", "releases"}
 
 
 def entry_points_of(role: Path) -> dict[str, dict[str, Any]]:

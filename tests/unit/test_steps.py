@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.production.plugins.module_utils import probe
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
+from ansible_collections.wsgi.production.plugins.module_utils.certificate import Facts
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.edge import Sign
 from ansible_collections.wsgi.production.plugins.module_utils.keep import Keeper
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Answer, Ask, Probe
-from ansible_collections.wsgi.production.plugins.modules import back, boot, choose, releases, retire, switch, verify
+from ansible_collections.wsgi.production.plugins.modules import (
+    back,
+    boot,
+    choose,
+    maintenance,
+    releases,
+    retire,
+    switch,
+    verify,
+)
 from tests.unit.fakes import FakeApps, FakeModule, FakeSystemd, make_build, make_release, say
 
 A, B, C = "aaa111", "bbb222", "ccc333"
@@ -174,13 +187,22 @@ class Fronts:
         self.takes = 0.0
         self.now = 0.0
         self.tokens: list[str] = []
+        self.tls: list[str] = []
+        self.days: dict[str, float] = {}
 
     def pass_by(self, seconds: float) -> None:
         """Let time pass."""
         self.now += seconds
 
-    def over_http(self, address: str, token: str) -> Ask:
+    def served(self, address: str, name: str) -> Facts:
+        """Take the place of `served`."""
+        now = datetime.now(timezone.utc)
+        self.asked.append((address, Probe(host=name, path="its certificate")))
+        return Facts(frozenset([name]), now, now + timedelta(days=self.days[name]))
+
+    def over_http(self, address: str, token: str, tls: bool) -> Ask:
         """Take the place of `over_http`."""
+        self.tls += [address] if tls else []
 
         def ask(asked: Probe) -> Answer:
             self.asked.append((address, asked))
@@ -195,6 +217,7 @@ class Fronts:
 def fronts(monkeypatch: pytest.MonkeyPatch) -> Fronts:
     fake = Fronts()
     monkeypatch.setattr(verify, "over_http", fake.over_http)
+    monkeypatch.setattr(verify, "served", fake.served)
     monkeypatch.setattr(verify, "verify_token", lambda: "secret")
     monkeypatch.setattr(probe, "time", SimpleNamespace(sleep=fake.pass_by, monotonic=lambda: fake.now))
     return fake
@@ -213,7 +236,33 @@ def test_verify_asks_at_each_front_door_what_its_release_says(host: Host, fronts
     ]
     # The secret is for NGINX alone: an application that hears it could pass for a run.
     assert fronts.tokens == ["secret", ""]
+    assert (fronts.tls, planned.result) == ([], {"days": {}})
     assert (planned.steps, planned.settled) == ([], "healthy at the front door: one, two")
+
+
+def test_verify_asks_over_tls_as_a_visitor_does_and_tells_how_long_certificates_are_valid(
+    host: Host, fronts: Fronts
+) -> None:
+    fronts.days = {"one.example.com": 89.5, "two.example.com": 6.5}
+    doors = [front("one", "127.0.0.1:443", host="one.example.com")]
+    doors += [front("two", "127.0.0.1:443", host="two.example.com:8443"), front("three", "127.0.0.1:9000")]
+    planned = host.plan(verify, fronts=doors)
+    assert fronts.asked == [
+        ("127.0.0.1:443", Probe(host="one.example.com")),
+        ("127.0.0.1:443", Probe(host="one.example.com", path="its certificate")),
+        ("127.0.0.1:443", Probe(host="two.example.com:8443")),
+        ("127.0.0.1:443", Probe(host="two.example.com", path="its certificate")),
+        ("127.0.0.1:9000", Probe()),
+    ]
+    assert fronts.tokens == ["secret", "secret", ""]
+    assert fronts.tls == ["127.0.0.1:443"] * 2
+    assert planned.result == {"days": {"one.example.com": 89, "two.example.com:8443": 6}}
+
+
+def test_verify_fails_over_tls_as_it_does_without(host: Host, fronts: Fronts) -> None:
+    fronts.sick = {"127.0.0.1:443"}
+    with pytest.raises(Failed, match=r"^one does not answer at its front door, 127\.0\.0\.1:443: asked 5 times "):
+        host.plan(verify, fronts=[front("one", "127.0.0.1:443")])
 
 
 def test_verify_forgives_a_moment(host: Host, fronts: Fronts) -> None:
@@ -407,6 +456,34 @@ def test_retire_refuses_to_keep_less_than_the_way_back_needs(host: Host, keep: i
     host.bring_live(A, B)
     with pytest.raises(Failed, match=f"^hello: keep: {keep}: write 2 or more"):
         host.plan(retire, apps=[{"name": "hello", "keep": keep}])
+
+
+# maintenance
+
+
+def test_maintenance_closes_a_site_until_it_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    signs = tmp_path / "maintenance"
+    (tmp_path / "nginx.conf").write_text(f"if (-f {signs}/hello) {{\n")
+    monkeypatch.setattr(maintenance, "Sign", lambda site: Sign(site, tmp_path / "nginx.conf", signs))
+
+    def asked(closed: bool) -> tuple[list[tuple[str, str]], str]:
+        planned = maintenance.plan(cast(AnsibleModule, FakeModule(name="hello", closed=closed)))
+        planned.take()
+        return [(step.says, step.of) for step in planned.steps], planned.settled
+
+    assert asked(False) == ([], "is open")
+    assert asked(True) == ([("close it", "hello")], "")
+    assert Sign("hello", tmp_path / "nginx.conf", signs).is_up()
+    assert asked(True) == ([], "is closed")
+    assert asked(False) == ([("open it", "hello")], "")
+    assert not Sign("hello", tmp_path / "nginx.conf", signs).is_up()
+
+
+def test_maintenance_takes_no_lock_of_a_run_so_that_it_works_at_any_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    carried: list[tuple[object, ...]] = []
+    monkeypatch.setattr(maintenance, "carry_out", lambda *arguments: carried.append(arguments))
+    maintenance.main()
+    assert carried == [(maintenance.ARGUMENTS, maintenance.plan)]
 
 
 # choose, releases

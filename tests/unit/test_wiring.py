@@ -12,13 +12,13 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.wsgi.production.plugins.filter.wiring import (
     FilterModule,
+    as_served,
     live_builds,
     one,
     only,
     section,
     with_builds,
     with_defaults,
-    with_probes,
 )
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
@@ -56,16 +56,41 @@ def test_an_application_without_a_build_yet_is_left_without_one() -> None:
 
 def test_the_entries_stay_as_they_are() -> None:
     before = deepcopy(APPS)
-    with_builds(with_probes(section(APPS, "run"), APPS), {"hello": "/1", "world": "/2"})
+    with_builds(as_served(section(APPS, "run"), APPS), {"hello": "/1", "world": "/2"})
     only(APPS, "name")
     assert before == APPS
+
+
+@pytest.mark.parametrize(
+    ("serve", "public"),
+    [
+        (None, []),
+        ({"server_names": ["a"]}, []),
+        ({"server_names": ["a"], "static": [{"path": "/static/", "directory": "static"}]}, []),
+        (
+            {
+                "server_names": ["a"],
+                "uploads": [
+                    {"path": "/media/", "directory": "media/photos"},
+                    {"path": "/shared/", "directory": "/srv/shared"},
+                    {"path": "/files/", "directory": "files"},
+                ],
+            },
+            ["media/photos", "files"],
+        ),
+    ],
+)
+def test_nginx_can_read_the_uploads_of_an_application_and_no_other_data(serve: Any, public: list[str]) -> None:
+    entries = [{"name": "hello", "run": {"callable": "main:app"}, **({"serve": serve} if serve else {})}]
+    (app,) = as_served(section(entries, "run"), entries)
+    assert app["public_data"] == public
 
 
 def probed(serve: Any = None, **probe: Any) -> Any:
     """Return the probe of an application with the section `serve` and what its entry says of the probe."""
     run = {"callable": "main:app", "probe": probe} if probe else {"callable": "main:app"}
     entries = [{"name": "hello", "run": run, **({"serve": serve} if serve is not None else {})}]
-    (app,) = with_probes(section(entries, "run"), entries)
+    (app,) = as_served(section(entries, "run"), entries)
     return app["probe"]
 
 
@@ -97,7 +122,7 @@ def test_an_application_without_nginx_is_probed_under_the_default_name(serve: An
 
 def test_each_application_is_probed_under_its_own_name() -> None:
     entries = [{**app, "serve": {"server_names": [app["name"]]}} for app in APPS]
-    probes = {app["name"]: app["probe"] for app in with_probes(section(entries, "run")[::-1], entries)}
+    probes = {app["name"]: app["probe"] for app in as_served(section(entries, "run")[::-1], entries)}
     assert probes == {"hello": {"host": "hello"}, "world": {"host": "world"}}
 
 
@@ -169,7 +194,7 @@ def test_what_a_role_cannot_take_is_an_error_that_names_the_key(app: dict[str, A
         with_defaults([app], "uwsgi")
 
 
-FILTERS = ["fronts", "live_builds", "one", "only", "section", "sites", "with_builds", "with_defaults", "with_probes"]
+FILTERS = ["fronts", "live_builds", "one", "only", "section", "sites", "with_builds", "with_defaults", "as_served"]
 
 
 @pytest.mark.parametrize("name", FILTERS)

@@ -1,0 +1,164 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""The certificates of sites as the controller knows them: where they lie on a host, and what is wrong with them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.layout import CERTIFICATES
+
+VAULTED = "$ANSIBLE_VAULT"
+PEM = "-----BEGIN "
+
+# What else stands for a file may be a key that lost its first line, and is not shown.
+FILE_NAME = re.compile(r"[\w./~@+-]{1,255}")
+
+
+def host_names(site: dict[str, Any]) -> list[str]:
+    """Return the host names that the certificate of `site` is for."""
+    return [*site["server_names"], *site["aliases"]]
+
+
+def pair(site: dict[str, Any]) -> tuple[str, str] | None:
+    """Return the files on the host with the certificate of `site` and its key, or None where it has none.
+
+    Their name changes with what is in them, so that NGINX takes up another one as it does any change. An ACME server's
+    changes without a run, so its name does not.
+    """
+    tls = site["tls"]
+    if tls["source"] == "none":
+        return None
+    if tls["source"] == "host":
+        return tls["certificate"], tls["key"]
+    mark = "acme"
+    if tls["source"] == "own":
+        mark = _digest(_text(tls["certificate"]), _text(tls["key"]))
+    elif tls["source"] == "self_signed":
+        mark = f"self-signed-{_digest(*host_names(site))}"
+    stem = CERTIFICATES / f"{site['name']}-{mark}"
+    return f"{stem}.crt", f"{stem}.key"
+
+
+def wanted(site: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what the host has to know of the certificate of `site`: nothing, or one thing."""
+    files, tls = pair(site), site["tls"]
+    if files is None:
+        return []
+    return [
+        {
+            "site": site["name"],
+            "source": tls["source"],
+            "names": host_names(site),
+            "file": files[0],
+            "key_file": files[1],
+            "certificate": _text(tls["certificate"]) if tls["source"] == "own" else "",
+        }
+    ]
+
+
+def key(site: dict[str, Any]) -> str:
+    """Return the text of the key of `site` where the controller has it; empty elsewhere."""
+    return _text(site["tls"]["key"]) if site["tls"]["source"] == "own" else ""
+
+
+def objections(site: dict[str, Any]) -> list[str]:
+    """Return a sentence for all that is wrong with the certificate of `site`; `aliases` and `server_names` are lists.
+
+    :param site: its settings in their types, of which those of `tls` may lack what has a default.
+    """
+    tls = {"certificate": "", "key": "", "source": "none", "http3": False, **site.get("tls", {})}
+    if tls["source"] == "none" and tls["http3"]:
+        return ["tls.http3: it needs a certificate; write where that comes from, tls.source"]
+    if tls["source"] not in ("own", "host"):
+        return [
+            f"tls.{key}: {tls['source']} brings its own; leave it out, or write source: own"
+            for key in ("certificate", "key")
+            if tls[key]
+        ]
+    missing = [key for key in ("certificate", "key") if not tls[key]]
+    if missing:
+        return [f"tls.{key} is missing; write the file that it is in" for key in missing]
+    if tls["source"] == "host":
+        wrong = [key for key in ("certificate", "key") if not (tls[key][0] == "/" and FILE_NAME.fullmatch(tls[key]))]
+        return [f"tls.{key}: write the absolute path of a file on the host" for key in wrong]
+    names = [*site.get("server_names", []), *site.get("aliases", [])]
+    try:
+        return list(_wrong(_text(tls["certificate"]), _text(tls["key"]), names))
+    except Failed as failure:
+        return [f"tls: {failure}"]
+
+
+def _wrong(certificate: str, key: str, names: list[str]) -> list[str]:
+    try:
+        chain = x509.load_pem_x509_certificates(certificate.encode())
+    except ValueError:
+        return ["tls.certificate: that is no certificate in PEM; it begins with -----BEGIN CERTIFICATE-----"]
+    try:
+        private = load_pem_private_key(key.encode(), None)
+    except TypeError:
+        return ["tls.key: the key has a passphrase, which nobody types when NGINX starts; write it without one"]
+    except ValueError:
+        return ["tls.key: that is no private key in PEM; it begins with -----BEGIN PRIVATE KEY-----"]
+    first = chain[0]
+    encoded = [
+        public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        for public in (first.public_key(), private.public_key())
+    ]
+    if encoded[0] != encoded[1]:
+        return ["tls.key: the key does not belong to the first certificate; write the two that were made together"]
+    # These are deprecated where there are those in UTC, since cryptography 42.
+    since, until = (
+        getattr(first, f"{name}_utc", None) or getattr(first, name).replace(tzinfo=timezone.utc)
+        for name in ("not_valid_before", "not_valid_after")
+    )
+    if since > datetime.now(timezone.utc):
+        return [f"tls.certificate: it is valid from {since:%Y-%m-%d %H:%M} UTC; write one that is already"]
+    if until < datetime.now(timezone.utc):
+        return [f"tls.certificate: it was valid until {until:%Y-%m-%d}; write one that still is"]
+    known = _names(first)
+    others = [name for name in names if name not in known and f"*.{name.partition('.')[2]}" not in known]
+    if others:
+        return [f"tls.certificate: it is for {', '.join(known) or 'no name'}, not for {', '.join(others)}"]
+    return []
+
+
+def _names(certificate: x509.Certificate) -> list[str]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    return [name.lower() for name in names.get_values_for_type(x509.DNSName)]
+
+
+def _text(value: str) -> str:
+    """Return a text in PEM, or that of the file that `value` names.
+
+    :raises Failed: when there is no such file, or it is vaulted.
+    """
+    if PEM in value:
+        return value
+    if not FILE_NAME.fullmatch(value):
+        raise Failed(f"neither a text in PEM, which has a line {PEM}...-----, nor the name of a file")
+    path = Path(value).expanduser().absolute()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as failure:
+        why = getattr(failure, "strerror", None) or "it is no text"
+        # A key in one line looks like a name, but has no dot in it.
+        raise Failed(f"the controller cannot read {path if path.suffix else 'a file of that name'}: {why}") from failure
+    if text.startswith(VAULTED):
+        raise Failed(f"{path} is vaulted; read it with the lookup ansible.builtin.file, which decrypts it")
+    return text
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]

@@ -1,0 +1,257 @@
+"""What NGINX serves beside the application: its files, what it keeps, and pages for when it does not answer."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import http.client
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import Edge
+from tests.rig.server import ansible
+
+NAME = "patient.example.com"
+OLD, NEW, PLAIN = "app.3f9c2a17.css", "app.a41b5c60.css", "plain.css"
+
+
+class Answer:
+    """What a visitor got, with the names of headers in lower case."""
+
+    def __init__(self, edge: Edge, path: str, method: str = "GET", **headers: str) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", edge.server.port(80), timeout=30)
+        # As it is: what a client makes of `..` is its own affair.
+        connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+        for name, value in {"Host": NAME, **headers}.items():
+            connection.putheader(name.replace("_", "-"), value)
+        connection.endheaders()
+        answer = connection.getresponse()
+        self.status = answer.status
+        self.headers = {name.lower(): value for name, value in answer.getheaders()}
+        self.body = answer.read()
+        connection.close()
+
+
+@pytest.fixture(scope="module")
+def site(edge: Edge) -> Iterator[Edge]:
+    """Return a server on which an application with files is live."""
+    (edge.source / "static").mkdir()
+    put(edge, OLD, "body { color: red }")
+    put(edge, PLAIN, "body { color: blue }")
+    put(edge, ".env", "SECRET=1")
+    (edge.source / "static" / f"{PLAIN}.gz").write_bytes(gzip.compress(b"precompressed"))
+    plain = dict(edge.app["serve"])
+    edge.app["serve"].update(
+        static=[{"path": "/static/", "directory": "static"}], uploads=[{"path": "/media/", "directory": "media"}]
+    )
+    edge.deploy()
+    yield edge
+    edge.app["serve"] = plain
+    edge.deploy()
+
+
+def put(edge: Edge, name: str, text: str) -> None:
+    """Put a file among the static ones of the application."""
+    (edge.source / "static" / name).write_text(text)
+
+
+def serve(site: Edge, **settings: Any) -> None:
+    """Bring the site live with other settings of `serve`."""
+    site.deploy(apps=[{**site.app, "serve": {**site.app["serve"], **settings}}])
+
+
+def test_static_files_come_from_nginx_and_their_hashed_names_are_kept(site: Edge) -> None:
+    hashed, plain = Answer(site, f"/static/{OLD}"), Answer(site, f"/static/{PLAIN}")
+    assert (hashed.status, hashed.body) == (200, b"body { color: red }")
+    assert hashed.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert hashed.headers["content-type"] == "text/css"
+    assert hashed.headers["x-content-type-options"] == "nosniff"
+    assert (plain.status, plain.headers["cache-control"]) == (200, "no-cache")
+    again = Answer(site, f"/static/{PLAIN}", If_None_Match=plain.headers["etag"])
+    assert again.status == 304
+
+
+def test_a_precompressed_file_is_used_where_it_is_there(site: Edge) -> None:
+    answer = Answer(site, f"/static/{PLAIN}", Accept_Encoding="gzip")
+    assert answer.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(answer.body) == b"precompressed"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/.env",
+        "/static/../main.py",
+        "/static/..%2fmain.py",
+        "/static/%2e%2e/main.py",
+        "/static/%2e%2e%2fmain.py",
+        "/static../main.py",
+        "/static/..%5cmain.py",
+        "/static/main.py",
+        "/static/",
+        "/static",
+        "/static//etc/passwd",
+        "/media/../../../../etc/passwd",
+        "/media/%2e%2e/%2e%2e/env",
+        "/media/",
+    ],
+)
+def test_no_path_leads_out_of_the_files(site: Edge, path: str) -> None:
+    answer = Answer(site, path)
+    assert answer.status in (400, 403, 404), answer.body
+    assert b"import" not in answer.body
+    assert b"root:" not in answer.body
+
+
+def test_a_null_byte_ends_no_name(site: Edge) -> None:
+    assert Answer(site, f"/static/{PLAIN}%00.css").status == 400
+
+
+def test_what_cannot_be_asked_of_a_file_is_refused(site: Edge) -> None:
+    assert Answer(site, f"/static/{PLAIN}", "POST", Content_Length="0").status == 405
+    absent = Answer(site, "/static/none.3f9c2a17.css")
+    assert absent.status == 404
+    assert "cache-control" not in absent.headers, "a mistake must not be kept for a year"
+
+
+def test_a_page_that_was_loaded_before_a_switch_still_finds_its_files(site: Edge) -> None:
+    assert Answer(site, f"/static/{OLD}").status == 200
+    (site.source / "static" / OLD).unlink()
+    put(site, NEW, "body { color: green }")
+    put(site, PLAIN, "body { color: black }")
+    (site.source / "static" / f"{PLAIN}.gz").unlink()
+    site.deploy()
+    new, old, plain = (Answer(site, f"/static/{name}") for name in (NEW, OLD, PLAIN))
+    assert (new.status, new.body) == (200, b"body { color: green }")
+    assert (old.status, old.body) == (200, b"body { color: red }")
+    assert old.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert plain.body == b"body { color: black }", "what both have comes from the live one"
+    assert Answer(site, "/static/.env").status == 404
+
+
+def test_uploads_are_served_and_nobody_else_can_read_them(site: Edge) -> None:
+    data = "/srv/patient/data"
+    script = f"umask 027; mkdir -p {data}/media/a; echo hi > {data}/media/a/x.html; ln -sf /etc/passwd {data}/media/p"
+    site.server.shell(f'su --shell /bin/sh patient --command "{script}"')
+    answer = Answer(site, "/media/a/x.html")
+    assert (answer.status, answer.body) == (200, b"hi\n")
+    assert "sandbox" in answer.headers["content-security-policy"]
+    assert answer.headers["cache-control"] == "no-cache"
+    assert Answer(site, "/media/p").status in (403, 404), "what it links to is not its own"
+    site.server.shell("id other 2>/dev/null || useradd --system other")
+    refused = site.server.shell(f"su --shell /bin/sh other --command 'cat {data}/media/a/x.html' 2>&1", check=False)
+    assert "Permission denied" in refused
+
+
+def reached(site: Edge) -> int:
+    """Return how many requests have reached the application since it was last asked for."""
+    count = site.server.shell("cat /srv/patient/data/seen 2>/dev/null | wc -l; rm -f /srv/patient/data/seen")
+    return int(count)
+
+
+def test_a_cache_answers_for_the_application_and_never_for_who_is_known(site: Edge) -> None:
+    serve(site, cache_seconds=30)
+    reached(site)
+    assert {Answer(site, "/seen?cached").status for _ in range(10)} == {200}
+    assert reached(site) == 1
+    for header in ("Cookie", "Authorization"):
+        before = [Answer(site, "/seen?cached", **{header: "a=b"}).status for _ in range(3)]
+        assert (before, reached(site)) == ([200] * 3, 3)
+    numbers = {Answer(site, "/seen?cached").headers["x-request-id"] for _ in range(3)}
+    assert len(numbers) == 3
+    instance = site.server.shell("basename $(readlink /srv/patient/current)").strip()
+    serve(site, cache_seconds=1)
+    Answer(site, "/seen?stale")
+    site.server.shell(f"systemctl stop patient@{instance}.socket patient@{instance}.service")
+    try:
+        time.sleep(2)
+        assert Answer(site, "/seen?stale").status == 200, "an old answer is better than none"
+        assert Answer(site, "/seen?stale", Cookie="a=b").status == 502
+    finally:
+        site.server.shell(f"systemctl start patient@{instance}.socket patient@{instance}.service")
+
+
+def test_an_application_that_does_not_answer_is_excused_with_a_page(site: Edge) -> None:
+    site.deploy()
+    instance = site.server.shell("basename $(readlink /srv/patient/current)").strip()
+    site.server.shell(f"systemctl stop patient@{instance}.socket patient@{instance}.service")
+    try:
+        answer = Answer(site, "/")
+    finally:
+        site.server.shell(f"systemctl start patient@{instance}.socket patient@{instance}.service")
+    assert answer.status == 502
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert b"<h1>This site is not answering</h1>" in answer.body
+    assert answer.headers["x-request-id"].encode() in answer.body
+    assert answer.headers["x-frame-options"] == "SAMEORIGIN"
+    site.serve(read_timeout=1)
+    late = Answer(site, "/slow?seconds=3")
+    assert (late.status, b"<h1>This took too long</h1>" in late.body) == (504, True)
+    site.deploy()
+    assert Answer(site, "/").status == 200
+
+
+def close(site: Edge, closed: str) -> float:
+    """Close the site or open it with the playbook, and return how many seconds that took."""
+    begun = time.monotonic()
+    ansible(*site.command("-e", f"wsgi_maintenance={closed}", playbook="maintenance"))
+    return time.monotonic() - begun
+
+
+def test_a_site_is_closed_and_opened_within_seconds_and_without_a_release(site: Edge) -> None:
+    serve(site, maintenance={"retry_after": 120})
+    live, state = site.server.shell("readlink /srv/patient/current"), site.state()
+    assert close(site, "on") < 10
+    try:
+        answer = Answer(site, "/", "POST", Content_Length="0")
+        assert (answer.status, answer.headers["retry-after"]) == (503, "120")
+        assert b"<h1>We will be back soon</h1>" in answer.body
+        assert Answer(site, f"/static/{NEW}").status == 503
+        put(site, "another.css", "")
+        serve(site, maintenance={"retry_after": 120})
+        assert site.server.shell("readlink /srv/patient/current") != live, "a run is verified all the same"
+        assert Answer(site, "/").status == 503, "and opens nothing"
+        serve(site, maintenance={"bypass": ["127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]})
+        assert Answer(site, "/").status == 200, "who may pass, passes"
+    finally:
+        close(site, "off")
+    serve(site, maintenance={"retry_after": 120})
+    assert Answer(site, "/").status == 200
+    assert site.state() == state
+
+
+def test_a_site_that_the_host_does_not_serve_cannot_be_closed(site: Edge) -> None:
+    apps = [{**site.app, "name": "other"}]
+    command = site.command("-e", "wsgi_maintenance=on", apps=apps, playbook="maintenance")
+    refused = ansible(*command, check=False)
+    assert refused.returncode != 0
+    assert "other: this host serves no site of that name" in refused.stdout
+
+
+def test_only_who_knows_the_password_sees_the_site(site: Edge) -> None:
+    password = "a long one, with $ % and : in it"
+    site.app["serve"]["basic_auth"] = {"ann": password, "bob": "another long one"}
+    try:
+        said = site.deploy("-vvv", "--diff").stdout
+        assert Answer(site, "/").status == 401
+        assert Answer(site, f"/static/{NEW}").status == 401
+        assert Answer(site, "/", Authorization=basic("ann", "wrong")).status == 401
+        assert Answer(site, "/", Authorization=basic("ann", password)).status == 200
+        assert "changed=0 " in site.deploy().stdout
+        del site.app["serve"]["basic_auth"]["ann"]
+        site.deploy()
+        assert Answer(site, "/", Authorization=basic("ann", password)).status == 401
+        assert Answer(site, "/", Authorization=basic("bob", "another long one")).status == 200
+    finally:
+        del site.app["serve"]["basic_auth"]
+        site.deploy()
+    assert password not in said + site.server.shell("journalctl --no-pager")
+    assert site.server.shell("ls /etc/nginx/passwords") == ""
+
+
+def basic(user: str, password: str) -> str:
+    """Return the header that a browser sends."""
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"

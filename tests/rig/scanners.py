@@ -1,0 +1,23 @@
+"""Programs that judge what the edge is like from outside. What they depend on does not go with our own tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.rig import PROJECT, STATE, call
+
+REQUIREMENTS = PROJECT / "requirements/scanners.txt"
+HOME = STATE / "scanners"
+
+
+def program(name: str) -> Path:
+    """Return the path of `gixy` or `sslyze`, installed as it is locked."""
+    stamp = HOME / "installed"
+    wanted = REQUIREMENTS.read_text(encoding="utf-8")
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
+        uv = str(PROJECT / ".venv/bin/uv")
+        call([uv, "venv", "--quiet", "--clear", "--python", str(PROJECT / ".venv/bin/python"), str(HOME)])
+        where = ["--python", str(HOME / "bin/python")]
+        call([uv, "pip", "install", "--quiet", *where, "--require-hashes", "-r", str(REQUIREMENTS)])
+        stamp.write_text(wanted, encoding="utf-8")
+    return HOME / "bin" / name

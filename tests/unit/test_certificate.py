@@ -1,0 +1,518 @@
+"""What certificates promise on the host."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.wsgi.production.plugins.module_utils import certificate as unit
+from ansible_collections.wsgi.production.plugins.module_utils.certificate import (
+    SELF_SIGNED_DAYS,
+    SELF_SIGNED_LEFT,
+    Acme,
+    Certificate,
+    Facts,
+    placed,
+    prune,
+    served,
+)
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, run
+from ansible_collections.wsgi.production.plugins.module_utils.layout import replace_link, write_file
+from tests.unit.fakes import TlsServer, certify
+
+DIRECTORY = "https://acme.example.org/directory"
+NAMES = ["hello.example.org", "www.hello.example.org"]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Return the directory with the certificates of a host that has none yet."""
+    return tmp_path / "certificates"
+
+
+def wanted(root: Path, source: str, stem: str = "hello", **values: Any) -> Certificate:
+    """Return what the site `hello` wants."""
+    return Certificate("hello", source, NAMES, root / f"{stem}.crt", root / f"{stem}.key", **values)
+
+
+def own(root: Path, stem: str = "hello", days: float = 90) -> Certificate:
+    """Return a certificate that the controller has, with its key."""
+    pem = certify(*NAMES, days=days)
+    return wanted(root, "own", stem, certificate=pem.certificate, key=pem.key)
+
+
+def in_place(root: Path) -> list[str]:
+    """Return the names of all that is in the directory."""
+    return sorted(path.name for path in root.glob("*"))
+
+
+def belong_together(one: Certificate) -> bool:
+    """Tell whether NGINX could serve with the files of `one`."""
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(one.file, one.key_file)
+    return True
+
+
+def facts_of(path: Path) -> Facts:
+    facts = Facts.of(path)
+    assert facts
+    return facts
+
+
+# Facts
+
+
+@pytest.mark.parametrize("begins", [datetime(2026, 1, 4, 5, 6, 7), datetime(2026, 11, 24, 14, 0)])
+def test_a_certificate_says_its_names_and_its_time(begins: datetime) -> None:
+    begins = begins.replace(tzinfo=timezone.utc)
+    ends = begins + timedelta(days=200, hours=13)
+    facts = Facts.read(certify("hello.example.org", "*.example.org", begins=begins, ends=ends).certificate)
+    assert facts == Facts(frozenset({"hello.example.org", "*.example.org"}), begins, ends)
+
+
+@pytest.mark.parametrize(("days", "left"), [(90.5, 90), (0.5, 0), (-0.5, -1), (-20.5, -21)])
+def test_what_is_left_of_a_certificate_is_negative_once_it_is_over(days: float, left: int) -> None:
+    assert Facts.read(certify("hello.example.org", days=days, age=100).certificate).left.days == left
+
+
+def test_a_certificate_may_be_for_no_name() -> None:
+    assert Facts.read(certify().certificate).names == frozenset()
+
+
+def test_of_a_chain_the_first_certificate_counts() -> None:
+    chain = certify("hello.example.org").certificate + certify("authority.example.org").certificate
+    assert Facts.read(chain).names == {"hello.example.org"}
+
+
+@pytest.mark.parametrize("text", ["", "no certificate", "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"])
+def test_what_is_no_certificate_is_an_error_in_the_words_of_openssl(text: str) -> None:
+    with pytest.raises(Failed, match=r"^could not read a certificate; openssl said:\n."):
+        Facts.read(text)
+
+
+def test_a_file_says_what_is_in_it_and_one_that_is_not_there_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "one.crt").write_text(certify("hello.example.org").certificate)
+    assert facts_of(tmp_path / "one.crt").names == {"hello.example.org"}
+    assert Facts.of(tmp_path / "none.crt") is None
+
+
+# Certificate
+
+
+def test_a_certificate_is_what_the_module_is_told_of_it() -> None:
+    values = {"site": "hello", "source": "own", "names": NAMES, "certificate": "one"}
+    told = {**values, "file": "/c/hello.crt", "key_file": "/c/hello.key"}
+    assert Certificate.of(told, {"hello": "two", "world": "three"}) == wanted(
+        Path("/c"), "own", certificate="one", key="two"
+    )
+    assert Certificate.of(told, {"world": "three"}).key == ""
+
+
+def test_a_certificate_of_the_host_is_left_to_it(root: Path) -> None:
+    assert wanted(root, "host").is_placed()
+
+
+@pytest.mark.parametrize("source", ["own", "self_signed", "acme"])
+def test_a_certificate_is_placed_with_both_of_its_files(root: Path, source: str) -> None:
+    one = wanted(root, source, certificate="a", key="b")
+    assert not one.is_placed()
+    one.place()
+    assert one.is_placed()
+
+
+@pytest.mark.parametrize("source", ["own", "self_signed", "acme"])
+@pytest.mark.parametrize("lost", ["crt", "key"])
+def test_a_certificate_with_a_file_lost_is_placed_again(root: Path, source: str, lost: str) -> None:
+    one = wanted(root, source, certificate="a", key="b")
+    one.place()
+    (root / f"hello.{lost}").unlink()
+    assert not one.is_placed()
+    one.place()
+    assert one.is_placed()
+
+
+@pytest.mark.parametrize("lost", ["crt", "key"])
+def test_a_link_to_what_is_gone_is_no_certificate(root: Path, lost: str) -> None:
+    one = wanted(root, "acme")
+    one.place()
+    (root / f"hello-until-then.{lost}").unlink()
+    assert not one.is_placed()
+
+
+def test_the_own_certificate_is_placed_with_a_key_for_root_alone(root: Path) -> None:
+    one = own(root)
+    one.place()
+    assert (one.file.read_text(), one.key_file.read_text()) == (one.certificate, one.key)
+    assert one.key_file.stat().st_mode & 0o777 == 0o600
+    assert root.stat().st_mode & 0o777 == 0o700
+    assert in_place(root) == ["hello.crt", "hello.key"]
+
+
+def test_an_own_certificate_that_is_about_to_end_is_for_the_operator_to_replace(root: Path) -> None:
+    one = own(root, days=0.5)
+    one.place()
+    assert one.is_placed()
+
+
+def test_a_certificate_that_signs_itself_is_for_all_names_and_for_a_year(root: Path) -> None:
+    one = wanted(root, "self_signed")
+    one.place()
+    facts = facts_of(one.file)
+    assert facts.names == set(NAMES)
+    assert facts.ends - facts.begins == timedelta(days=SELF_SIGNED_DAYS)
+    assert belong_together(one)
+    assert one.key_file.stat().st_mode & 0o777 == 0o600
+    assert in_place(root) == ["hello.crt", "hello.key"]
+
+
+@pytest.mark.parametrize(("days", "stays"), [(SELF_SIGNED_LEFT + 0.1, True), (SELF_SIGNED_LEFT - 0.1, False)])
+def test_a_certificate_that_signs_itself_is_made_anew_before_it_ends(root: Path, days: float, stays: bool) -> None:
+    one = wanted(root, "self_signed")
+    one.place()
+    one.file.write_text(certify(*NAMES, days=days).certificate)
+    assert one.is_placed() is stays
+    one.place()
+    assert facts_of(one.file).left.days == SELF_SIGNED_DAYS - 1
+    assert belong_together(one)
+
+
+def test_a_certificate_that_cannot_be_made_leaves_the_one_that_is_there(root: Path) -> None:
+    wanted(root, "self_signed").place()
+    before = {path: path.read_text() for path in root.glob("*")}
+    wrong = Certificate("hello", "self_signed", ["a,b"], root / "hello.crt", root / "hello.key")
+    with pytest.raises(Failed, match="could not make a certificate for a,b; openssl said"), placed([wrong], root):
+        pass
+    assert {path: path.read_text() for path in root.glob("*")} == before
+
+
+def test_until_an_acme_server_is_asked_a_site_has_one_that_signs_itself(root: Path) -> None:
+    one = wanted(root, "acme")
+    one.place()
+    assert os.readlink(one.file) == str(root / "hello-until-then.crt")
+    assert os.readlink(one.key_file) == str(root / "hello-until-then.key")
+    assert facts_of(one.file).names == set(NAMES)
+    assert belong_together(one)
+
+
+# placed, prune
+
+
+def test_what_is_placed_for_a_good_configuration_stays(root: Path) -> None:
+    with placed([own(root, "one"), wanted(root, "self_signed", "two")], root):
+        there = in_place(root)
+    assert there == in_place(root) == ["one.crt", "one.key", "two.crt", "two.key"]
+
+
+@pytest.mark.parametrize("failure", [Failed("refused"), OSError("full"), KeyboardInterrupt()])
+def test_what_is_placed_for_a_bad_configuration_goes_and_nothing_else(root: Path, failure: BaseException) -> None:
+    own(root, "before").place()
+    with pytest.raises(type(failure)), placed([own(root, "one"), wanted(root, "acme", "two")], root):
+        assert len(in_place(root)) == 8
+        raise failure
+    assert in_place(root) == ["before.crt", "before.key"]
+
+
+def test_where_one_of_several_cannot_be_placed_none_is(root: Path) -> None:
+    wrong = Certificate("hello", "self_signed", ["a,b"], root / "two.crt", root / "two.key")
+    with pytest.raises(Failed), placed([own(root, "one"), wrong], root):
+        raise AssertionError("the configuration is not to be tried")
+    assert in_place(root) == []
+
+
+def test_what_no_configuration_names_is_removed(root: Path) -> None:
+    for stem in ("one", "two", "one-more"):
+        own(root, stem).place()
+    (root / ".two.key.new").touch()
+    prune(f"ssl_certificate {root}/one.crt;\nssl_certificate_key {root}/one.key;\n# {root}/two.crt is none\n", root)
+    assert in_place(root) == ["one.crt", "one.key"]
+
+
+def test_what_a_named_link_leads_to_is_kept_for_as_long(root: Path) -> None:
+    one = wanted(root, "acme")
+    one.place()
+    config = f"ssl_certificate {one.file};\nssl_certificate_key {one.key_file};\n"
+    prune(config, root)
+    assert in_place(root) == ["hello-until-then.crt", "hello-until-then.key", "hello.crt", "hello.key"]
+    for link in (one.file, one.key_file):
+        replace_link(link, f"/etc/letsencrypt/live/hello/{link.name}")
+    prune(config, root)
+    assert in_place(root) == ["hello.crt", "hello.key"]
+
+
+def test_where_there_never_was_a_certificate_none_is_removed(root: Path) -> None:
+    prune("anything", root)
+    assert not root.exists()
+
+
+# Acme
+
+
+class Certbot:
+    """Does what certbot does, or fails; `calls` are the programs that were run."""
+
+    def __init__(self, etc: Path, challenges: Path) -> None:
+        self.etc = etc
+        self.challenges = challenges
+        self.calls: list[list[str]] = []
+        self.refuses = ""
+        self.during: Callable[[], None] = lambda: None
+
+    def __call__(self, argv: list[Any], purpose: str) -> str:
+        """Take the place of `run`."""
+        words = [str(word) for word in argv]
+        self.calls.append(words)
+        self.during()
+        if self.refuses:
+            raise Failed(f"could not {purpose}; certbot said:\n{self.refuses}")
+        if words[1] == "certonly":
+            site, names = (words[words.index(option) + 1] for option in ("--cert-name", "--domains"))
+            self.issue(site, names.split(","), words[words.index("--server") + 1])
+        return ""
+
+    def issue(self, site: str, names: list[str], server: str = DIRECTORY, days: float = 89, age: float = 1) -> None:
+        """Have a certificate from `server`."""
+        live, renewal = self.etc / "live" / site, self.etc / "renewal"
+        live.mkdir(parents=True, exist_ok=True)
+        renewal.mkdir(parents=True, exist_ok=True)
+        pem = certify(*names, days=days, age=age)
+        write_file(live / "fullchain.pem", pem.certificate)
+        write_file(live / "privkey.pem", pem.key)
+        text = f"version = 4.0.0\n[renewalparams]\nserver = {server}\nwebroot_path = {self.challenges},\n"
+        write_file(renewal / f"{site}.conf", text)
+
+    def says(self, option: str) -> str:
+        """Return what `option` was in the last call."""
+        return self.calls[-1][self.calls[-1].index(option) + 1]
+
+
+@pytest.fixture
+def certbot(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Certbot:
+    fake = Certbot(tmp_path / "letsencrypt", tmp_path / "wsgi/acme")
+
+    def run_or_pretend(argv: list[Any], purpose: str, **options: Any) -> str:
+        return run(argv, purpose, **options) if argv[0] == "openssl" else fake(argv, purpose)
+
+    monkeypatch.setattr(unit, "run", run_or_pretend)
+    return fake
+
+
+@pytest.fixture
+def acme(certbot: Certbot) -> Acme:
+    return Acme(DIRECTORY, "ops@example.org", certbot.etc, certbot.challenges)
+
+
+@pytest.fixture
+def site(root: Path, acme: Acme) -> Certificate:
+    """Return what a site wants that has it from the ACME server already."""
+    one = wanted(root, "acme")
+    one.place()
+    acme.obtain(one)
+    return one
+
+
+def test_a_certificate_that_was_just_got_is_not_due(acme: Acme, site: Certificate) -> None:
+    assert not acme.is_due(site)
+
+
+def test_the_order_of_names_is_no_reason_to_ask_again(acme: Acme, site: Certificate) -> None:
+    assert not acme.is_due(Certificate("hello", "acme", NAMES[::-1], site.file, site.key_file))
+
+
+def test_a_certificate_is_due_before_the_server_was_ever_asked(acme: Acme, root: Path) -> None:
+    one = wanted(root, "acme")
+    assert acme.is_due(one)
+    one.place()
+    assert acme.is_due(one)
+
+
+@pytest.mark.parametrize("names", [NAMES[:1], [*NAMES, "more.example.org"], ["other.example.org"]])
+def test_a_certificate_for_other_names_is_due(acme: Acme, site: Certificate, names: list[str]) -> None:
+    assert acme.is_due(Certificate("hello", "acme", names, site.file, site.key_file))
+
+
+@pytest.mark.parametrize(("days", "due"), [(23, False), (22, True), (-1, True)])
+def test_a_certificate_is_due_that_the_timer_should_have_renewed(
+    acme: Acme, site: Certificate, certbot: Certbot, days: int, due: bool
+) -> None:
+    certbot.issue("hello", NAMES, days=days, age=90 - days)
+    assert acme.is_due(site) is due
+
+
+@pytest.mark.parametrize("server", [f"{DIRECTORY}2", DIRECTORY[:-1], "https://staging.example.org/directory"])
+def test_a_certificate_of_another_server_is_due(acme: Acme, site: Certificate, certbot: Certbot, server: str) -> None:
+    certbot.issue("hello", NAMES, server)
+    assert acme.is_due(site)
+
+
+@pytest.mark.parametrize("lost", ["live/hello/fullchain.pem", "renewal/hello.conf"])
+def test_a_certificate_that_certbot_has_lost_is_due(acme: Acme, site: Certificate, certbot: Certbot, lost: str) -> None:
+    (certbot.etc / lost).unlink()
+    assert acme.is_due(site)
+
+
+def test_a_certificate_is_due_that_nginx_does_not_serve(acme: Acme, site: Certificate) -> None:
+    site.file.unlink()
+    assert acme.is_due(site)
+    site.file.write_text(certify(*NAMES).certificate)
+    assert acme.is_due(site)
+    replace_link(site.file, "/etc/letsencrypt/live/another/fullchain.pem")
+    assert acme.is_due(site)
+
+
+def test_a_certificate_is_due_of_which_nginx_has_lost_the_key(acme: Acme, site: Certificate) -> None:
+    site.key_file.unlink()
+    assert not site.is_placed()
+    assert acme.is_due(site)
+    # What takes its place until then leaves it due.
+    site.place()
+    assert acme.is_due(site)
+
+
+@pytest.mark.parametrize("lost", ["file", "key_file"])
+def test_what_certbot_has_is_served_again_and_the_server_not_asked(
+    acme: Acme, site: Certificate, certbot: Certbot, lost: str
+) -> None:
+    getattr(site, lost).unlink()
+    site.place()
+    certbot.calls.clear()
+    acme.obtain(site)
+    assert certbot.calls == []
+    assert not acme.is_due(site)
+    assert belong_together(site)
+
+
+@pytest.mark.parametrize(
+    ("names", "server", "days"),
+    [(NAMES[:1], DIRECTORY, 89), (NAMES, f"{DIRECTORY}2", 89), (NAMES, DIRECTORY, 20)],
+)
+def test_the_server_is_asked_for_what_certbot_has_for_too_few_names_or_days_or_from_another(
+    acme: Acme, site: Certificate, certbot: Certbot, names: list[str], server: str, days: int
+) -> None:
+    certbot.issue("hello", names, server, days, age=90 - days)
+    certbot.calls.clear()
+    acme.obtain(site)
+    assert len(certbot.calls) == 1
+    assert not acme.is_due(site)
+
+
+def test_a_certificate_that_was_got_takes_the_place_of_the_one_until_then(
+    acme: Acme, root: Path, certbot: Certbot
+) -> None:
+    one = wanted(root, "acme")
+    one.place()
+    seen: list[tuple[str, bool]] = []
+    certbot.during = lambda: seen.append((os.readlink(one.file), certbot.challenges.is_dir()))
+    acme.obtain(one)
+    # NGINX goes on with what it had, and can answer, until certbot is done.
+    assert seen == [(str(root / "hello-until-then.crt"), True)]
+    assert os.readlink(one.file) == str(certbot.etc / "live/hello/fullchain.pem")
+    assert os.readlink(one.key_file) == str(certbot.etc / "live/hello/privkey.pem")
+    assert belong_together(one)
+
+
+def test_the_acme_server_is_asked_for_what_the_site_wants(acme: Acme, site: Certificate, certbot: Certbot) -> None:
+    assert certbot.calls[-1][:2] == ["certbot", "certonly"]
+    assert certbot.says("--server") == DIRECTORY
+    assert certbot.says("--cert-name") == "hello"
+    assert certbot.says("--domains") == ",".join(NAMES)
+    assert certbot.says("--webroot-path") == str(certbot.challenges)
+    assert certbot.says("--deploy-hook") == "systemctl reload nginx.service"
+    assert {"--non-interactive", "--agree-tos", "--webroot"} <= set(certbot.calls[-1])
+    # certbot would keep what it has, be it from another server, and we ask only where that is not good.
+    assert {"--renew-with-new-domains", "--force-renewal"} <= set(certbot.calls[-1])
+
+
+@pytest.mark.parametrize("email", ["ops@example.org", ""])
+def test_the_acme_server_writes_where_it_is_told_to_or_nowhere(certbot: Certbot, root: Path, email: str) -> None:
+    one = wanted(root, "acme")
+    one.place()
+    Acme(DIRECTORY, email, certbot.etc, certbot.challenges).obtain(one)
+    assert ("--register-unsafely-without-email" in certbot.calls[-1]) is not bool(email)
+    assert ("--email" in certbot.calls[-1]) is bool(email)
+    assert not email or certbot.says("--email") == email
+
+
+def test_a_certificate_that_cannot_be_got_leaves_the_one_that_is_there(
+    acme: Acme, site: Certificate, certbot: Certbot
+) -> None:
+    certbot.issue("hello", NAMES, days=9.5, age=80)
+    certbot.refuses = "DNS problem: NXDOMAIN looking up A for hello.example.org"
+    links = [os.readlink(link) for link in (site.file, site.key_file)]
+    with pytest.raises(Failed) as failure:
+        acme.obtain(site)
+    assert str(failure.value) == (
+        "could not get a certificate for hello.example.org, www.hello.example.org "
+        f"from {DIRECTORY}; certbot said:\n{certbot.refuses}\n"
+        "the certificate that hello has is valid for 9 more days"
+    )
+    assert [os.readlink(link) for link in (site.file, site.key_file)] == links
+
+
+@pytest.mark.parametrize("until_then", [True, False])
+def test_a_first_certificate_that_cannot_be_got_is_said_to_be_none(
+    acme: Acme, root: Path, certbot: Certbot, until_then: bool
+) -> None:
+    one = wanted(root, "acme")
+    if until_then:
+        one.place()
+    before = in_place(root)
+    certbot.refuses = "no"
+    with pytest.raises(Failed, match=r"certbot said:\nno\nhello has no certificate yet$"):
+        acme.obtain(one)
+    assert in_place(root) == before
+
+
+def test_a_certificate_that_certbot_has_lost_and_cannot_get_again_is_said_to_be_none(
+    acme: Acme, site: Certificate, certbot: Certbot
+) -> None:
+    (certbot.etc / "live/hello/fullchain.pem").unlink()
+    certbot.refuses = "no"
+    with pytest.raises(Failed, match=r"\nhello has no certificate yet$"):
+        acme.obtain(site)
+
+
+def test_a_certificate_that_no_site_wants_from_the_server_any_more_is_abandoned(
+    acme: Acme, root: Path, certbot: Certbot
+) -> None:
+    for name in ("hello", "gone", "away"):
+        certbot.issue(name, NAMES)
+    assert acme.abandoned([wanted(root, "acme")]) == ["away", "gone"]
+    assert acme.abandoned([wanted(root, "own"), wanted(root, "host")]) == ["away", "gone", "hello"]
+    acme.abandon("gone")
+    assert certbot.calls == [["certbot", "delete", "--non-interactive", "--cert-name", "gone"]]
+
+
+def test_what_somebody_else_has_from_certbot_is_left_alone(acme: Acme, certbot: Certbot) -> None:
+    certbot.issue("mail.example.org", NAMES)
+    (certbot.etc / "renewal/mail.example.org.conf").write_text(f"server = {DIRECTORY}\nwebroot_path = /var/www,\n")
+    assert acme.abandoned([]) == []
+
+
+def test_without_certbot_there_is_nothing_to_abandon(acme: Acme, certbot: Certbot) -> None:
+    assert not certbot.etc.exists()
+    assert acme.abandoned([]) == []
+
+
+# served
+
+
+def test_the_certificate_that_visitors_of_a_host_are_shown_is_known(tmp_path: Path) -> None:
+    hosts = {name: certify(name, days=days) for name, days in (("a.example.org", 10.5), ("b.example.org", 20.5))}
+    server = TlsServer(tmp_path, b"", hosts)
+    try:
+        found = [served(server.address, name) for name in hosts]
+    finally:
+        server.end()
+    assert [(*facts.names, facts.left.days) for facts in found] == [("a.example.org", 10), ("b.example.org", 20)]
+
+
+def test_a_server_that_cannot_be_reached_shows_no_certificate(tmp_path: Path) -> None:
+    server = TlsServer(tmp_path, b"", {"a.example.org": certify("a.example.org")})
+    server.end()
+    with pytest.raises(OSError, match="refused"):
+        served(server.address, "a.example.org")

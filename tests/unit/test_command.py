@@ -1,0 +1,21 @@
+"""What running other programs promises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, has, run
+
+
+def test_a_program_is_looked_for_where_it_is_run_from_and_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert has("sh")
+    assert run(["sh", "-c", "echo fine"], "say so") == "fine\n"
+    assert not has("mine")
+    with pytest.raises(Failed, match=r"^could not say so: the host has no mine$"):
+        run(["mine"], "say so")
