@@ -22,7 +22,8 @@ SCENARIOS = sorted(path.parent.name for path in PROJECT.glob("molecule/*/molecul
 PYTHON = ["app", "benchmarks", "molecule", "plugins", "requirements", "tests"]
 
 DEMO = "tests/integration/test_demo.py"
-SSH = ["pytest", "-q", "--durations", "15", "tests/integration", "--ignore", DEMO, "-k"]
+# What a test measured is shown also when it passed.
+SSH = ["pytest", "-q", "-rP", "--durations", "15", "tests/integration", "--ignore", DEMO, "-k"]
 HALF = "debian13 or test_fleet"
 
 # The commands of a part run side by side.
