@@ -541,7 +541,10 @@ def test_an_objection_never_shows_passwords_under_a_misspelt_name(entry: dict[st
     [
         ({"source": "own"}, "serve.tls.certificate is missing"),
         ({"source": "none"}, "serve.tls.key: none brings its own"),
-        ({"source": "own", "certificate": "/no/such/file.crt"}, "serve.tls: the controller cannot read /no/such/file.crt"),
+        (
+            {"source": "own", "certificate": "/no/such/file.crt"},
+            "serve.tls: the controller cannot read /no/such/file.crt",
+        ),
         ({"source": "own", "certificate": certify("other.example.org").certificate}, "serve.tls.key: the key does not"),
     ],
 )
