@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import re
-import shutil
+import stat
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -186,6 +189,12 @@ class Release:
         }
 
 
+# The modes of an application's data: NGINX may pass through, and no other user can; and of what it may read there,
+# where all that is made is for its group to read.
+PASS_THROUGH = 0o710
+PUBLIC = 0o2750
+
+
 class Data:
     """The one directory that the application may write to. It outlives every release.
 
@@ -195,35 +204,58 @@ class Data:
     def __init__(self, layout: Layout, public: list[str]) -> None:
         self.path = layout.data
         self.owner = layout.name
-        # NGINX may pass through to them, and no other user can; what is made in them is for its group to read.
-        modes = {self.path: 0o710}
-        for name in public:
-            below = self.path / name
-            modes.update({path: 0o2750 for path in (below, *below.parents) if self.path in path.parents})
-        self.modes = dict(sorted(modes.items()))
+        below = {Path(name) for name in public}
+        # Parents before what is in them.
+        self.public = sorted(below | {parent for name in below for parent in name.parents if parent.name})
 
     def is_right(self) -> bool:
         """Tell whether the directories are there and belong to the application's user."""
         try:
             return all(
-                (path.owner(), path.group(), path.stat().st_mode & 0o7777) == (self.owner, WEB_SERVER, mode)
-                for path, mode in self.modes.items()
+                stat.S_ISDIR(found.st_mode)
+                and (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (*self._ids(), mode)
+                for found, mode in [
+                    (self.path.stat(), PASS_THROUGH),
+                    *(((self.path / name).lstat(), PUBLIC) for name in self.public),
+                ]
             )
-        except (FileNotFoundError, KeyError):
+        except (FileNotFoundError, NotADirectoryError, Failed):
             return False
 
     def make(self) -> None:
         """Make the directories, and give them to the application's user.
 
-        :raises Failed: where the host has no user of the application's name.
+        What lies below belongs to the application, which may put a link to anything there: none is followed.
+
+        :raises Failed: where the host has no user of the application's name, or something else is in their place.
         """
-        for path, mode in self.modes.items():
-            path.mkdir(parents=True, exist_ok=True)
-            try:
-                shutil.chown(path, self.owner, WEB_SERVER)
-            except LookupError as missing:
-                raise Failed(f"the host has no user {self.owner}, or no group {WEB_SERVER}: make them") from missing
-            path.chmod(mode)
+        self._ids()
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._give(os.open(self.path, os.O_DIRECTORY), PASS_THROUGH)
+        for name in self.public:
+            parent = os.open(self.path, os.O_DIRECTORY)
+            for part in name.parts:
+                with suppress(FileExistsError):
+                    os.mkdir(part, dir_fd=parent)
+                try:
+                    inner = os.open(part, os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+                except OSError as wrong:
+                    raise Failed(f"{self.path / name} is to be a directory, and {part} is none; remove it") from wrong
+                finally:
+                    os.close(parent)
+                parent = inner
+            self._give(parent, PUBLIC)
+
+    def _give(self, directory: int, mode: int) -> None:
+        os.fchown(directory, *self._ids())
+        os.fchmod(directory, mode)
+        os.close(directory)
+
+    def _ids(self) -> tuple[int, int]:
+        try:
+            return pwd.getpwnam(self.owner).pw_uid, grp.getgrnam(WEB_SERVER).gr_gid
+        except KeyError as missing:
+            raise Failed(f"the host has no user {self.owner}, or no group {WEB_SERVER}: make them") from missing
 
 
 def environment_file(env: dict[str, Any]) -> str:

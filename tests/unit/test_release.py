@@ -12,6 +12,7 @@ from collections.abc import Callable
 from configparser import ConfigParser
 from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -628,39 +629,53 @@ def test_a_directory_with_another_mode_is_put_right(account: Account, tmp_path: 
     assert data.is_right()
 
 
+@pytest.mark.parametrize("other", [(1, 0), (0, 1)])
 def test_data_that_belongs_to_another_user_or_group_is_not_right(
-    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: tuple[int, int]
 ) -> None:
     data = data_of(account, tmp_path, "media")
     data.make()
-    for whose, right in (("owner", account.user), ("group", account.group)):
-        for found, expected in (("another", False), (right, True)):
-            known = {data.path: right, data.path / "media": found}
-            with monkeypatch.context() as patch:
-                patch.setattr(Path, whose, lambda path, known=known: known[path])
-                assert data.is_right() is expected
+    ids = os.geteuid() + other[0], os.getegid() + other[1]
+    monkeypatch.setattr(Data, "_ids", lambda self: ids)
+    assert not data.is_right()
 
 
 def test_each_directory_of_the_data_is_given_to_the_application_and_to_the_group_of_nginx(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given: list[tuple[Path, str, str]] = []
-    monkeypatch.setattr(shutil, "chown", lambda path, user, group: given.append((path, user, group)))
+    given: list[tuple[Path, int, int]] = []
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: {"hello": SimpleNamespace(pw_uid=1234)}[name])
+    monkeypatch.setattr(grp, "getgrnam", lambda name: {"www-data": SimpleNamespace(gr_gid=33)}[name])
+    monkeypatch.setattr(
+        os, "fchown", lambda file, user, group: given.append((Path(os.readlink(f"/proc/self/fd/{file}")), user, group))
+    )
     data = Data(Layout("hello", root=tmp_path), ["media"])
     data.make()
-    assert given == [(path, "hello", "www-data") for path in (data.path, data.path / "media")]
+    assert given == [(path, 1234, 33) for path in (data.path, data.path / "media")]
 
 
-def test_data_of_a_user_that_is_gone_is_not_right(
-    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("link", ["media", "media/photos"])
+def test_a_link_that_the_application_has_put_into_its_data_is_not_followed(
+    account: Account, tmp_path: Path, link: str
 ) -> None:
+    outside = tmp_path / "outside"
+    (outside / "photos").mkdir(parents=True)
+    outside.chmod(0o700)
+    data = data_of(account, tmp_path, "media/photos")
+    data.make()
+    shutil.rmtree(data.path / link)
+    (data.path / link).symlink_to(outside)
+    assert not data.is_right()
+    name = Path(link).name
+    with pytest.raises(Failed, match=rf"data/{link} is to be a directory, and {name} is none; remove it"):
+        data.make()
+    assert outside.stat().st_mode & 0o7777 == 0o700
+
+
+def test_data_of_a_user_that_is_gone_is_not_right(account: Account, tmp_path: Path) -> None:
     data = data_of(account, tmp_path)
     data.make()
-
-    def owner(path: Path) -> str:
-        raise KeyError("getpwuid(): uid not found: 4711")
-
-    monkeypatch.setattr(Path, "owner", owner)
+    data.owner = "no-such-user"
     assert not data.is_right()
 
 
