@@ -6,28 +6,27 @@ import io
 import os
 import shutil
 import socket
-import subprocess
 import tarfile
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 import pytest
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.plugin_utils.source import Source
-
-IDENTITY = ["-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "init.defaultBranch=main"]
-
-
-def git(directory: Path, *arguments: str) -> str:
-    command = ["git", *IDENTITY, "-C", str(directory), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+from tests.unit.repositories import add_submodule, commit, configure, git
 
 
-def commit(directory: Path) -> None:
-    git(directory, "init", "--quiet")
-    git(directory, "add", "--all")
-    git(directory, "commit", "--quiet", "--message", "All")
+def source_of(path: Path | str) -> Source:
+    return Source.of({"source": str(path)})
+
+
+def files_of(path: Path | str) -> list[str]:
+    return list(source_of(path).files)
+
+
+def dependencies_of(path: Path) -> Any:
+    return source_of(path).content()["dependencies"]
 
 
 def archive_of(source: Source) -> tarfile.TarFile:
@@ -39,8 +38,7 @@ def archive_of(source: Source) -> tarfile.TarFile:
 
 @pytest.fixture(autouse=True)
 def _plain_git(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    monkeypatch.setenv("GIT_CONFIG_SYSTEM", os.devnull)
+    configure(monkeypatch)
 
 
 @pytest.fixture
@@ -57,12 +55,12 @@ ALL = ["main.py", "pages/index.html", "requirements.txt"]
 
 
 def test_all_files_of_a_directory_come_along(app: Path) -> None:
-    assert Source(str(app)).files == ALL
+    assert files_of(app) == ALL
 
 
 def test_a_relative_path_starts_at_the_current_directory(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(app.parent)
-    assert Source("app").files == ALL
+    assert files_of("app") == ALL
 
 
 @pytest.mark.parametrize(
@@ -71,7 +69,7 @@ def test_a_relative_path_starts_at_the_current_directory(app: Path, monkeypatch:
 def test_outside_of_git_rubbish_stays_out(app: Path, name: str) -> None:
     (app / name).parent.mkdir(parents=True, exist_ok=True)
     (app / name).touch()
-    assert Source(str(app)).files == ALL
+    assert files_of(app) == ALL
 
 
 @pytest.mark.parametrize("checkout", [False, True])
@@ -80,7 +78,7 @@ def test_a_link_comes_along_as_a_link(app: Path, checkout: bool, target: str) ->
     (app / "link").symlink_to(target)
     if checkout:
         commit(app)
-    with archive_of(Source(str(app))) as archive:
+    with archive_of(source_of(app)) as archive:
         assert archive.getmember("link").issym()
         assert archive.getmember("link").linkname == target
 
@@ -90,7 +88,7 @@ def test_outside_of_git_a_socket_or_pipe_stays_out(app: Path, monkeypatch: pytes
     monkeypatch.chdir(app)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("app.sock")
-        assert Source(str(app)).files == ALL
+        assert files_of(app) == ALL
 
 
 def test_in_a_checkout_what_git_ignores_stays_out(app: Path) -> None:
@@ -99,45 +97,187 @@ def test_in_a_checkout_what_git_ignores_stays_out(app: Path) -> None:
     (app / "local").mkdir()
     (app / "local/settings.py").touch()
     commit(app)
-    assert Source(str(app)).files == [".gitignore", *ALL]
+    assert files_of(app) == [".gitignore", *ALL]
 
 
 def test_in_a_checkout_untracked_files_come_along(app: Path) -> None:
     commit(app)
     (app / "new.py").touch()
-    assert Source(str(app)).files == ["main.py", "new.py", "pages/index.html", "requirements.txt"]
+    assert files_of(app) == ["main.py", "new.py", "pages/index.html", "requirements.txt"]
 
 
 def test_in_a_checkout_a_deleted_file_stays_out(app: Path) -> None:
     commit(app)
     (app / "main.py").unlink()
-    assert Source(str(app)).files == ["pages/index.html", "requirements.txt"]
+    assert files_of(app) == ["pages/index.html", "requirements.txt"]
 
 
 def test_a_directory_below_a_checkout_comes_without_what_is_beside_it(app: Path) -> None:
     (app.parent / "secret.txt").touch()
     commit(app.parent)
-    assert Source(str(app)).files == ALL
+    assert files_of(app) == ALL
 
 
 def test_in_a_checkout_a_name_in_another_encoding_comes_along(app: Path) -> None:
     with open(os.path.join(os.fsencode(app), b"caf\xe9.txt"), "w"):
         commit(app)
-    assert os.fsdecode(b"caf\xe9.txt") in Source(str(app)).files
+    assert os.fsdecode(b"caf\xe9.txt") in files_of(app)
+
+
+@pytest.fixture
+def library(tmp_path: Path, app: Path) -> Path:
+    """Return the checkout of a submodule of `app`, which has one of its own."""
+    for name in ("inner", "library"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.py").touch()
+        commit(tmp_path / name)
+    add_submodule(tmp_path / "library", str(tmp_path / "inner"), "deep/inner")
+    commit(tmp_path / "library")
+    git(app, "init", "--quiet")
+    add_submodule(app, str(tmp_path / "library"), "library")
+    git(app, "-c", "protocol.file.allow=always", "submodule", "--quiet", "update", "--init", "--recursive")
+    commit(app)
+    return app / "library"
+
+
+OF_LIBRARY = [".gitmodules", "library/.gitmodules", "library/deep/inner/inner.py", "library/library.py"]
+
+
+def test_in_a_checkout_submodules_come_along(app: Path, library: Path) -> None:
+    assert files_of(app) == sorted([*ALL, *OF_LIBRARY])
+
+
+def test_what_is_new_in_a_submodule_comes_along_and_what_it_ignores_stays_out(app: Path, library: Path) -> None:
+    (library / ".gitignore").write_text("*.log\n")
+    (library / "debug.log").touch()
+    assert files_of(app) == sorted([*ALL, *OF_LIBRARY, "library/.gitignore"])
+
+
+def test_a_directory_in_a_submodule_is_a_source_like_any_other(library: Path) -> None:
+    (library / "deep/requirements.txt").touch()
+    assert files_of(library / "deep") == ["inner/inner.py", "requirements.txt"]
+
+
+def test_a_submodule_that_is_not_checked_out_is_refused_with_the_command_that_does_it(app: Path, library: Path) -> None:
+    git(app, "submodule", "--quiet", "deinit", "--force", "library")
+    with pytest.raises(
+        Failed, match=r"^build\.source: library in .*/app' is a git submodule .*`git submodule update --init"
+    ):
+        source_of(app)
+
+
+def test_a_submodule_whose_directory_is_gone_is_refused(app: Path, library: Path) -> None:
+    shutil.rmtree(library)
+    with pytest.raises(Failed, match="git submodule update --init"):
+        source_of(app)
+
+
+def test_a_submodule_of_a_submodule_that_is_not_checked_out_is_refused(app: Path, library: Path) -> None:
+    git(library, "submodule", "--quiet", "deinit", "--force", "deep/inner")
+    with pytest.raises(Failed, match=r"^build\.source: deep/inner in .*/app/library' .*`git submodule update --init"):
+        source_of(app)
+
+
+def test_a_repository_in_a_checkout_that_is_none_of_its_submodules_is_refused(app: Path) -> None:
+    commit(app)
+    (app / "own").mkdir()
+    (app / "own/main.py").touch()
+    commit(app / "own")
+    with pytest.raises(
+        Failed, match=r"^build\.source: own in .* is a git repository of its own; .*`git submodule add`"
+    ):
+        source_of(app)
+
+
+def _changed(app: Path) -> None:
+    (app / "main.py").write_text("application = True\n")
+
+
+def _new(app: Path) -> None:
+    (app / "new.py").touch()
+
+
+def _changed_in_submodule(app: Path) -> None:
+    (app / "library/library.py").write_text("1\n")
+
+
+def _new_in_submodule(app: Path) -> None:
+    (app / "library/new.py").touch()
+
+
+def _new_in_submodule_of_submodule(app: Path) -> None:
+    (app / "library/deep/inner/new.py").touch()
+
+
+def _other_commit_of_submodule(app: Path) -> None:
+    (app / "library/new.py").touch()
+    commit(app / "library")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _changed,
+        _new,
+        _changed_in_submodule,
+        _new_in_submodule,
+        _new_in_submodule_of_submodule,
+        _other_commit_of_submodule,
+    ],
+)
+@pytest.mark.parametrize(
+    "hide",
+    [
+        {},
+        {"status__showUntrackedFiles": "no", "diff__ignoreSubmodules": "all"},
+        {"submodule__library__ignore": "all"},
+    ],
+)
+def test_the_commit_says_what_differs_from_it_whatever_the_configuration_hides(
+    app: Path,
+    library: Path,
+    change: Callable[[Path], None],
+    hide: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    configure(monkeypatch, **hide)
+    head = git(app, "rev-parse", "HEAD")
+    assert source_of(app).commit == head
+    change(app)
+    assert source_of(app).commit == f"{head}-dirty"
+
+
+def test_a_change_beside_a_directory_does_not_make_it_dirty(app: Path) -> None:
+    head = commit(app.parent)
+    (app.parent / "beside.txt").touch()
+    assert source_of(app).commit == head
+
+
+def test_a_deploy_that_a_hook_of_another_repository_starts_reads_the_right_one(
+    app: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/other.py").touch()
+    commit(tmp_path / "other")
+    head = commit(app)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "other/.git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "other/.git/index"))
+    assert files_of(app) == ALL
+    assert source_of(app).commit == head
 
 
 def test_the_commit_is_remembered(app: Path) -> None:
     commit(app)
-    assert Source(str(app)).content()["commit"] == git(app, "rev-parse", "HEAD").strip()
+    assert source_of(app).content()["commit"] == git(app, "rev-parse", "HEAD")
 
 
 def test_there_is_no_commit_before_the_first_one(app: Path) -> None:
     git(app, "init", "--quiet")
-    assert Source(str(app)).content()["commit"] is None
+    assert source_of(app).content()["commit"] is None
 
 
 def test_there_is_no_commit_outside_of_git(app: Path) -> None:
-    assert Source(str(app)).content()["commit"] is None
+    assert source_of(app).content()["commit"] is None
 
 
 def _missing(app: Path) -> None:
@@ -152,6 +292,16 @@ def _file(app: Path) -> None:
 def _empty(app: Path) -> None:
     shutil.rmtree(app)
     app.mkdir()
+
+
+def _empty_in_a_checkout(app: Path) -> None:
+    _empty(app)
+    git(app.parent, "init", "--quiet")
+
+
+def _rubbish(app: Path) -> None:
+    _empty(app)
+    (app / ".DS_Store").touch()
 
 
 def _ignored(app: Path) -> None:
@@ -174,6 +324,8 @@ def _requirements_ignored(app: Path) -> None:
         (_missing, "is not a directory on the controller"),
         (_file, "is not a directory on the controller"),
         (_empty, "has nothing to deploy: it is empty"),
+        (_empty_in_a_checkout, "has nothing to deploy: it is empty"),
+        (_rubbish, "has nothing to deploy: it is empty"),
         (_ignored, "has nothing to deploy: git ignores all that is in it"),
         (_without_requirements, "has no requirements.txt: write it"),
         (_requirements_ignored, "has no requirements.txt: git ignores it"),
@@ -184,8 +336,8 @@ def test_a_source_that_cannot_be_built_is_refused_with_the_reason(
 ) -> None:
     spoil(app)
     with pytest.raises(Failed) as failure:
-        Source(str(app))
-    assert str(failure.value).startswith(f"'{app}' {reason}")
+        source_of(app)
+    assert str(failure.value).startswith(f"build.source: '{app}' {reason}")
 
 
 def _other_content(app: Path) -> None:
@@ -237,31 +389,31 @@ def _file_for_link(app: Path) -> None:
 )
 def test_the_digest_changes_with(app: Path, change: Callable[[Path], None]) -> None:
     (app / "link").symlink_to("main.py")
-    before = Source(str(app)).digest()
+    before = source_of(app).digest()
     change(app)
-    assert Source(str(app)).digest() != before
+    assert source_of(app).digest() != before
 
 
 def test_the_digest_does_not_change_with_times_places_and_permissions(app: Path) -> None:
-    before = Source(str(app)).digest()
+    before = source_of(app).digest()
     os.utime(app / "main.py", (1, 1))
     (app / "requirements.txt").chmod(0o600)
     moved = app.rename(app.with_name("elsewhere"))
-    assert Source(str(moved)).digest() == before
+    assert source_of(moved).digest() == before
 
 
 def test_the_digest_is_the_same_in_a_checkout_and_outside(app: Path) -> None:
-    before = Source(str(app)).digest()
+    before = source_of(app).digest()
     commit(app)
-    assert Source(str(app)).digest() == before
+    assert source_of(app).digest() == before
 
 
 def test_the_archive_brings_back_what_went_in(app: Path, tmp_path: Path) -> None:
-    source = Source(str(app))
+    source = source_of(app)
     with archive_of(source) as archive:
         archive.extraction_filter = getattr(tarfile, "fully_trusted_filter", None)
         archive.extractall(tmp_path / "host")
-    assert Source(str(tmp_path / "host")).digest() == source.digest()
+    assert source_of(tmp_path / "host").digest() == source.digest()
 
 
 def test_in_the_archive_root_owns_everything_and_nobody_else_may_write(app: Path) -> None:
@@ -271,7 +423,7 @@ def test_in_the_archive_root_owns_everything_and_nobody_else_may_write(app: Path
     for path in app.rglob("*"):
         if os.geteuid() == 0:
             os.chown(path, 1234, 1234)
-    with archive_of(Source(str(app))) as archive:
+    with archive_of(source_of(app)) as archive:
         members = archive.getmembers()
     assert {(one.uid, one.gid, one.uname, one.gname) for one in members} == {(0, 0, "root", "root")}
     modes = {one.name: one.mode for one in members}
@@ -295,9 +447,9 @@ def test_a_change_of_an_included_file_is_a_change_of_the_requirements(app: Path,
     (app / "requirements.txt").write_text(f"{line}\n")
     (app / "more").mkdir()
     (app / "more/base.txt").write_text("flask==3.0.0\n")
-    before = Source(str(app)).requirements()["digest"]
+    before = dependencies_of(app)["digest"]
     (app / "more/base.txt").write_text("flask==3.0.1\n")
-    assert Source(str(app)).requirements()["digest"] != before
+    assert dependencies_of(app)["digest"] != before
 
 
 def test_an_include_is_relative_to_the_file_that_has_it(app: Path) -> None:
@@ -305,32 +457,32 @@ def test_an_include_is_relative_to_the_file_that_has_it(app: Path) -> None:
     (app / "requirements.txt").write_text("-r more/base.txt\n")
     (app / "more/base.txt").write_text("-c pins.txt\n")
     (app / "more/pins.txt").write_text("flask==3.0.0 --hash=sha256:00\n")
-    assert Source(str(app)).requirements()["hashed"] is True
+    assert dependencies_of(app)["hashed"] is True
 
 
 def test_files_that_include_each_other_are_read_once(app: Path) -> None:
     (app / "requirements.txt").write_text("-r base.txt\n")
     (app / "base.txt").write_text("-r requirements.txt\n./lib\n")
-    assert Source(str(app)).requirements()["local"] is True
+    assert dependencies_of(app)["local"] is True
 
 
 def test_an_include_that_is_not_there_is_an_error_that_names_it(app: Path) -> None:
     (app / "requirements.txt").write_text("-r base.txt\n")
     with pytest.raises(Failed, match=r"requirements\.txt includes base\.txt"):
-        Source(str(app)).requirements()
+        dependencies_of(app)
 
 
 def test_an_include_that_does_not_go_to_the_hosts_is_an_error(app: Path) -> None:
     (app.parent / "base.txt").write_text("flask==3.0.0\n")
     (app / "requirements.txt").write_text("-r ../base.txt\n")
     with pytest.raises(Failed, match=r"base\.txt"):
-        Source(str(app)).requirements()
+        dependencies_of(app)
 
 
 def test_code_alone_does_not_change_the_requirements(app: Path) -> None:
-    before = Source(str(app)).requirements()
+    before = dependencies_of(app)
     (app / "main.py").write_text("application = True\n")
-    assert Source(str(app)).requirements() == before
+    assert dependencies_of(app) == before
 
 
 @pytest.mark.parametrize(
@@ -339,7 +491,7 @@ def test_code_alone_does_not_change_the_requirements(app: Path) -> None:
 )
 def test_requirements_are_hashed_where_they_pin_files(app: Path, text: str, hashed: bool) -> None:
     (app / "requirements.txt").write_text(text)
-    assert Source(str(app)).requirements()["hashed"] is hashed
+    assert dependencies_of(app)["hashed"] is hashed
 
 
 @pytest.mark.parametrize(
@@ -353,9 +505,11 @@ def test_requirements_are_hashed_where_they_pin_files(app: Path, text: str, hash
         ("  ./lib", True),
         ("-e .", True),
         ("-e ./lib", True),
+        ("-e lib", True),
         ("--editable=./lib", True),
         ("file:lib", True),
         ("lib/flask-3.0.0-py3-none-any.whl", True),
+        ("--only-binary lib", False),
         ("--find-links lib", True),
         ("--find-links=lib", True),
         ("-f lib", True),
@@ -365,4 +519,4 @@ def test_requirements_are_local_where_they_lie_in_the_source(app: Path, line: st
     (app / "lib").mkdir()
     (app / "lib/flask-3.0.0-py3-none-any.whl").touch()
     (app / "requirements.txt").write_text(f"{line}\n")
-    assert Source(str(app)).requirements()["local"] is local
+    assert dependencies_of(app)["local"] is local

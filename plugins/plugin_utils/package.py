@@ -1,0 +1,121 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""An application that is a package: one of the index, or a wheel on the controller."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.plugin_utils.dependencies import (
+    REQUIREMENTS,
+    Dependencies,
+    includes,
+    is_path,
+    lines,
+)
+
+WHEEL = ".whl"
+
+# The name of a package, and after it what tells it from the name of a directory: extras, a URL or a version.
+PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\s*([\[@]|[=!~<>]=|[<>])")
+
+# What of a wheel's name goes into a line of a requirements file as it is.
+WHEEL_NAME = re.compile(r"[\w.!+-]+\.whl", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Package:
+    """What is sent to the hosts for a package.
+
+    :param files: what each file is made of, by its name.
+    """
+
+    files: dict[str, Path | bytes]
+    dependencies: Dependencies
+
+
+def is_package(text: str) -> bool:
+    """Tell whether `text` names a package of the index rather than a directory."""
+    return PACKAGE.match(text) is not None
+
+
+def from_index(text: str, named: str) -> Package:
+    """Return the package of the index that `text` names, such as `httpbin==0.10.2`.
+
+    :param named: a requirements file on the controller that pins it and all that it needs; empty for none.
+    :raises Failed: when `text` leaves the version open, or that file does not pin it.
+    """
+    try:
+        wanted = Requirement(text)
+    except InvalidRequirement as wrong:
+        raise Failed(f"{text!r} is no package; write its name and version, such as httpbin==0.10.2") from wrong
+    pinned = [(one.operator, one.version.endswith(".*")) for one in wanted.specifier] == [("==", False)]
+    if not pinned or wanted.marker:
+        raise Failed(f"{text!r} can be another package tomorrow: pin it, such as {wanted.name}==1.0, and nothing else")
+    if not named:
+        return _package({}, f"{wanted}\n", local=False)
+    requirements = _from_controller(named)
+    if not any(_pins(value, wanted) for option, value in lines(requirements) if not option):
+        raise Failed(f"build.dependencies: {named} does not contain {wanted.name}{wanted.specifier}: pin it there too")
+    return _package({}, requirements, local=False)
+
+
+def from_wheel(text: str, named: str) -> Package:
+    """Return the wheel at the path `text` on the controller.
+
+    :param named: a requirements file on the controller that pins all that it needs; empty for none.
+    :raises Failed: when there is no such wheel.
+    """
+    path = Path(text).expanduser().absolute()
+    if not path.is_file():
+        raise Failed(f"{text!r} is not a file on the controller ({path})")
+    try:
+        parse_wheel_filename(path.name)
+        known = WHEEL_NAME.fullmatch(path.name)
+    except InvalidWheelFilename:
+        known = None
+    if not known:
+        raise Failed(f"{text!r} does not have the name of a wheel, such as shop-1.0-py3-none-any.whl; keep that name")
+    if not zipfile.is_zipfile(path):
+        raise Failed(f"{text!r} is not a wheel: it is no zip file, or not complete; build it again")
+    # The wheel and not a link to it.
+    files: dict[str, Path | bytes] = {path.name: path.resolve()}
+    if named:
+        return _package(files, _from_controller(named), local=True, project=path.name)
+    return _package(files, f"./{path.name}\n", local=True)
+
+
+def _package(files: dict[str, Path | bytes], requirements: str, local: bool, project: str = "") -> Package:
+    dependencies = Dependencies(REQUIREMENTS, "requirements", {REQUIREMENTS: requirements}, local, project)
+    return Package({**files, REQUIREMENTS: requirements.encode("utf-8", "surrogateescape")}, dependencies)
+
+
+def _from_controller(named: str) -> str:
+    """Return a requirements file on the controller that stands for itself."""
+    path = Path(named).expanduser().absolute()
+    if not path.is_file() or path.suffix != ".txt":
+        raise Failed(f"build.dependencies: {named!r} is not a requirements file (*.txt) on the controller ({path})")
+    text = path.read_bytes().decode("utf-8", "surrogateescape")
+    for option, value in lines(text):
+        if includes(option) or is_path(option, value):
+            raise Failed(
+                f"build.dependencies: {named} needs another file, {value}, which does not come along; write one that "
+                "pins everything, such as `uv pip compile` does"
+            )
+    return text
+
+
+def _pins(value: str, wanted: Requirement) -> bool:
+    """Tell whether a line of a requirements file has exactly the version that is wanted."""
+    try:
+        line = Requirement(value.rstrip(";\\"))
+    except InvalidRequirement:
+        return False
+    return canonicalize_name(line.name) == canonicalize_name(wanted.name) and line.specifier == wanted.specifier

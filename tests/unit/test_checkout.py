@@ -1,0 +1,107 @@
+"""What running git on the controller promises."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.plugin_utils.checkout import Git, without_passwords
+from tests.unit.repositories import Watched, commit, configure
+
+
+@pytest.fixture
+def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watched:
+    configure(monkeypatch)
+    return Watched(tmp_path, monkeypatch)
+
+
+def gone(pid: int) -> bool:
+    state = subprocess.run(["ps", "-o", "state=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return state.stdout.strip() in ("", "Z")
+
+
+def test_git_says_why_it_fails(tmp_path: Path, watched: Watched) -> None:
+    with pytest.raises(Failed, match=r"^git cannot read 'app': fatal: not a git repository"):
+        Git(tmp_path, "git cannot read 'app'")("status")
+
+
+def test_a_controller_without_git_is_told_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Failed, match=r"^git cannot read 'app': install git on the controller$"):
+        Git(tmp_path, "git cannot read 'app'")("status")
+
+
+def test_a_git_that_does_not_end_is_ended_with_all_that_it_has_started(tmp_path: Path, watched: Watched) -> None:
+    watched.does(f"sleep 600 & echo $! > {tmp_path}/pid; wait")
+    with pytest.raises(Failed, match=r"^git cannot read 'app': it took too long"):
+        Git(tmp_path, "git cannot read 'app'", limit=1)("status")
+    time.sleep(0.1)
+    assert gone(int((tmp_path / "pid").read_text()))
+
+
+def test_all_commands_together_have_the_time(tmp_path: Path, watched: Watched) -> None:
+    watched.does("sleep 0.6")
+    git = Git(tmp_path, "git cannot read 'app'", limit=1)
+    git("status")
+    with pytest.raises(Failed, match="it took too long"):
+        git("status")
+
+
+def test_a_git_is_ended_when_the_operator_ends_the_run(
+    tmp_path: Path, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.does("exec sleep 600")
+    started: list[subprocess.Popen[bytes]] = []
+    wait = subprocess.Popen.wait
+
+    def interrupted(self: subprocess.Popen[bytes], timeout: float | None = None) -> int:
+        started.append(self)
+        if len(started) == 1:
+            raise KeyboardInterrupt
+        return wait(self, timeout)
+
+    monkeypatch.setattr(subprocess.Popen, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Git(tmp_path, "git cannot read 'app'")("status")
+    assert gone(started[0].pid)
+
+
+def test_what_stays_behind_with_the_output_of_git_is_not_waited_for(tmp_path: Path, watched: Watched) -> None:
+    watched.does(f"sleep 20 & echo $! > {tmp_path}/pid; echo done")
+    begin = time.monotonic()
+    assert Git(tmp_path, "git cannot read 'app'")("status") == "done\n"
+    assert time.monotonic() - begin < 10
+    os.kill(int((tmp_path / "pid").read_text()), 9)
+
+
+def test_git_has_nobody_to_ask(tmp_path: Path, watched: Watched) -> None:
+    watched.does('read line && echo asked; (: < /dev/tty) 2> /dev/null && echo asked; echo "$GIT_TERMINAL_PROMPT"')
+    assert Git(tmp_path, "git cannot read 'app'")("status") == "0\n"
+
+
+def test_looking_at_a_checkout_leaves_its_index_alone(tmp_path: Path, watched: Watched) -> None:
+    (tmp_path / "main.py").touch()
+    commit(tmp_path)
+    os.utime(tmp_path / "main.py", (1, 1))
+    before = (tmp_path / ".git/index").read_bytes()
+    Git(tmp_path, "git cannot read 'app'")("status")
+    assert (tmp_path / ".git/index").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("clone of 'https://user:secret@host/x' failed", "clone of 'https://user:***@host/x' failed"),
+        ("https://user:sec@ret@host/x", "https://user:***@host/x"),
+        ("https://:secret@host/x and https://a:secret@b/", "https://:***@host/x and https://a:***@b/"),
+        ("ssh://git@host:22/x", "ssh://git@host:22/x"),
+        ("https://host:443/x@y", "https://host:443/x@y"),
+    ],
+)
+def test_no_password_of_a_url_is_shown(text: str, shown: str) -> None:
+    assert without_passwords(text) == shown
