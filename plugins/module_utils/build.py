@@ -6,13 +6,17 @@ from __future__ import annotations
 
 import os
 import platform
+import re
+import shutil
 import subprocess
 import tarfile
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from ansible_collections.wsgi.production.plugins.module_utils.command import give_way, run
+from ansible_collections.wsgi.production.plugins.module_utils.build_commands import Commands
+from ansible_collections.wsgi.production.plugins.module_utils.command import PATH, Failed, give_way, run
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Pip, Uv
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.module_utils.store import Store, digest
@@ -20,12 +24,23 @@ from ansible_collections.wsgi.production.plugins.module_utils.store import Store
 CODE = "app"
 VENV = "venv"
 
+# Where a host has its interpreters.
+PROGRAMS = (Path("/usr/local/bin"), Path("/usr/bin"))
 
-def interpreter_tag(python: str | Path) -> str:
+
+def interpreter_tag(python: str | Path, programs: Sequence[Path] = PROGRAMS) -> str:
     """Return what decides whether compiled packages fit an interpreter, such as `cpython-3.11-x86_64`.
 
+    :param programs: where to look for what the host has instead.
     :raises Failed: when `python` is not an interpreter that runs on the host.
     """
+    if shutil.which(python, path=PATH) is None:
+        names = {path.name for place in programs for path in place.glob("python3.*")}
+        found = sorted((name for name in names if re.fullmatch(r"python3\.\d+", name)), key=lambda name: int(name[8:]))
+        raise Failed(
+            f"the host has no interpreter {python}; it has {', '.join(found) or 'none'}: choose one of these as "
+            "build.python, or install the package of the other"
+        )
     code = "import platform as p; print(p.python_implementation().lower(), *p.python_version_tuple()[:2])"
     implementation, major, minor = run([python, "-c", code], f"run the interpreter {python}").split()
     return f"{implementation}-{major}.{minor}-{platform.machine()}"
@@ -38,23 +53,48 @@ class Recipe:
     :param source: the directory on the controller that the code comes from.
     :param content: what is in it, as `Source.content` says.
     :param interpreter: an interpreter's tag.
+    :param commands: what completes the build, run in the directory of its code.
+    :param env: the variables that these commands see.
+    :param wheels: the digest of the wheels that the packages are installed from; empty for those of an index.
     """
 
     source: str
     content: dict[str, Any]
     interpreter: str
+    commands: list[str] = field(default_factory=list)
+    env: dict[str, Any] = field(default_factory=dict)
+    wheels: str = ""
 
     @property
     def venv(self) -> str:
-        """The digest of the packages: a change of code alone leaves the virtual environment as it is."""
-        requirements = self.content["requirements"]
-        inside = self.content["digest"] if requirements["local"] else None
-        return digest("venv", requirements["digest"], inside, self.interpreter)
+        """The digest of the packages: a change of code alone leaves the virtual environment as it is.
+
+        Packages may refer to the code where they are installed from it, and so belong to this one build.
+        """
+        dependencies = self.content["dependencies"]
+        inside = self._code() if dependencies["local"] else None
+        return digest("venv", dependencies["digest"], inside, self.interpreter, self.wheels)
 
     @property
     def build(self) -> str:
         """The digest of code and packages."""
-        return digest("build", self.content["digest"], self.venv)
+        return digest("build", self._code(), self.venv)
+
+    def _code(self) -> list[Any]:
+        return [self.content["digest"], self.commands, self.env]
+
+
+class Packages(Protocol):
+    """Where the packages of a virtual environment come from."""
+
+    def about(self) -> dict[str, Any]:
+        """Return what the manifest of a virtual environment remembers of that."""
+
+    def install(self, tool: Pip | Uv, venv: Path, code: Path, python: str) -> None:
+        """Install what the source in `code` needs, and its project, into the virtual environment `venv`.
+
+        :raises Failed: when that cannot be done.
+        """
 
 
 class Builder:
@@ -73,12 +113,12 @@ class Builder:
         """Tell whether the virtual environment of `recipe` is there, complete."""
         return self.venvs.manifest(recipe.venv) is not None
 
-    def make(self, recipe: Recipe, archive: Path, python: str, tool: Pip | Uv) -> None:
+    def make(self, recipe: Recipe, archive: Path, python: str, tool: Pip | Uv, packages: Packages) -> None:
         """Make the build of `recipe`.
 
         :param archive: the source, as a tar archive.
         :param python: the interpreter of the virtual environment.
-        :raises Failed: when the packages cannot be installed; nothing half-made stays behind.
+        :raises Failed: when the packages cannot be installed or a command fails; nothing half-made stays behind.
         """
         manifest = {
             "build": recipe.build,
@@ -89,24 +129,36 @@ class Builder:
         }
         give_way()
         with self.builds.create(recipe.build, manifest) as path:
-            code = path / CODE
-            with tarfile.open(archive) as files:
-                # The archive is the collection's own; Python 3.14 would refuse some links in it.
-                files.extraction_filter = getattr(tarfile, "fully_trusted_filter", None)
-                files.extractall(code)
+            code, venv = path / CODE, path / VENV
+            unpack_source(archive, code)
             if not self.has_packages(recipe):
-                self._make_venv(recipe, code, python, tool)
-            (path / VENV).symlink_to(os.path.relpath(self.venvs.path(recipe.venv), path))
-            _compile(path / VENV / "bin/python", code)
+                self._make_venv(recipe, code, python, tool, packages)
+            venv.symlink_to(os.path.relpath(self.venvs.path(recipe.venv), path))
+            Commands(recipe.commands, recipe.env, self.layout.name).run(code, venv)
+            _compile(venv / "bin/python", code)
 
-    def _make_venv(self, recipe: Recipe, code: Path, python: str, tool: Pip | Uv) -> None:
-        manifest = {"packages": recipe.venv, "interpreter": recipe.interpreter, "installer": tool.name}
-        words = ["--require-hashes"] if recipe.content["requirements"]["hashed"] else []
+    def _make_venv(self, recipe: Recipe, code: Path, python: str, tool: Pip | Uv, packages: Packages) -> None:
+        dependencies = recipe.content["dependencies"]
+        manifest = {
+            "packages": recipe.venv,
+            "interpreter": recipe.interpreter,
+            "installer": tool.name,
+            "dependencies": {"file": dependencies["file"], "hashes": dependencies["hashed"]},
+            **packages.about(),
+        }
         with self.venvs.create(recipe.venv, manifest) as venv:
             tool.make_venv(venv, python)
-            tool.install(venv, [*words, "-r", "requirements.txt"], "install the packages", cwd=code)
+            packages.install(tool, venv, code, python)
             # uv leaves its lock behind, writable by everyone.
             (venv / ".lock").unlink(missing_ok=True)
+
+
+def unpack_source(archive: Path, code: Path) -> None:
+    """Unpack the archive of a source into the new directory `code`."""
+    with tarfile.open(archive) as files:
+        # The archive is the collection's own; Python 3.14 would refuse some links in it.
+        files.extraction_filter = getattr(tarfile, "fully_trusted_filter", None)
+        files.extractall(code)
 
 
 def _compile(python: Path, code: Path) -> None:

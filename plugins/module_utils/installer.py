@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from ansible_collections.wsgi.production.plugins.module_utils import pins
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, run
@@ -16,6 +18,8 @@ from ansible_collections.wsgi.production.plugins.module_utils.store import Store
 INDEX_OPTIONS = {option: {"type": "str", "default": ""} for option in ("index_url", "ca_bundle", "proxy")}
 
 DISTRIBUTION_WHEELS = Path("/usr/share/python-wheels")
+
+MASK = "****"
 
 
 class Index:
@@ -50,6 +54,30 @@ class Index:
             env.update(HTTP_PROXY=self.proxy, HTTPS_PROXY=self.proxy, http_proxy=self.proxy, https_proxy=self.proxy)
         return env
 
+    def arguments(self) -> list[str]:
+        """Return what pip and uv have to be told of it that no variable of both can say."""
+        return []
+
+    def run(
+        self, argv: list[str | Path], purpose: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    ) -> str:
+        """Run a program that is to know the index, and return what it wrote to standard output.
+
+        :param purpose: completes the sentence "could not ..." when the program fails.
+        :param env: the variables that tell it, where those of `environment` do not fit.
+        :raises Failed: when it fails; its words carry no password.
+        """
+        try:
+            return run(argv, purpose, cwd=cwd, env=self.environment() if env is None else env)
+        except Failed as failure:
+            raise Failed(self._masked(str(failure))) from None
+
+    def _masked(self, text: str) -> str:
+        secrets = {secret for url in (self.url, self.proxy) for secret in _secrets(url)}
+        for secret in sorted(secrets, key=len, reverse=True):
+            text = text.replace(secret, MASK)
+        return text
+
 
 class Pip:
     """pip, run from the wheel that Debian's and Ubuntu's `python3-venv` brings along.
@@ -60,20 +88,21 @@ class Pip:
     name = "pip"
 
     def __init__(self, index: Index) -> None:
-        self.env = index.environment()
+        self.index = index
 
     def make_venv(self, path: Path, python: str) -> None:
         """Make the virtual environment `path` on the interpreter `python`."""
-        run([python, "-m", "venv", "--without-pip", path], "make a virtual environment", env=self.env)
+        self.index.run([python, "-m", "venv", "--without-pip", path], "make a virtual environment")
 
     def install(self, venv: Path, arguments: list[str], purpose: str, cwd: Path | None = None) -> None:
         """Install into the virtual environment `venv` what `arguments` name, byte-compiled."""
         target = ["--python", str(venv / "bin/python")]
-        run([*self._pip(), *target, "install", *arguments], purpose, cwd=cwd, env=self.env)
+        self.index.run([*self._pip(), *target, "install", *self.index.arguments(), *arguments], purpose, cwd)
 
     def install_into(self, target: Path, python: str, arguments: list[str], purpose: str) -> None:
         """Install into the plain directory `target` what `arguments` name, for the interpreter `python`."""
-        run([python, *self._pip()[1:], "install", "--target", str(target), *arguments], purpose, env=self.env)
+        words = ["install", "--target", str(target), *self.index.arguments(), *arguments]
+        self.index.run([python, *self._pip()[1:], *words], purpose)
 
     @staticmethod
     def _pip() -> list[str]:
@@ -92,43 +121,86 @@ class Uv:
     name = "uv"
 
     def __init__(self, index: Index, executable: Path) -> None:
-        self.env = index.environment()
+        self.index = index
         self.executable = executable
 
     def make_venv(self, path: Path, python: str) -> None:
         """Make the virtual environment `path` on the interpreter `python`."""
-        run([self.executable, "venv", "--python", python, path], "make a virtual environment", env=self.env)
+        self.index.run([self.executable, "venv", "--python", python, path], "make a virtual environment")
 
     def install(self, venv: Path, arguments: list[str], purpose: str, cwd: Path | None = None) -> None:
         """Install into the virtual environment `venv` what `arguments` name, byte-compiled."""
         target = ["--python", str(venv / "bin/python"), "--compile-bytecode"]
-        run([self.executable, "pip", "install", *target, *arguments], purpose, cwd=cwd, env=self.env)
+        words = ["pip", "install", *target, *self.index.arguments(), *arguments]
+        self.index.run([self.executable, *words], purpose, cwd)
 
     def install_into(self, target: Path, python: str, arguments: list[str], purpose: str) -> None:
         """Install into the plain directory `target` what `arguments` name, for the interpreter `python`."""
-        where = ["--python", python, "--target", str(target)]
-        run([self.executable, "pip", "install", *where, *arguments], purpose, env=self.env)
+        words = ["pip", "install", "--python", python, "--target", str(target), *self.index.arguments(), *arguments]
+        self.index.run([self.executable, *words], purpose)
 
 
 def installer(index: Index) -> Pip | Uv:
     """Return uv, fetched once per host and version, or pip where the index does not have that uv."""
     CACHE.mkdir(mode=0o700, exist_ok=True)
-    tools = Store(TOOLS)
-    name = tool_name()
-    executable = tools.path(name) / "bin/uv"
     pip = Pip(index)
-    if tools.manifest(name) is None:
-        try:
-            with tools.create(name, {"requirement": pins.UV.split()[0]}) as path:
-                install_pinned(pip, path, sys.executable, pins.UV)
-        except Failed:
-            return pip
-    return Uv(index, executable)
+    try:
+        return Uv(index, pinned_tool(pip, "uv", pins.UV) / "bin/uv")
+    except Failed:
+        return pip
+
+
+def pinned_tool(tool: Pip | Uv, name: str, pin: str) -> Path:
+    """Return the directory of a tool that the collection pins in `pin`; it is installed where the host lacks it.
+
+    :raises Failed: when the index lacks it, or serves a file with another digest.
+    """
+    tools = Store(TOOLS)
+    entry = _entry(name, pin)
+    if tools.manifest(entry) is None:
+        with tools.create(entry, {"requirement": pin.split()[0]}) as path:
+            install_pinned(tool, path, sys.executable, pin)
+    return tools.path(entry)
+
+
+def lock_tool(tool: Pip | Uv, name: str, pin: str) -> Path:
+    """Return the program `name`, which reads a kind of lock, from a virtual environment of its own.
+
+    :param name: a key of `pins.LOCK_TOOLS`.
+    :param pin: the hashed requirements of that environment, which stay on the controller until they are needed.
+    :raises Failed: when the index lacks one of them, or serves a file with another digest.
+    """
+    tools = Store(TOOLS)
+    entry = _lock_tool_entry(name)
+    if tools.manifest(entry) is None:
+        with tools.create(entry, {"requirement": name}) as path:
+            tool.make_venv(path, sys.executable)
+            requirements = path / "requirements.txt"
+            requirements.write_text(pin, encoding="utf-8")
+            words = ["--require-hashes", "--no-deps", "-r", str(requirements)]
+            tool.install(path, words, f"install {name}")
+            # uv leaves its lock behind, writable by everyone.
+            (path / ".lock").unlink(missing_ok=True)
+    return tools.path(entry) / "bin" / name
 
 
 def tool_name() -> str:
     """Return the name of the uv that the collection pins, among the host's tools."""
-    return f"uv-{digest(pins.UV)}"
+    return _entry("uv", pins.UV)
+
+
+def tool_names() -> set[str]:
+    """Return the names of what the collection pins today among the host's tools, installed or not."""
+    return {tool_name(), _entry("pip", pins.PIP), *map(_lock_tool_entry, pins.LOCK_TOOLS)}
+
+
+def _entry(name: str, *parts: object) -> str:
+    return f"{name}-{digest(*parts)}"
+
+
+def _lock_tool_entry(name: str) -> str:
+    # A virtual environment works with the interpreter that it was made for, and with no other.
+    return _entry(name, pins.LOCK_TOOLS[name], sys.version_info[:2])
 
 
 def install_pinned(tool: Pip | Uv, path: Path, python: str, pin: str, *arguments: str) -> None:
@@ -143,3 +215,18 @@ def install_pinned(tool: Pip | Uv, path: Path, python: str, pin: str, *arguments
     tool.install_into(path, python, words, f"install {pin.split()[0]}")
     # uv leaves its lock behind, writable by everyone.
     (path / ".lock").unlink(missing_ok=True)
+
+
+def _secrets(url: str) -> set[str]:
+    """Return what must not be told of the credentials in `url`, in each way in which a program may write it.
+
+    Without a password, the name is one: a token.
+    """
+    rest = url.partition("://")[2] or url
+    authority = rest.partition("/")[0]
+    # With a slash in it, which would have to be escaped, a password reaches beyond what counts as the authority.
+    credentials = (authority if "@" in authority else rest).rpartition("@")[0]
+    name, _, password = credentials.partition(":")
+    secret = password or name
+    plain = unquote(secret)
+    return {secret, plain, quote(plain, safe="")} - {""}

@@ -30,6 +30,12 @@ uv==0.13.9 \\
     --hash=sha256:eeb92051c2123b9730c46b04cc843cfa4bc7d7b0aec56df431a2215ef4cb0273
 """
 
+PIP = """\
+pip==26.3 \\
+    --hash=sha256:6c36ae7da8695be67e3cd9f7d87919667ced53f57ce2ede75d89b5912ed2bc4c \\
+    --hash=sha256:f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13
+"""
+
 PYUWSGI = """\
 pyuwsgi==2.0.30.post1 \\
     --hash=sha256:00dfe3813b4d909fdacc39c4342b329d0772581f4181d0125e10bdd3fe336d30 \\
@@ -94,3 +100,9 @@ UWSGI = """\
 uwsgi==2.0.31 \\
     --hash=sha256:e8f8b350ccc106ff93a65247b9136f529c14bf96b936ac5b264c6ff9d0c76257
 """
+
+# The SHA-256 of what stands in plugins/plugin_utils/pins/: long lists, which stay on the controller until needed.
+LOCK_TOOLS = {
+    "pipenv": "00a30f04023f26cc3a706b9b032f7983488288d991d534b361e9b627cd2b2082",
+    "poetry": "f73653eaf9339c1f95110ef3d8943d474f5a4f493c97186e7b7ccd88fd07fde9",
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import sys
@@ -10,11 +11,15 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.wsgi.production.plugins.module_utils import build as unit
 from ansible_collections.wsgi.production.plugins.module_utils.build import Builder, Recipe, interpreter_tag
+from ansible_collections.wsgi.production.plugins.module_utils.build_commands import Commands
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.formats import FromIndex, Wanted
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Index, Pip
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
+from ansible_collections.wsgi.production.plugins.module_utils.user import User
 from ansible_collections.wsgi.production.plugins.modules import build as module
 from ansible_collections.wsgi.production.plugins.plugin_utils.source import Source
 from tests.unit.fakes import FakeModule
@@ -54,6 +59,7 @@ class App:
         path.mkdir()
         self.write("main.py", "application = None\n")
         self.write("requirements.txt", "flask==3.0.0\n")
+        self.commands: list[str] = []
 
     def write(self, name: str, text: str) -> None:
         """Change a file of the source."""
@@ -61,19 +67,25 @@ class App:
 
     def recipe(self) -> Recipe:
         """Return what a build of the source, as it is now, is made of."""
-        return Recipe(str(self.path), Source(str(self.path)).content(), "cpython-3.11-x86_64")
+        content = self.source().content()
+        return Recipe(str(self.path), content, "cpython-3.11-x86_64", self.commands, {"DEBUG": True})
+
+    def source(self) -> Source:
+        """Return the source as it is now."""
+        return Source.of({"source": str(self.path)})
 
     def archive(self) -> Path:
         """Return an archive of the source, as it is now."""
         archive = self.path.with_suffix(".tar.gz")
         with archive.open("wb") as file:
-            Source(str(self.path)).write_archive(file)
+            self.source().write_archive(file)
         return archive
 
     def make(self) -> Path:
         """Make the build and return its directory."""
         recipe = self.recipe()
-        self.builder.make(recipe, self.archive(), sys.executable, self.tool)
+        packages = FromIndex(Wanted.of(recipe.content["dependencies"]), {})
+        self.builder.make(recipe, self.archive(), sys.executable, self.tool, packages)
         return self.builder.builds.path(recipe.build)
 
 
@@ -91,30 +103,38 @@ def app(tmp_path: Path, layout: Layout) -> App:
 
 
 def recipe(
-    code: str = "code", requirements: str = "flask", local: bool = False, interpreter: str = "cpython-3.11-x86_64"
+    code: str = "code",
+    requirements: str = "flask",
+    local: bool = False,
+    interpreter: str = "cpython-3.11-x86_64",
+    **more: Any,
 ) -> Recipe:
     content: dict[str, Any] = {"digest": code, "commit": None}
-    content["requirements"] = {"digest": requirements, "hashed": False, "local": local}
-    return Recipe("app", content, interpreter)
+    content["dependencies"] = {"digest": requirements, "local": local}
+    return Recipe("app", content, interpreter, **more)
 
 
 def test_the_same_input_is_the_same_build() -> None:
     assert (recipe().build, recipe().venv) == (recipe().build, recipe().venv)
 
 
-def test_a_change_of_code_alone_keeps_the_packages() -> None:
-    assert recipe(code="other").build != recipe().build
-    assert recipe(code="other").venv == recipe().venv
+@pytest.mark.parametrize("changed", [{"code": "other"}, {"commands": ["make"]}, {"env": {"DEBUG": "1"}}])
+def test_a_change_of_code_and_commands_alone_keeps_the_packages(changed: dict[str, Any]) -> None:
+    assert recipe(**changed).build != recipe().build
+    assert recipe(**changed).venv == recipe().venv
 
 
-@pytest.mark.parametrize("changed", [recipe(requirements="other"), recipe(interpreter="cpython-3.13-x86_64")])
-def test_other_requirements_and_another_interpreter_change_code_and_packages(changed: Recipe) -> None:
+@pytest.mark.parametrize(
+    "changed", [recipe(requirements="other"), recipe(interpreter="cpython-3.13-x86_64"), recipe(wheels="other")]
+)
+def test_other_packages_and_another_interpreter_change_code_and_packages(changed: Recipe) -> None:
     assert changed.build != recipe().build
     assert changed.venv != recipe().venv
 
 
-def test_packages_depend_on_the_code_where_a_requirement_lies_in_it() -> None:
-    assert recipe(code="other", local=True).venv != recipe(local=True).venv
+@pytest.mark.parametrize("changed", [{"code": "other"}, {"commands": ["make"]}, {"env": {"DEBUG": "1"}}])
+def test_packages_that_may_refer_to_a_build_are_those_of_this_build_alone(changed: dict[str, Any]) -> None:
+    assert recipe(local=True, **changed).venv != recipe(local=True).venv
 
 
 def test_where_the_source_lies_does_not_change_the_build() -> None:
@@ -126,9 +146,31 @@ def test_an_interpreter_is_named_by_what_compiled_packages_depend_on() -> None:
     assert interpreter_tag(sys.executable) == f"{sys.implementation.name}-{version}-{platform.machine()}"
 
 
-def test_an_interpreter_that_the_host_lacks_is_named() -> None:
-    with pytest.raises(Failed, match="could not run the interpreter python9: the host has no python9"):
+def test_who_names_an_interpreter_that_the_host_lacks_learns_which_it_has(tmp_path: Path) -> None:
+    for name in ("python3", "python3.13", "python3.9", "python3.9-config", "python3.13t", "pip3.9"):
+        (tmp_path / name).touch()
+    with pytest.raises(Failed, match=r"^the host has no interpreter python9; it has python3\.9, python3\.13: choose"):
+        interpreter_tag("python9", [tmp_path, tmp_path / "missing"])
+    with pytest.raises(Failed, match="it has none:"):
+        interpreter_tag("/usr/bin/python9", [])
+
+
+def test_interpreters_are_looked_for_where_a_host_has_its_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (Path("/usr/local/bin"), Path("/usr/bin")) == unit.PROGRAMS
+    (tmp_path / "python9").symlink_to(sys.executable)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Failed, match="the host has no interpreter python9"):
         interpreter_tag("python9")
+
+
+def test_what_is_no_interpreter_says_so_itself(tmp_path: Path) -> None:
+    program = tmp_path / "python3"
+    program.write_text("#!/bin/sh\necho broken; exit 1\n")
+    program.chmod(0o755)
+    with pytest.raises(Failed, match=f"could not run the interpreter {program}; python3 said:\nbroken"):
+        interpreter_tag(program)
 
 
 def test_a_build_has_the_code_and_the_packages(app: App) -> None:
@@ -157,6 +199,62 @@ def test_a_build_remembers_where_it_comes_from(app: App) -> None:
     }
 
 
+def test_the_packages_remember_what_they_were_installed_from(app: App) -> None:
+    app.make()
+    manifest = app.builder.venvs.manifest(app.recipe().venv) or {}
+    del manifest["created"]
+    assert manifest == {
+        "packages": app.recipe().venv,
+        "interpreter": "cpython-3.11-x86_64",
+        "installer": "fake",
+        "dependencies": {"file": "requirements.txt", "hashes": False},
+    }
+
+
+def test_the_packages_remember_the_wheels_that_they_were_installed_from(app: App) -> None:
+    class Wheels(FromIndex):
+        def about(self) -> dict[str, Any]:
+            return {"wheels": "w1"}
+
+    recipe = app.recipe()
+    wanted = Wanted.of(recipe.content["dependencies"])
+    app.builder.make(recipe, app.archive(), sys.executable, app.tool, Wheels(wanted, {}))
+    assert (app.builder.venvs.manifest(recipe.venv) or {})["wheels"] == "w1"
+
+
+class Chores(Commands):
+    """Commands that are not run, but leave a file where they would have been."""
+
+    def run(self, code: Path, venv: Path) -> None:
+        """Note what is there already, and what was asked for."""
+        told = [self.commands, self.env, self.user, (venv / "installed").exists(), (code / "__pycache__").exists()]
+        (code / "told").write_text(json.dumps(told))
+        (code / "made.py").write_text("made = True\n")
+
+
+def test_commands_run_when_the_packages_are_there_and_what_they_write_is_compiled(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unit, "Commands", Chores)
+    app.commands = ["make"]
+    path = app.make()
+    assert json.loads((path / "app/told").read_text()) == [["make"], {"DEBUG": True}, "hello", True, False]
+    assert list((path / "app/__pycache__").glob("made.*.pyc"))
+
+
+def test_a_command_that_fails_leaves_no_build_and_keeps_the_packages(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(Commands):
+        def run(self, code: Path, venv: Path) -> None:
+            raise Failed("no")
+
+    monkeypatch.setattr(unit, "Commands", Failing)
+    with pytest.raises(Failed, match="no"):
+        app.make()
+    assert not app.builder.exists(app.recipe())
+    assert list(app.builder.builds.root.iterdir()) == []
+    assert app.builder.has_packages(app.recipe())
+
+
 def test_a_build_refers_to_its_packages_by_a_relative_link(app: App) -> None:
     assert os.readlink(app.make() / "venv") == f"../../venvs/{app.recipe().venv}"
 
@@ -172,6 +270,15 @@ def test_code_that_does_not_compile_is_no_obstacle(app: App) -> None:
 
 def test_a_lock_that_everyone_may_write_does_not_stay_in_the_packages(app: App) -> None:
     assert not (app.make() / "venv/.lock").exists()
+
+
+def test_an_installer_that_leaves_no_lock_is_right_as_well(app: App) -> None:
+    class Clean(FakeTool):
+        def install(self, venv: Path, arguments: list[str], purpose: str, cwd: Path | None = None) -> None:
+            (venv / ".lock").unlink()
+
+    app.tool = Clean()
+    assert (app.make() / "app").is_dir()
 
 
 @pytest.mark.parametrize(
@@ -240,37 +347,44 @@ class Planner:
         self.app = app
         self.warnings: list[str] = []
 
-    def plan(self, archive: Path | None = None, check_mode: bool = False) -> Plan:
+    def plan(self, archive: Path | None = None, check_mode: bool = False, python: str = sys.executable) -> Plan:
         """Return what the module would do with the source as it is now."""
-        source = str(self.app.path)
-        fake = FakeModule(
-            check_mode, name="hello", source=source, content=Source(source).content(), python=sys.executable
-        )
-        fake.params.update(archive=archive and str(archive), index_url="", ca_bundle="", proxy="")
+        asked = {"name": "hello", "source": str(self.app.path), "python": python, "commands": [], "env": {}}
+        contents = {"hello": self.app.source().content()}
+        fake = FakeModule(check_mode, apps=[asked], contents=contents, archives=archive and {"hello": str(archive)})
+        fake.params.update(index_url="", ca_bundle="", proxy="", lock_pins={}, wheels={}, wheel_archives={})
         fake.warnings = self.warnings
         return module.plan(fake)
+
+
+class KnownUser(User):
+    """A user whom the host has."""
+
+    def exists(self) -> bool:
+        """Say yes."""
+        return True
 
 
 @pytest.fixture
 def planner(app: App, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> Planner:
     monkeypatch.setattr(module, "Layout", lambda _: layout)
+    monkeypatch.setattr(module, "User", KnownUser)
     monkeypatch.setattr(module, "installer", lambda _: app.tool)
     return Planner(app)
 
 
 def test_a_host_that_lacks_the_build_asks_for_the_source_before_it_does_anything(planner: Planner) -> None:
     planned = planner.plan()
-    assert planned.result["needs_archive"]
+    assert planned.result["missing"] == ["hello"]
     assert planned.steps == []
 
 
 def test_a_host_that_has_the_source_makes_the_build(planner: Planner) -> None:
     planned = planner.plan(planner.app.archive())
-    assert "needs_archive" not in planned.result
     planned.take()
-    path = Path(planned.result["path"])
+    assert planned.failures == {}
+    path = Path(planned.result["builds"]["hello"])
     assert (path / "app/main.py").is_file()
-    assert path.name == planned.result["build"]
     assert path.parent == planner.app.builder.builds.root
 
 
@@ -278,15 +392,20 @@ def test_a_host_that_has_the_build_needs_nothing(planner: Planner) -> None:
     first = planner.plan(planner.app.archive())
     first.take()
     second = planner.plan()
-    assert (second.steps, second.result) == ([], first.result)
-    assert second.settled == f"has build {first.result['build']}"
+    assert (second.steps, second.result["missing"]) == ([], [])
+    assert second.result["builds"] == first.result["builds"]
+    assert second.settled == f"hello: has build {Path(first.result['builds']['hello']).name}"
 
 
-def test_check_mode_tells_of_the_build_and_neither_sends_nor_makes_anything(planner: Planner) -> None:
+def test_check_mode_tells_of_the_build_and_makes_nothing(planner: Planner) -> None:
     planned = planner.plan(check_mode=True)
-    assert "needs_archive" not in planned.result
     assert len(planned.steps) == 1
     assert not planner.app.builder.builds.root.exists()
+
+
+def test_an_interpreter_that_the_host_lacks_is_known_before_anything_is_sent(planner: Planner) -> None:
+    planned = planner.plan(planner.app.archive(), python="python9")
+    assert planned.failures["hello"].startswith("hello: the host has no interpreter python9; ")
 
 
 def test_a_change_says_whether_the_packages_are_new(planner: Planner) -> None:
@@ -294,17 +413,14 @@ def test_a_change_says_whether_the_packages_are_new(planner: Planner) -> None:
     first.take()
     planner.app.write("main.py", "application = True\n")
     second = planner.plan(check_mode=True)
-    packages = os.path.basename(os.readlink(Path(first.result["path"]) / "venv"))
-    assert [step.says for step in first.steps] == [
-        f"build {first.result['build']} with packages {packages}, which are new"
-    ]
-    assert [step.says for step in second.steps] == [
-        f"build {second.result['build']} with packages {packages}, there already"
-    ]
+    before, after = (Path(planned.result["builds"]["hello"]) for planned in (first, second))
+    packages = os.path.basename(os.readlink(before / "venv"))
+    assert [step.says for step in first.steps] == [f"build {before.name} with packages {packages}, which are new"]
+    assert [step.says for step in second.steps] == [f"build {after.name} with packages {packages}, there already"]
 
 
 @pytest.mark.parametrize(("name", "warnings"), [("pip", 1), ("uv", 0)])
 def test_whoever_has_to_wait_for_pip_is_told_why(planner: Planner, name: str, warnings: int) -> None:
     planner.app.tool.name = name
     planner.plan(planner.app.archive()).take()
-    assert len(planner.warnings) == warnings
+    assert len([warning for warning in planner.warnings if "uv is not to be had" in warning]) == warnings

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +15,17 @@ import pytest
 from ansible_collections.wsgi.production.plugins.module_utils import installer as unit
 from ansible_collections.wsgi.production.plugins.module_utils import pins
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.module_utils.installer import Index, Pip, Uv, install_pinned, installer
+from ansible_collections.wsgi.production.plugins.module_utils.installer import (
+    Index,
+    Pip,
+    Uv,
+    install_pinned,
+    installer,
+    lock_tool,
+    pinned_tool,
+    tool_names,
+)
+from ansible_collections.wsgi.production.plugins.module_utils.store import read_manifest
 
 PIN = "uv==1.0 \\\n    --hash=sha256:00\n"
 
@@ -22,12 +36,16 @@ class Runner:
     def __init__(self) -> None:
         self.commands: list[list[str]] = []
         self.environments: list[dict[str, str]] = []
+        self.places: list[Path | None] = []
+        self.purposes: list[str] = []
         self.failure: Failed | None = None
 
     def __call__(self, argv: list[Any], purpose: str, **options: Any) -> str:
         """Take the place of `run`."""
         self.commands.append([str(word) for word in argv])
         self.environments.append(options.get("env") or {})
+        self.places.append(options.get("cwd"))
+        self.purposes.append(purpose)
         if self.failure:
             raise self.failure
         return ""
@@ -72,6 +90,18 @@ def test_certificates_that_are_not_there_are_not_asked_for(tmp_path: Path) -> No
     assert Index(ca_bundle=str(tmp_path / "ca.crt")).environment() == Index().environment()
 
 
+def test_the_tools_ask_nothing_say_little_and_follow_no_settings_of_the_host() -> None:
+    assert Index().environment() == {
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_INPUT": "1",
+        "PIP_ROOT_USER_ACTION": "ignore",
+        "UV_CACHE_DIR": "/var/cache/wsgi/uv",
+        "UV_NO_CONFIG": "1",
+        "UV_NO_PROGRESS": "1",
+        "UV_PYTHON_DOWNLOADS": "never",
+    }
+
+
 def test_uv_never_brings_an_interpreter_of_its_own() -> None:
     assert Index().environment()["UV_PYTHON_DOWNLOADS"] == "never"
 
@@ -85,6 +115,114 @@ def test_a_password_is_never_an_argument(runner: Runner) -> None:
     assert len(runner.commands) == 6
     assert not [word for command in runner.commands for word in command if "hunter2" in word]
     assert all("hunter2" in environment["PIP_INDEX_URL"] for environment in runner.environments)
+
+
+@pytest.mark.parametrize(
+    ("url", "told", "secret"),
+    [
+        ("https://user:hunter2@pypi.example.org/simple", "https://user:hunter2@pypi.example.org", "hunter2"),
+        ("https://user:hunter%212@pypi.example.org/simple", "the password hunter!2", "hunter!2"),
+        ("https://user:hunter!2@pypi.example.org/simple", "user:hunter%212@", "hunter%212"),
+        ("https://user:a%25@pypi.example.org/simple", "user:a%25@", "25"),
+        ("https://user:a%2Fb@pypi.example.org/simple", "user:a/b@", "a/b"),
+        ("https://user:a/b@pypi.example.org/simple", "user:a%2Fb@", "a%2Fb"),
+        ("https://token-abc@pypi.example.org/simple", "https://token-abc@pypi.example.org", "token-abc"),
+        ("https://user:hun/ter@pypi.example.org/simple", "invalid port in user:hun/ter@", "hun/ter"),
+        ("https://user:hunter2@pypi.example.org/simple@v1", "https://user:hunter2@pypi.example.org", "hunter2"),
+        ("user:hunter2@pypi.example.org:3128", "user:hunter2@pypi.example.org", "hunter2"),
+    ],
+)
+@pytest.mark.parametrize("option", ["url", "proxy"])
+def test_a_password_is_in_no_error(runner: Runner, option: str, url: str, told: str, secret: str) -> None:
+    runner.failure = Failed(f"could not install flask; uv said:\n{told}")
+    for tool in tools(Index(**{option: url})):
+        calls: list[Callable[[], None]] = [
+            partial(tool.make_venv, Path("/venv"), "python3"),
+            partial(tool.install, Path("/venv"), ["flask"], "install flask"),
+            partial(tool.install_into, Path("/target"), "python3", ["flask"], "install flask"),
+        ]
+        for call in calls:
+            with pytest.raises(Failed, match=r"could not install flask; uv said:\n.*\*\*\*\*") as failure:
+                call()
+            assert secret not in str(failure.value)
+            assert failure.value.__cause__ is None and failure.value.__suppress_context__
+
+
+def test_of_a_password_within_another_no_part_is_told(runner: Runner) -> None:
+    runner.failure = Failed("user:xyz@proxy.example.org")
+    with pytest.raises(Failed, match=r"^user:\*\*\*\*@proxy\.example\.org$"):
+        Pip(Index("https://user:yz@pypi.example.org", proxy="http://user:xyz@proxy.example.org")).make_venv(
+            Path("/v"), "p"
+        )
+
+
+def test_an_error_without_a_password_stays_as_it_is(runner: Runner) -> None:
+    runner.failure = Failed("https://pypi.example.org/simple says user@example.org")
+    with pytest.raises(Failed, match=r"^https://pypi\.example\.org/simple says user@example\.org$"):
+        Pip(Index("https://pypi.example.org/simple")).make_venv(Path("/venv"), "python3")
+
+
+def test_a_program_may_be_told_of_the_index_in_its_own_way(runner: Runner) -> None:
+    index = Index("https://pypi.example.org/simple")
+    index.run(["uv"], "ask", Path("/code"), {"UV_INDEX": index.url})
+    assert runner.environments == [{"UV_INDEX": index.url}]
+
+
+class Nowhere(Index):
+    """An index that has to be told of by an argument."""
+
+    def arguments(self) -> list[str]:
+        """Return the argument."""
+        return ["--no-index"]
+
+
+def test_each_call_is_what_the_tool_understands(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(unit, "DISTRIBUTION_WHEELS", tmp_path)
+    for tool in tools(Index()):
+        tool.make_venv(Path("/venv"), "python3.12")
+        tool.install(Path("/venv"), ["flask"], "install flask", Path("/code"))
+        tool.install_into(Path("/target"), "python3.12", ["flask"], "install flask")
+    assert [" ".join(words) for words in runner.commands] == [
+        "python3.12 -m venv --without-pip /venv",
+        f"{sys.executable} -m pip --python /venv/bin/python install flask",
+        "python3.12 -m pip install --target /target flask",
+        "/opt/uv venv --python python3.12 /venv",
+        "/opt/uv pip install --python /venv/bin/python --compile-bytecode flask",
+        "/opt/uv pip install --python python3.12 --target /target flask",
+    ]
+    assert runner.places == [None, Path("/code"), None] * 2
+    assert runner.purposes == ["make a virtual environment", "install flask", "install flask"] * 2
+    assert [tool.name for tool in tools(Index())] == ["pip", "uv"]
+
+
+def test_pip_is_the_newest_that_the_distribution_brings(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("pip-23.0.1-py3-none-any.whl", "pip-25.1-py3-none-any.whl", "wheel-0.38-py3-none-any.whl"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(unit, "DISTRIBUTION_WHEELS", tmp_path)
+    Pip(Index()).install(Path("/venv"), ["flask"], "install flask")
+    assert runner.commands[0][:2] == [sys.executable, str(tmp_path / "pip-25.1-py3-none-any.whl/pip")]
+
+
+def test_debian_keeps_its_wheels_where_they_are_looked_for() -> None:
+    assert Path("/usr/share/python-wheels") == unit.DISTRIBUTION_WHEELS
+
+
+def test_a_module_can_be_told_of_the_index_in_order() -> None:
+    assert list(unit.INDEX_OPTIONS) == ["index_url", "ca_bundle", "proxy"]
+    assert all(option == {"type": "str", "default": ""} for option in unit.INDEX_OPTIONS.values())
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_what_an_index_has_to_say_reaches_the_command_and_not_the_program(runner: Runner, number: int) -> None:
+    tool = tools(Nowhere())[number]
+    tool.install(Path("/venv"), ["flask"], "install flask")
+    tool.install_into(Path("/target"), "python3", ["flask"], "install flask")
+    for words in runner.commands:
+        assert words.index("install") < words.index("--no-index") < words.index("flask")
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -101,6 +239,8 @@ def test_uv_is_fetched_once(runner: Runner, tmp_path: Path) -> None:
     assert isinstance(first, Uv) and isinstance(second, Uv)
     assert first.executable == second.executable
     assert first.executable.is_relative_to(tmp_path / "tools")
+    assert first.executable.parts[-2:] == ("bin", "uv")
+    assert first.executable.parents[1].name in tool_names()
 
 
 def test_another_version_of_uv_is_another_tool(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,3 +278,68 @@ def test_what_is_pinned_is_installed_by_its_digest_and_alone(runner: Runner, tmp
     assert words[words.index("--target") + 1] == str(tmp_path)
     assert Path(words[words.index("-r") + 1]).read_text() == PIN
     assert not (tmp_path / ".lock").exists()
+    assert runner.purposes == ["install uv==1.0"]
+
+
+def test_a_tool_is_fetched_once_and_a_failure_leaves_nothing(runner: Runner, tmp_path: Path) -> None:
+    runner.failure = Failed("no matching distribution")
+    with pytest.raises(Failed, match="no matching distribution"):
+        pinned_tool(Pip(Index()), "uv", PIN)
+    assert list((tmp_path / "tools").iterdir()) == []
+    runner.failure = None
+    first, second = pinned_tool(Pip(Index()), "uv", PIN), pinned_tool(Pip(Index()), "uv", PIN)
+    assert first == second
+    assert len(runner.commands) == 2
+    assert (read_manifest(first) or {})["requirement"] == "uv==1.0"
+
+
+def test_a_lock_tool_has_a_virtual_environment_of_its_own_with_hashed_packages(runner: Runner) -> None:
+    tool = Uv(Index(), Path("/opt/uv"))
+    program = lock_tool(tool, "poetry", PIN)
+    assert lock_tool(tool, "poetry", PIN) == program
+    made, installed = runner.commands
+    venv = program.parents[1]
+    assert program == venv / "bin/poetry"
+    assert (read_manifest(venv) or {})["requirement"] == "poetry"
+    assert runner.purposes[-1] == "install poetry"
+    assert made[-3:] == ["--python", sys.executable, str(venv)]
+    assert installed[installed.index("--python") + 1] == str(venv / "bin/python")
+    assert {"--require-hashes", "--no-deps"} < set(installed)
+    assert Path(installed[installed.index("-r") + 1]).read_text() == PIN
+
+
+def test_a_lock_of_uv_does_not_stay_with_a_lock_tool(monkeypatch: pytest.MonkeyPatch, runner: Runner) -> None:
+    class Careless(Pip):
+        def install(self, venv: Path, arguments: list[str], purpose: str, cwd: Path | None = None) -> None:
+            (venv / ".lock").touch()
+
+    program = lock_tool(Careless(Index()), "pipenv", PIN)
+    assert not (program.parents[1] / ".lock").exists()
+
+
+def test_what_is_pinned_today_is_known_by_its_name(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = Pip(Index())
+    places = [
+        pinned_tool(tool, "uv", pins.UV),
+        pinned_tool(tool, "pip", pins.PIP),
+        *(lock_tool(tool, name, PIN).parents[1] for name in ("poetry", "pipenv")),
+    ]
+    before = tool_names()
+    assert before == {place.name for place in places}
+    monkeypatch.setattr(pins, "LOCK_TOOLS", {"poetry": "other", "pipenv": pins.LOCK_TOOLS["pipenv"]})
+    assert len(tool_names() & before) == 3
+
+
+def test_a_lock_tool_is_made_anew_for_another_interpreter(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, before_version = lock_tool(Pip(Index()), "poetry", PIN), sys.version_info
+    monkeypatch.setattr(sys, "version_info", (4, 0, 1))
+    assert lock_tool(Pip(Index()), "poetry", PIN) != before
+    monkeypatch.setattr(sys, "version_info", (*before_version[:2], 99))
+    assert lock_tool(Pip(Index()), "poetry", PIN) == before
+
+
+@pytest.mark.parametrize("name", sorted(pins.LOCK_TOOLS))
+def test_the_requirements_of_a_lock_tool_are_those_that_the_collection_pins(name: str) -> None:
+    text = (Path(__file__).parents[2] / f"plugins/plugin_utils/pins/{name}.txt").read_bytes()
+    assert hashlib.sha256(text).hexdigest() == pins.LOCK_TOOLS[name]
+    assert re.search(rf"^{name}==", text.decode(), re.MULTILINE)

@@ -1,0 +1,212 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""Installing what an application depends on, whatever the format of the file that says so.
+
+The tool that owns a format turns it into a requirements file, and the installer installs that.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.installer import Pip, Uv, lock_tool
+
+# The tools that have to be brought to the host for a format.
+LOCK_TOOLS = {"poetry": "poetry", "pipfile": "pipenv"}
+
+QUIET = ("--no-interaction", "--no-ansi")
+
+# What has no hash and needs none: a package in the source itself, and a commit, which is one. pip and uv refuse them
+# as soon as every package must have a hash; without that, they still check all hashes that are there.
+UNHASHED = {
+    "requirements.txt": re.compile(r"^(-e |[./])| @ (file:|git\+)", re.MULTILINE),
+    "pylock": re.compile(r"\b(directory|vcs)\b"),
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an application depends on, as the controller found it out.
+
+    :param file: the name of the file in the source that says it.
+    :param format: `requirements`, `pyproject`, `uv`, `pylock`, `poetry`, `pipfile`, or `none`.
+    :param hashed: whether the file pins packages by hash.
+    :param project: what is installed afterwards without its dependencies: `.`, the name of a wheel, or nothing.
+    :param extras: those of the project that are wanted.
+    """
+
+    file: str
+    format: str
+    hashed: bool
+    project: str = ""
+    extras: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> Wanted:
+        """Return what `content`, the controller's words, says."""
+        extras = tuple(content["extras"])
+        return cls(content["file"], content["format"], content["hashed"], content["project"], extras)
+
+
+class Resolved:
+    """The dependencies of an application, for one interpreter, as arguments of an installer.
+
+    :param code: the directory of the source.
+    :param scratch: an empty directory for what is only needed meanwhile.
+    :param python: the interpreter that they are for.
+    :param pins: the requirements of the lock tool that is needed, by its name.
+    """
+
+    def __init__(
+        self, wanted: Wanted, tool: Pip | Uv, code: Path, scratch: Path, python: str, pins: Mapping[str, str]
+    ) -> None:
+        self.wanted = wanted
+        self.tool = tool
+        self.code = code
+        self.scratch = scratch
+        self.python = python
+        self.pins = pins
+        self.exported = scratch / "requirements.txt"
+
+    def arguments(self) -> list[str]:
+        """Return the arguments, to be used in the directory of the source; none where there is nothing to install.
+
+        :raises Failed: when a lock is out of date or cannot be read, or the tool for that is not to be had.
+        """
+        wanted = self.wanted
+        if wanted.format == "none":
+            return []
+        if wanted.format == "requirements":
+            return [*_strict(wanted.hashed), "-r", wanted.file]
+        if wanted.format == "pylock":
+            hashed = wanted.hashed and not UNHASHED["pylock"].search(_read(self.code / wanted.file))
+            return [*_strict(hashed), "-r", wanted.file]
+        export = {"pyproject": self._pyproject, "uv": self._uv, "poetry": self._poetry, "pipfile": self._pipenv}
+        export[wanted.format]()
+        hashed = wanted.hashed and not UNHASHED["requirements.txt"].search(_read(self.exported))
+        # A Pipfile.lock is made on one system; what it lacks for this one must not be missed silently.
+        complete = wanted.format != "pipfile" or not hashed
+        return [*_strict(hashed), *(["--no-deps"] if complete else []), "-r", str(self.exported)]
+
+    def project(self) -> str:
+        """Return the path of the project to install after its dependencies, or nothing."""
+        if self.wanted.project != ".":
+            return str(self.code / self.wanted.project) if self.wanted.project else ""
+        # A backend leaves in the directory what it has built.
+        copy = self.scratch / "project"
+        shutil.copytree(self.code, copy, symlinks=True)
+        return str(copy)
+
+    def uv(self) -> Uv:
+        """Return uv, which alone reads some formats.
+
+        :raises Failed: where it is not to be had.
+        """
+        if isinstance(self.tool, Uv):
+            return self.tool
+        raise Failed(
+            f"{self.wanted.file} can only be read by uv, which this package index does not have: add uv to it, or "
+            "write a requirements.txt with hashes, such as `uv export` and `uv pip compile` do"
+        )
+
+    def _pyproject(self) -> None:
+        words = ["pip", "compile", "--quiet", "--no-header", "--python", self.python, *self._extras("--extra")]
+        self._run([self.uv().executable, *words, "--output-file", self.exported, self.wanted.file])
+
+    def _uv(self) -> None:
+        env = self.tool.index.environment()
+        # The settings in pyproject.toml, but in no other place, decide whether the lock fits it. So does the index, if
+        # it replaces another: a lock names the one that it was made with.
+        env.pop("UV_NO_CONFIG")
+        env.update(HOME=str(self.scratch), XDG_CONFIG_DIRS=str(self.scratch))
+        index = env.pop("UV_DEFAULT_INDEX", "")
+        if index:
+            env["UV_INDEX"] = index
+        words = ["--quiet", "--locked", "--python", self.python, "--format", "requirements.txt", "--no-header"]
+        words += ["--no-default-groups", "--no-emit-project", "--no-editable", *self._extras("--extra")]
+        words += [] if index else ["--emit-index-url"]
+        self._run([self.uv().executable, "export", *words, "--output-file", self.exported], env)
+
+    def _poetry(self) -> None:
+        poetry = self._lock_tool()
+        # It exports for every interpreter, and no package at all for one that the project does not allow. What looks
+        # into an environment asks first whether that one is allowed.
+        active = self.scratch / "active"
+        self.tool.make_venv(active, self.python)
+        env = {**self._environment(), "VIRTUAL_ENV": str(active)}
+        self._run([poetry, "show", *QUIET], env)
+        words = ["--only", "main", *self._extras("--extras"), *(["--without-urls"] if self.tool.index.url else [])]
+        self._run([poetry, "export", *QUIET, *words, "--output", self.exported], env)
+
+    def _pipenv(self) -> None:
+        pipenv = self._lock_tool()
+        self._run([pipenv, "verify"], self._environment())
+        words = ["--hash", *(["--exclude-index"] if self.tool.index.url else [])]
+        self.exported.write_text(self._run([pipenv, "requirements", *words], self._environment()), encoding="utf-8")
+
+    def _lock_tool(self) -> Path:
+        name = LOCK_TOOLS[self.wanted.format]
+        return lock_tool(self.tool, name, self.pins[name])
+
+    def _environment(self) -> dict[str, str]:
+        """Return the variables of a lock tool, which is to make nothing, and to ask nobody."""
+        return {
+            **self.tool.index.environment(),
+            "HOME": str(self.scratch),
+            "NO_COLOR": "1",
+            "PIPENV_DONT_LOAD_ENV": "1",
+            "PIPENV_IGNORE_VIRTUALENVS": "1",
+            "POETRY_VIRTUALENVS_CREATE": "false",
+        }
+
+    def _extras(self, option: str) -> list[str]:
+        return [word for extra in self.wanted.extras for word in (option, extra)]
+
+    def _run(self, argv: list[str | Path], env: Mapping[str, str] | None = None) -> str:
+        return self.tool.index.run(argv, f"read {self.wanted.file}", self.code, env)
+
+
+class FromIndex:
+    """Packages that are fetched from an index, each host for itself.
+
+    :param pins: the requirements of the lock tool that is needed, by its name.
+    """
+
+    def __init__(self, wanted: Wanted, pins: Mapping[str, str]) -> None:
+        self.wanted = wanted
+        self.pins = pins
+
+    def about(self) -> dict[str, Any]:
+        """Return what the manifest of a virtual environment remembers of where its packages are from."""
+        return {}
+
+    def install(self, tool: Pip | Uv, venv: Path, code: Path, python: str) -> None:
+        """Install the dependencies of the source in `code`, and its project, into the virtual environment `venv`.
+
+        :raises Failed: when they cannot be read or fetched, or are not those that were locked.
+        """
+        with TemporaryDirectory() as scratch:
+            resolved = Resolved(self.wanted, tool, code, Path(scratch), python, self.pins)
+            if self.wanted.format == "pylock":
+                resolved.uv()
+            words = resolved.arguments()
+            if words:
+                tool.install(venv, words, "install the packages", cwd=code)
+            project = resolved.project()
+            if project:
+                tool.install(venv, ["--no-deps", project], "install the project")
+
+
+def _strict(hashed: bool) -> list[str]:
+    return ["--require-hashes"] if hashed else []
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="surrogateescape")

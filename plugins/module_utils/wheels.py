@@ -1,0 +1,272 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""Wheels: gathered on one host, and installed on all others without an index, a compiler, or a way out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tarfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ansible_collections.wsgi.production.plugins.module_utils import pins
+from ansible_collections.wsgi.production.plugins.module_utils.build import CODE, Recipe, unpack_source
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, give_way
+from ansible_collections.wsgi.production.plugins.module_utils.formats import Resolved, Wanted
+from ansible_collections.wsgi.production.plugins.module_utils.installer import Index, Pip, Uv, pinned_tool
+from ansible_collections.wsgi.production.plugins.module_utils.layout import CACHE
+from ansible_collections.wsgi.production.plugins.module_utils.store import Store, digest
+
+WHEELS = CACHE / "wheels"
+
+# PEP 427
+NAME = re.compile(r"(?P<project>[\w.]+)-(?P<version>[\w.!+]+)(-\d\w*)?(-[\w.]+){3}\.whl", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Wheels:
+    """What has been gathered for one application and one kind of interpreter.
+
+    It travels to the other hosts by another way than the wheels: whoever alters those must not alter this.
+
+    :param folder: the name of the folder in which they are.
+    :param interpreter: the tag of the interpreter that they are for.
+    :param files: the SHA-256 of each wheel that the application needs, by the name of the file.
+    :param tools: likewise, of those that the collection needs for itself.
+    """
+
+    folder: str
+    interpreter: str
+    files: dict[str, str]
+    tools: dict[str, str]
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Wheels:
+        """Return the wheels that `told`, from `as_dict` or a manifest, describes."""
+        return cls(told["folder"], told["interpreter"], told["files"], told["tools"])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what describes them."""
+        return asdict(self)
+
+    @property
+    def digest(self) -> str:
+        """The digest of the wheels, for `Recipe.wheels`.
+
+        With those of the collection: a build is never without the folder that has them for its release.
+        """
+        return digest("wheels", self.files, self.tools)
+
+    def requirements(self) -> str:
+        """Return them as a requirements file that allows these files and no others."""
+        return "".join(f"{_pin(name)} --hash=sha256:{sha256}\n" for name, sha256 in sorted(self.files.items()))
+
+
+class Folder(Index):
+    """A folder that stands for an index: nothing is asked of any other place."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that tell pip and uv, without what pip is told by the host's own configuration."""
+        return {**super().environment(), "PIP_CONFIG_FILE": os.devnull}
+
+    def arguments(self) -> list[str]:
+        """Return what tells both: for "no index", uv has no variable."""
+        return ["--no-index", "--find-links", str(self.path)]
+
+
+class FromFolder:
+    """Packages that are installed from wheels on this host.
+
+    :param path: the folder with the wheels.
+    :param interpreter: the tag of the host's interpreter.
+    :raises Failed: when they were gathered for another one.
+    """
+
+    def __init__(self, wheels: Wheels, path: Path, interpreter: str) -> None:
+        if wheels.interpreter != interpreter:
+            raise Failed(
+                f"the wheels are for {wheels.interpreter}, and this host has {interpreter}: choose the same "
+                "build.python on both, or let this host fetch its own packages"
+            )
+        self.wheels = wheels
+        self.path = path
+
+    def about(self) -> dict[str, Any]:
+        """Return what the manifest of a virtual environment remembers of where its packages are from."""
+        return {"wheels": self.wheels.folder}
+
+    def install(self, tool: Pip | Uv, venv: Path, code: Path, python: str) -> None:
+        """Install all wheels, of the dependencies and of the project, into the virtual environment `venv`.
+
+        :raises Failed: when one is missing or is not the one that was gathered.
+        """
+        for name, sha256 in {**self.wheels.files, **self.wheels.tools}.items():
+            self._check(name, sha256)
+        if not self.wheels.files:
+            return
+        with TemporaryDirectory() as scratch:
+            requirements = Path(scratch, "requirements.txt")
+            requirements.write_text(self.wheels.requirements(), encoding="utf-8")
+            words = ["--require-hashes", "--no-deps", "-r", str(requirements)]
+            tool.install(venv, words, "install the packages from their wheels")
+
+    def _check(self, name: str, sha256: str) -> None:
+        try:
+            found = _sha256(self.path / name)
+        except FileNotFoundError as missing:
+            raise Failed(f"the wheel of {_pin(name)} is missing: {self.path / name}") from missing
+        # uv takes what it has unpacked before, without a look at the file, and of a broken one says only that.
+        if found != sha256:
+            raise Failed(
+                f"the wheel of {_pin(name)} is not the one that was gathered: {self.path / name} has SHA-256 {found}, "
+                f"and should have {sha256}"
+            )
+
+
+class Gatherer:
+    """Gathers on this host the wheels that an application needs, and those of uv and uWSGI.
+
+    :param recipe: what they are for; its own wheels do not matter.
+    """
+
+    def __init__(self, recipe: Recipe, root: Path = WHEELS) -> None:
+        self.recipe = recipe
+        self.store = Store(root)
+        dependencies = recipe.content["dependencies"]
+        inside = recipe.content["digest"] if dependencies["local"] else None
+        self.name = digest("wheels", dependencies["digest"], inside, recipe.interpreter, pins.UV, pins.PYUWSGI)
+        self.path = self.store.path(self.name)
+
+    def find(self) -> Wheels | None:
+        """Return the wheels, or None where they are not gathered yet."""
+        manifest = self.store.manifest(self.name)
+        return None if manifest is None else Wheels.of(manifest)
+
+    def make(self, archive: Path, python: str, tool: Pip | Uv, lock_pins: Mapping[str, str]) -> Wheels:
+        """Gather the wheels: fetched, or built from source.
+
+        :param archive: the source, as a tar archive.
+        :param python: the interpreter that they are for.
+        :param lock_pins: the requirements of the lock tool that is needed, by its name.
+        :raises Failed: when one cannot be had, or is not what was locked; nothing half-made stays behind.
+        """
+        give_way()
+        pip = [Path(python), pinned_tool(tool, "pip", pins.PIP) / "pip"]
+        manifest: dict[str, Any] = {}
+        with self.store.create(self.name, manifest) as folder, TemporaryDirectory() as scratch:
+            builder = _WheelBuilder(tool.index, pip, folder, Path(scratch))
+            builder.add_application(self.recipe, archive, python, tool, lock_pins)
+            files = _sums(folder)
+            # Where the index has no uv, the other hosts install with pip, too.
+            for pin in (*([pins.UV] if isinstance(tool, Uv) else []), pins.PYUWSGI):
+                builder.add_pinned(pin)
+            tools = {name: sha256 for name, sha256 in _sums(folder).items() if name not in files}
+            wheels = Wheels(self.name, self.recipe.interpreter, files, tools)
+            (folder / "requirements.txt").write_text(wheels.requirements(), encoding="utf-8")
+            manifest.update(wheels.as_dict())
+        return wheels
+
+
+class _WheelBuilder:
+    """pip, which puts wheels into a folder.
+
+    :param pip: how to call it.
+    """
+
+    def __init__(self, index: Index, pip: list[Path], folder: Path, scratch: Path) -> None:
+        self.index = index
+        self.pip = pip
+        self.folder = folder
+        self.scratch = scratch
+
+    def add_application(
+        self, recipe: Recipe, archive: Path, python: str, tool: Pip | Uv, lock_pins: Mapping[str, str]
+    ) -> None:
+        wanted = Wanted.of(recipe.content["dependencies"])
+        code = self.scratch / CODE
+        unpack_source(archive, code)
+        resolved = Resolved(wanted, tool, code, self.scratch, python, lock_pins)
+        words = resolved.arguments()
+        if words:
+            # pip wants a hash of every package as soon as one has it; those that there are, it checks in any case.
+            strict = [] if "--require-hashes" in words else ["--no-require-hashes"]
+            self._add([*strict, *words], "gather the packages", code)
+        project = resolved.project()
+        if project:
+            self._add(["--no-deps", project], "make a wheel of the project", code)
+
+    def add_pinned(self, pin: str) -> None:
+        requirements = self.scratch / "pinned.txt"
+        requirements.write_text(pin, encoding="utf-8")
+        words = ["--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(requirements)]
+        self._add(words, f"gather {pin.split()[0]}", self.scratch)
+
+    def _add(self, words: list[str], purpose: str, cwd: Path) -> None:
+        # With the time of day in it, the same project would be another wheel each time, and so another build.
+        env = {**self.index.environment(), "SOURCE_DATE_EPOCH": "315532800"}
+        self.index.run([*self.pip, "wheel", "--wheel-dir", self.folder, *words], purpose, cwd, env)
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """Write the wheels in `folder` to an uncompressed tar archive: they are compressed themselves."""
+    with tarfile.open(archive, "w") as files:
+        for path in sorted(folder.glob("*.whl")):
+            files.add(path, arcname=path.name)
+
+
+def unpack(archive: Path, wheels: Wheels, root: Path = WHEELS) -> Path:
+    """Return the folder of `wheels` on this host; it is made of an archive that `pack` wrote, unless it is there.
+
+    One of the same name with other wheels is replaced: they were built once more, and came out otherwise.
+
+    :raises Failed: when there is anything but wheels in the archive; nothing half-made stays behind.
+    """
+    store = Store(root)
+    path = store.path(wheels.folder)
+    manifest = store.manifest(wheels.folder)
+    if manifest is not None and Wheels.of(manifest) != wheels:
+        store.remove(wheels.folder)
+        manifest = None
+    if manifest is None:
+        with store.create(wheels.folder, wheels.as_dict()), tarfile.open(archive) as files:
+            for entry in files:
+                content = files.extractfile(entry) if entry.isreg() and NAME.fullmatch(entry.name) else None
+                if content is None:
+                    raise Failed(f"the archive of the wheels holds {entry.name!r}, which is no wheel")
+                with content, (path / entry.name).open("wb") as target:
+                    shutil.copyfileobj(content, target)
+    return path
+
+
+def _pin(name: str) -> str:
+    """Return the project and the version that the file name of a wheel tells, as a requirement.
+
+    :raises Failed: when it is not the name of a wheel.
+    """
+    match = NAME.fullmatch(name)
+    if match is None:
+        raise Failed(f"{name!r} is not the name of a wheel")
+    return f"{match['project']}=={match['version']}"
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each wheel in `folder`, by the name of its file."""
+    return {path.name: _sha256(path) for path in sorted(folder.glob("*.whl"))}
+
+
+def _sha256(path: Path) -> str:
+    total = hashlib.sha256()
+    with path.open("rb") as file:
+        for part in iter(lambda: file.read(1 << 20), b""):
+            total.update(part)
+    return total.hexdigest()

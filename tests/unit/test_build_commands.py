@@ -1,0 +1,272 @@
+"""What the commands of a build promise."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.wsgi.production.plugins.module_utils import build_commands as unit
+from ansible_collections.wsgi.production.plugins.module_utils.build_commands import Commands
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+
+
+def user(uid: int, gid: int) -> pwd.struct_passwd:
+    return pwd.struct_passwd(("hello", "x", uid, gid, "", "/data", "/usr/sbin/nologin"))
+
+
+class Host:
+    """A host on which this process's own user is the application's; `asked` is how each program was started."""
+
+    def __init__(self, path: Path) -> None:
+        self.code = path / "code"
+        self.venv = path / "venv"
+        self.asked: list[dict[str, Any]] = []
+        self.stdin: list[int | None] = []
+        self.owners: list[tuple[int, int]] = []
+        self.code.mkdir()
+        (self.venv / "bin").mkdir(parents=True)
+        (self.venv / "bin/python").symlink_to(sys.executable)
+        self.start = subprocess.Popen
+
+    def popen(self, argv: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        """Start a program as this user, which only root may do as another."""
+        self.asked.append({name: options.pop(name) for name in ("user", "group", "extra_groups")})
+        self.stdin.append(options.get("stdin"))
+        return self.start(argv, **options)
+
+    def fchown(self, directory: int, uid: int, gid: int) -> None:
+        """Note the owner of a directory instead of changing it."""
+        self.owners.append((uid, gid))
+
+    def script(self, text: str) -> str:
+        """Return a command that runs `text`."""
+        (self.code / "script.py").write_text(f"import os, sys\n{text}\n")
+        return "python script.py"
+
+    def run(self, *commands: str, **env: Any) -> None:
+        """Run commands of a build."""
+        Commands(commands, env, "hello").run(self.code, self.venv)
+
+    def mode(self, name: str) -> int:
+        """Return the mode of what is in the code."""
+        return stat.S_IMODE((self.code / name).lstat().st_mode)
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    fake = Host(tmp_path)
+    monkeypatch.setattr(pwd, "getpwnam", {"hello": user(os.getuid(), os.getgid())}.__getitem__)
+    monkeypatch.setattr(subprocess, "Popen", fake.popen)
+    return fake
+
+
+def test_commands_run_one_after_the_other_in_the_directory_of_the_code(host: Host) -> None:
+    host.run(host.script("open('said', 'a').write(os.getcwd())"), "mv said 'in the code'")
+    assert (host.code / "in the code").read_text() == str(host.code)
+
+
+def test_commands_run_as_the_applications_user_and_in_no_other_group(host: Host) -> None:
+    host.run("true")
+    assert host.asked == [{"user": os.getuid(), "group": os.getgid(), "extra_groups": []}]
+
+
+def test_commands_find_the_programs_of_the_packages_first(host: Host) -> None:
+    host.run(host.script("open('said', 'w').write(sys.argv[0] + os.environ['PATH'] + os.environ['VIRTUAL_ENV'])"))
+    said = (host.code / "said").read_text()
+    assert said.startswith(f"script.py{host.venv}/bin:/usr/local/sbin:")
+    assert said.endswith(str(host.venv))
+
+
+def test_commands_see_what_is_given_and_nothing_of_root(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET", "of root")
+    host.run(host.script("open('said', 'w').write(repr(dict(os.environ)))"), DEBUG=True, PATH="/nowhere", LANG="C")
+    said = eval((host.code / "said").read_text())
+    assert said.pop("LC_CTYPE", "") in ("", "C.UTF-8")
+    assert said.pop("HOME") == said.pop("TMPDIR")
+    assert said.pop("PATH").startswith(f"{host.venv}/bin:")
+    assert said == {"DEBUG": "True", "LANG": "C", "VIRTUAL_ENV": str(host.venv)}
+
+
+def test_commands_write_text_in_a_language_of_all_characters(host: Host) -> None:
+    host.run(host.script("open('said', 'w').write(os.environ['LANG'])"))
+    assert (host.code / "said").read_text() == "C.UTF-8"
+
+
+def test_commands_have_a_home_that_is_theirs_and_is_gone_afterwards(host: Host) -> None:
+    host.run(host.script("open(os.environ['HOME'] + '/x', 'w'); open('said', 'w').write(os.environ['HOME'])"))
+    home = Path((host.code / "said").read_text())
+    assert home.is_absolute() and not home.exists()
+
+
+def test_no_shell_is_there(host: Host) -> None:
+    host.run(host.script("open('said', 'w').write(repr(sys.argv[1:]))") + " '$HOME *' '>' x")
+    assert (host.code / "said").read_text() == "['$HOME *', '>', 'x']"
+
+
+def test_a_command_that_fails_is_named_with_the_end_of_what_it_said_and_the_next_does_not_run(host: Host) -> None:
+    command = host.script("print(*range(30), sep='\\n', flush=True); sys.exit('went wrong')")
+    with pytest.raises(Failed) as failure:
+        host.run(command, "touch next")
+    first, *said = str(failure.value).splitlines()
+    assert first == "the command 'python script.py' of the build failed with status 1; it said:"
+    assert said == [*map(str, range(11, 30)), "went wrong"]
+    assert not (host.code / "next").exists()
+
+
+def test_whatever_a_command_says_is_told(host: Host) -> None:
+    with pytest.raises(Failed, match=r"failed with status 3; it said:\n\ufffdx$"):
+        host.run(host.script("sys.stdout.buffer.write(b'\\xffx'); sys.exit(3)"))
+
+
+def test_nothing_stays_open(host: Host) -> None:
+    (host.code / "static").mkdir()
+    before = os.listdir("/proc/self/fd")
+    host.run("true")
+    assert os.listdir("/proc/self/fd") == before
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("nosuch --now", "the command 'nosuch --now' of the build cannot be started: .*'nosuch'"),
+        ("./script.py", "the command './script.py' of the build cannot be started: .*Permission"),
+        ("echo 'x", "of the build cannot be split into words: No closing quotation"),
+        (" ", "a command of the build is empty"),
+    ],
+)
+def test_what_cannot_be_started_is_named(host: Host, command: str, reason: str) -> None:
+    host.script("")
+    with pytest.raises(Failed, match=reason):
+        host.run(command)
+
+
+def test_a_host_without_the_user_is_told(host: Host) -> None:
+    with pytest.raises(Failed, match="the host has no user other"):
+        Commands(["true"], {}, "other").run(host.code, host.venv)
+
+
+def test_without_commands_nobody_has_to_be_there(host: Host) -> None:
+    Commands([], {}, "other").run(host.code, host.venv)
+
+
+def test_a_command_that_asks_gets_no_answer(host: Host) -> None:
+    host.run("cat")
+    assert host.stdin == [subprocess.DEVNULL]
+
+
+def test_what_a_command_leaves_running_is_ended_and_not_waited_for(host: Host) -> None:
+    command = host.script(
+        "import time\nchild = os.fork()\nif child == 0: time.sleep(60)\nopen('said', 'w').write(str(child))"
+    )
+    begun = time.monotonic()
+    host.run(command)
+    assert time.monotonic() - begun < 30
+    status = Path("/proc", (host.code / "said").read_text(), "stat")
+    for _ in range(100):
+        if not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z":
+            return
+        time.sleep(0.05)
+    raise AssertionError("the child of the command is still alive")
+
+
+def test_the_code_is_the_users_meanwhile_and_its_owners_again_afterwards(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (host.code / "static").mkdir()
+    files: list[tuple[Any, ...]] = []
+    followed: list[bool] = []
+
+    def chown(name: str, *who: int, follow_symlinks: bool = True, **_: Any) -> None:
+        files.append((name, *who))
+        followed.append(follow_symlinks)
+
+    monkeypatch.setattr(pwd, "getpwnam", {"hello": user(4711, 4712)}.__getitem__)
+    monkeypatch.setattr(os, "fchown", host.fchown)
+    monkeypatch.setattr(os, "chown", chown)
+    (host.code / "main.py").touch()
+    host.run("true")
+    own = (os.getuid(), os.getgid())
+    assert host.owners == [(4711, 4712), (4711, 4712), own, own]
+    # Its owner is noted and not changed, so afterwards it is another's, and let be.
+    assert files[0] == ("main.py", 4711, 4712)
+    assert files[1][1:] == (4711, 4712) and Path(files[1][0]).is_absolute()
+    assert followed == [False, True]
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_nobody_else_may_write_to_what_commands_leave_and_the_application_may_read_it(
+    host: Host, failing: bool
+) -> None:
+    command = host.script(
+        "os.umask(0); os.mkdir('open', 0o777); os.mkdir('open/closed', 0o700)\n"
+        "open('open/closed/file', 'w'); os.chmod('open/closed/file', 0o600)\n"
+        "open('program', 'w'); os.chmod('program', 0o6777); os.mkfifo('pipe')\n"
+        f"sys.exit({int(failing)})"
+    )
+    try:
+        host.run(command)
+    except Failed:
+        assert failing
+    modes = {name: oct(host.mode(name)) for name in ("open", "open/closed", "open/closed/file", "program", "pipe")}
+    assert modes == {
+        "open": "0o755",
+        "open/closed": "0o755",
+        "open/closed/file": "0o644",
+        "program": "0o755",
+        "pipe": "0o644",
+    }
+
+
+def test_what_commands_make_is_readable_whatever_the_mask_of_this_process(host: Host) -> None:
+    before = os.umask(0o077)
+    try:
+        host.run(host.script("open('said', 'w').write(oct(os.umask(0)))"))
+    finally:
+        os.umask(before)
+    assert (host.code / "said").read_text() == "0o22"
+
+
+def test_no_link_is_followed(host: Host, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("x")
+    (tmp_path / "secret").chmod(0o600)
+    (tmp_path / "private").mkdir(mode=0o700)
+    (tmp_path / "private/file").touch(0o600)
+    host.run(host.script("os.symlink('../secret', 'link'); os.symlink('../private', 'directory')"))
+    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("secret", "private", "private/file")] == [
+        0o600,
+        0o700,
+        0o600,
+    ]
+    assert os.readlink(host.code / "link") == "../secret"
+
+
+def test_a_link_in_place_of_the_code_is_refused(host: Host, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(host.code)
+    with pytest.raises(OSError, match=r"Not a directory|Too many levels"):
+        Commands(["true"], {}, "hello").run(link, host.venv)
+
+
+def test_what_belongs_to_somebody_else_by_a_hard_link_is_let_be(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    (host.code / "file").touch()
+    (host.code / "file").chmod(0o600)
+    with unit._opened(host.code) as directory:
+        unit._take(directory, os.getuid() + 1, os.getuid(), os.getgid())
+    assert host.mode("file") == 0o600
+
+
+def test_a_socket_that_a_command_leaves_is_no_obstacle(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(host.code)
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind("socket")
+        host.run("true")
+    assert host.mode("socket") == 0o755
