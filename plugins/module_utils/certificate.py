@@ -206,9 +206,12 @@ class Acme:
         except Failed as failure:
             raise Failed(f"{failure}\n{self._still(wanted)}") from failure
 
-    def abandoned(self, kept: Iterable[Certificate]) -> list[str]:
-        """Return the sites whose certificate goes on being renewed, although they want it no more."""
-        sites = {one.site for one in kept if one.source == "acme"}
+    def abandoned(self, kept: Iterable[Certificate], left: Iterable[str] = ()) -> list[str]:
+        """Return the sites whose certificate goes on being renewed, although they want it no more.
+
+        :param left: sites of which nobody says what they want.
+        """
+        sites = {one.site for one in kept if one.source == "acme"}.union(left)
         names = [path.stem for path in sorted((self.root / "renewal").glob("*.conf"))]
         return [name for name in names if name not in sites and str(self.challenges) in self._renewal(name)]
 

@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -34,20 +35,27 @@ LOOK = 0.05
 # A snippet may hold a secret.
 MODE = 0o640
 
+# The block of each site in the configuration, by the comments around it.
+BLOCK = re.compile(r"^    # site (\S+)\n.*?^    # end of site \1\n", re.MULTILINE | re.DOTALL)
+
+# What all sites share that use HTTP/3 has the form of a block, so that it can stay with them.
+HTTP3 = "_"
+HTTP3_IS_USED = " quic;\n"
+
+IS_DEFAULT = " 80 default_server;\n"
+
 
 class Edge:
     """NGINX on this host, with all of its configuration in one file.
 
     One file is replaced in one step, so there is no moment at which half of a change is in place.
 
-    :param slowest: the seconds that the slowest answer of all sites may take.
     :param root: NGINX's own configuration directory.
     """
 
     def __init__(
         self,
         systemd: Systemd,
-        slowest: int,
         root: Path = Path("/etc/nginx"),
         units: Path = SYSTEM_UNITS,
         workers: Workers | None = None,
@@ -63,10 +71,8 @@ class Edge:
         self.log = log
         self.caches = caches
         self.certificates = root / CERTIFICATES.name
-        self.units = {
-            units / SOCKET: edge_units.PORTS,
-            units / f"{SERVICE}.d/wsgi.conf": edge_units.drop_in(slowest),
-        }
+        self.maintenance = root / MAINTENANCE.name
+        self.units = [units / SOCKET, units / f"{SERVICE}.d/wsgi.conf"]
 
     def text(self) -> str:
         """Return the configuration that is in place; empty while there is none."""
@@ -79,9 +85,12 @@ class Edge:
             self.systemd.is_active(unit) and self.systemd.is_enabled(unit) for unit in units
         )
 
-    def has_units(self) -> bool:
-        """Tell whether systemd holds the ports and hardens NGINX as this version of the collection wants it."""
-        return all(_read(path) == text for path, text in self.units.items())
+    def has_units(self, slowest: int) -> bool:
+        """Tell whether systemd holds the ports and hardens NGINX as this version of the collection wants it.
+
+        :param slowest: the seconds that the slowest answer of all sites may take.
+        """
+        return [_read(path) for path in self.units] == _units(slowest)
 
     def replace(self, wanted: str, missing: Iterable[Certificate] = ()) -> None:
         """Check the text `wanted` with `nginx -t` beside the live file, and put it in place.
@@ -105,9 +114,12 @@ class Edge:
             write_file(self.before, self.text(), MODE)
         self.trial.replace(self.live)
 
-    def place_units(self) -> None:
-        """Write NGINX's units. What runs already goes on; its sandbox is that of its next start."""
-        for path, text in self.units.items():
+    def place_units(self, slowest: int) -> None:
+        """Write NGINX's units. What runs already goes on; its sandbox is that of its next start.
+
+        :param slowest: the seconds that the slowest answer of all sites may take.
+        """
+        for path, text in zip(self.units, _units(slowest)):
             path.parent.mkdir(exist_ok=True)
             write_file(path, text)
         self.systemd.reload()
@@ -142,6 +154,9 @@ class Edge:
         for path in self.caches.glob("cache-*"):
             if f"{path} " not in self.text():
                 shutil.rmtree(path)
+        for path in self.maintenance.glob("*"):
+            if f"{path})" not in self.text():
+                path.unlink()
 
     def _take_up(self) -> None:
         if not self.systemd.is_active(SOCKET):
@@ -287,6 +302,48 @@ class Workers:
         return found
 
 
+def blocks(config: str) -> dict[str, str]:
+    """Return the block of each site in `config` by the site's name, and what they share for HTTP/3 as that of `_`."""
+    return {found.group(1): found.group() for found in BLOCK.finditer(config)}
+
+
+def left_over(live: str, described: Iterable[str]) -> dict[str, str]:
+    """Return the blocks of `live` whose site is not among `described`, by its name."""
+    return {name: block for name, block in blocks(live).items() if name not in {HTTP3, *described}}
+
+
+def carry_over(left: dict[str, str], live: str, wanted: str) -> str:
+    """Return the text `wanted` with the blocks `left` of `live` in it, as they are.
+
+    :raises Failed: where a site of `wanted` cannot be beside one of them.
+    """
+    there = blocks(wanted)
+    for (old, block), (new, other) in product(left.items(), there.items()):
+        if IS_DEFAULT in block and IS_DEFAULT in other:
+            raise Failed(
+                f"{new}: default: {old}, which is left over, is the default site; leave it out, or {undo(old)}"
+            )
+        if old.replace("-", "_") == new.replace("-", "_"):
+            raise Failed(f"{new}: {old}, which is left over, has nearly the same name; change it, or {undo(old)}")
+    kept = set(left)
+    if HTTP3 not in there and any(HTTP3_IS_USED in block for block in left.values()):
+        kept.add(HTTP3)
+    carried = [f"\n{block}" for name, block in blocks(live).items() if name in kept]
+    before, brace, after = wanted.rpartition("}")
+    return "".join([before, *carried, brace, after])
+
+
+def undo(site: str) -> str:
+    """Return what removes a site that is left over."""
+    return f"add to wsgi_apps: - {{name: {site}, state: absent}}"
+
+
+def read_timeout(block: str) -> int:
+    """Return the seconds to wait for an answer of the site with this block; what its snippet says comes later."""
+    found = re.search(r"_read_timeout (\d+)s;", block)
+    return int(found.group(1)) if found else 0
+
+
 def explain(said: str, config: str) -> str:
     """Return what NGINX said of `config`, with the line that it means and where that was described.
 
@@ -314,6 +371,10 @@ def _origin(lines: list[str]) -> str:
     """Return where the last of `lines` was described, which the configuration says in a comment before it."""
     comments = (re.fullmatch(r"\s*# from (.+)", line) for line in reversed(lines))
     return next((f"{comment.group(1)}: " for comment in comments if comment), "")
+
+
+def _units(slowest: int) -> list[str]:
+    return [edge_units.PORTS, edge_units.drop_in(slowest)]
 
 
 def _number(version: str) -> list[int]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import has, run
@@ -18,15 +19,17 @@ class Passwords:
     """The passwords of all sites.
 
     :param users: the password of each user, by site.
+    :param left: sites whose passwords stay as they are.
     """
 
-    def __init__(self, users: dict[str, dict[str, str]], root: Path = PASSWORDS) -> None:
+    def __init__(self, users: dict[str, dict[str, str]], root: Path = PASSWORDS, left: Iterable[str] = ()) -> None:
         self.root = root
+        self.left = set(left)
         self.users = {site: passwords for site, passwords in users.items() if passwords}
 
     def are_right(self) -> bool:
         """Tell whether the host has these passwords and no others."""
-        there = {path: path.read_text(encoding="utf-8") for path in self.root.glob("*")}
+        there = {path: path.read_text(encoding="utf-8") for path in self._there()}
         # Without openssl, which comes with NGINX, the host cannot have any yet.
         return there == self._files() if has("openssl") else not self.users
 
@@ -36,8 +39,11 @@ class Passwords:
         files = self._files()
         for path, text in files.items():
             write_file(path, text, 0o640, WEB_SERVER)
-        for path in set(self.root.glob("*")) - set(files):
+        for path in self._there() - set(files):
             path.unlink()
+
+    def _there(self) -> set[Path]:
+        return {path for path in self.root.glob("*") if path.name not in self.left}
 
     def _files(self) -> dict[Path, str]:
         return {self.root / site: _hashed(site, passwords) for site, passwords in self.users.items()}

@@ -16,6 +16,7 @@ description:
     served before is put back. Starts it when it does not run. Restarts it once, when it takes an NGINX over that the
     distribution has started, to let systemd hold its ports; from then on, whoever comes while it restarts waits.
   - Puts the certificates of the sites in place, and gets them from an ACME server once NGINX answers for their names.
+  - Leaves a site that is live but not described as it is, and warns of it, where O(described) says what is described.
   - In check mode it shows the configuration before and after, and does not ask C(nginx -t).
 options:
   sites:
@@ -23,6 +24,12 @@ options:
     type: list
     elements: dict
     required: true
+  described:
+    description:
+      - The names of all applications that may have a site here. A site of another one that is live is left as it is,
+        and told of. Unset, a site that is not in O(sites) is gone.
+    type: list
+    elements: str
   headers:
     description: Headers that each site adds to its answers.
     type: dict
@@ -117,7 +124,14 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.production.plugins.module_utils.certificate import Acme, Certificate
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.module_utils.edge import Edge, Nginx
+from ansible_collections.wsgi.production.plugins.module_utils.edge import (
+    Edge,
+    Nginx,
+    carry_over,
+    left_over,
+    read_timeout,
+    undo,
+)
 from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
 from ansible_collections.wsgi.production.plugins.module_utils.passwords import Passwords
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan, Step
@@ -134,6 +148,7 @@ CERTIFICATE: dict[str, dict[str, Any]] = {
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "sites": {"type": "list", "elements": "dict", "required": True},
+    "described": {"type": "list", "elements": "str"},
     "headers": {"type": "dict", "default": {}},
     "trusted_proxies": {"type": "list", "elements": "str", "default": []},
     "tls_profile": {"type": "str", "choices": ["intermediate", "modern"], "default": "intermediate"},
@@ -156,27 +171,37 @@ def plan(module: AnsibleModule) -> Plan:
     objection = nginx.objection(asked["sites"])
     if objection:
         raise Failed(objection)
-    wanted = nginx.text(asked["config"])
-    edge = Edge(Systemd(), max((site["read_timeout"] for site in asked["sites"]), default=0))
+    edge = Edge(Systemd())
+    before = edge.text()
+    left: dict[str, str] = {}
+    if asked["described"] is not None:
+        left = left_over(before, [*asked["described"], *(site["name"] for site in asked["sites"])])
+    for name in left:
+        module.warn(
+            f"{name} is left over: NGINX serves its site here, and no entry describes it. It goes on untouched. To "
+            f"remove it, {undo(name)}"
+        )
+    wanted = carry_over(left, before, nginx.text(asked["config"]))
+    timeouts = [*(site["read_timeout"] for site in asked["sites"]), *map(read_timeout, left.values())]
+    slowest = max(timeouts, default=0)
     secrets = json.loads(asked["secrets"])
     certificates = [Certificate.of(values, secrets["keys"]) for values in asked["certificates"]]
     missing = [one for one in certificates if not one.is_placed()]
     acme = Acme(asked["acme_directory"], asked["acme_email"])
     due = [one for one in certificates if one.source == "acme" and acme.is_due(one)]
-    passwords = Passwords(secrets["passwords"])
-    before = edge.text()
+    passwords = Passwords(secrets["passwords"], left=left)
     steps = []
     if before != wanted or missing:
         steps.append(Step(f"replace {edge.live}", lambda: edge.replace(wanted, missing)))
     if not passwords.are_right():
         steps.append(Step("write the passwords of sites", passwords.write))
-    if not edge.has_units():
-        steps.append(Step("let systemd hold the ports of NGINX and harden it", edge.place_units))
+    if not edge.has_units(slowest):
+        steps.append(Step("let systemd hold the ports of NGINX and harden it", partial(edge.place_units, slowest)))
     if before != wanted or missing or due or not edge.serves():
         says = "let NGINX take it up"
         names = ", ".join(name for one in due for name in one.names)
         steps.append(Step(f"{says}, and get a certificate for {names}" if due else says, lambda: edge.serve(acme, due)))
-    for site in acme.abandoned(certificates):
+    for site in acme.abandoned(certificates, left):
         steps.append(Step(f"renew the certificate of {site} no longer", partial(acme.abandon, site)))
     header = str(edge.live)
     diff = {"before_header": header, "after_header": header, "before": before, "after": wanted}

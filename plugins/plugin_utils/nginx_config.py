@@ -1,6 +1,10 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The text of `nginx.conf` for a list of sites."""
+"""The text of `nginx.conf` for a list of sites.
+
+All that is for one site is one block, between two comments that name it. It needs nothing of the rest that depends on
+which other sites there are, and on no setting of theirs: the host may keep it when the site is described no more.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +69,6 @@ def render(settings: dict[str, Any]) -> dict[str, str]:
     sites = [{**site, **_derived(site, settings["headers"])} for site in settings["sites"]]
     values = {
         **settings,
-        "headers": [_header(name, value) for name, value in settings["headers"].items()],
         "sites": sites,
         "passed": PASSED,
         "token": VERIFY_TOKEN,
@@ -73,7 +76,6 @@ def render(settings: dict[str, Any]) -> dict[str, str]:
         "passwords": PASSWORDS,
         "challenges": CHALLENGES,
         "caches": CACHES,
-        "acme": any(site["tls"]["source"] == "acme" for site in sites),
         "intermediate_ciphers": INTERMEDIATE,
         "page": _quoted(environment.get_template("page.html.j2").render()),
     }
@@ -83,22 +85,23 @@ def render(settings: dict[str, Any]) -> dict[str, str]:
 def _derived(site: dict[str, Any], common: dict[str, str]) -> dict[str, Any]:
     """Return what the templates need to know of a site besides its settings."""
     variable = f"site_{site['name'].replace('-', '_')}"
-    own = [_header(name, value) for name, value in site["headers"].items() if value]
+    ours = {name.lower() for name in site["headers"]}
+    headers = [_header(name, value, "nginx_headers") for name, value in common.items() if name.lower() not in ours]
+    headers += [_header(name, value, f"{site['name']}: headers") for name, value in site["headers"].items() if value]
     if site["content_security_policy"]:
-        policy = _header("Content-Security-Policy", site["content_security_policy"], "content_security_policy")
+        origin = f"{site['name']}: content_security_policy"
+        policy = _header("Content-Security-Policy", site["content_security_policy"], origin)
         # What NGINX serves itself has a policy of its own, but for files of the application.
-        own.append({**policy, "when": f"$served{policy['when']}", "cases": ['""', "changing", "immutable"]})
+        headers.append({**policy, "when": f"$served{policy['when']}", "cases": ['""', "changing", "immutable"]})
     tls = site["tls"]
     if tls["source"] not in ("none", "self_signed") and tls["hsts"]:
-        strict = _header("Strict-Transport-Security", f"max-age={tls['hsts']}", "tls")
-        own.append({**strict, "when": f"$visitor_scheme{strict['when']}", "cases": ["https"]})
-    ours = {header["name"] for header in own} | set(site["headers"])
-    headers = [{**_header(name, value), "owner": "added"} for name, value in common.items() if name not in ours]
+        strict = _header("Strict-Transport-Security", f"max-age={tls['hsts']}", f"{site['name']}: tls")
+        headers.append({**strict, "when": f"$visitor_scheme{strict['when']}", "cases": ["https"]})
     pair = certificates.pair(site)
     return {
         "variable": variable,
-        "own_headers": own,
-        "headers": headers + [{**header, "owner": variable} for header in own],
+        "headers": headers,
+        "passes": "$passes" if tls["source"] == "acme" else "$verifies",
         "limited": site["requests_per_second"] or site["connections"],
         "module": "uwsgi" if site["protocol"] == "uwsgi" else "proxy",
         "certificate": pair and pair[0],
@@ -125,7 +128,7 @@ def _files(number: int, setting: str, values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _header(name: str, value: str, setting: str = "headers") -> dict[str, Any]:
+def _header(name: str, value: str, setting: str) -> dict[str, Any]:
     """Return a header with its value in quotes, as NGINX names it in a variable, and when it is added."""
     variable = name.lower().replace("-", "_")
     return {

@@ -158,6 +158,19 @@ def test_what_nginx_refuses_changes_nothing(edge: Edge, case: str) -> None:
     assert edge.get(NAME).startswith("first")
 
 
+def test_a_site_that_nobody_describes_goes_on_until_it_is_described_as_absent(edge: Edge) -> None:
+    edge.serve()
+    other = {"name": "other", "server_names": ["other.example.com"], "servers": ["127.0.0.1:9"]}
+    described = {"nginx_sites": [other], "nginx_described": ["other"]}
+    said = " ".join(edge.play(described).stdout.split())
+    assert "patient is left over: NGINX serves its site here" in said
+    assert edge.get(NAME).startswith("first")
+    assert "changed=0 " in edge.play(described).stdout
+    edge.play({**described, "nginx_described": ["other", "patient"]})
+    with pytest.raises(ConnectionError):
+        edge.get(NAME)
+
+
 def test_what_a_reload_does_not_take_up_is_taken_back(edge: Edge) -> None:
     def zone(key: str) -> dict[str, Any]:
         return {"nginx_sites": [edge.site], "nginx_snippet": f"limit_req_zone {key} zone=one:1m rate=1r/s;"}

@@ -483,6 +483,7 @@ def test_a_certificate_that_no_site_wants_from_the_server_any_more_is_abandoned(
         certbot.issue(name, NAMES)
     assert acme.abandoned([wanted(root, "acme")]) == ["away", "gone"]
     assert acme.abandoned([wanted(root, "own"), wanted(root, "host")]) == ["away", "gone", "hello"]
+    assert acme.abandoned([wanted(root, "acme")], ["gone"]) == ["away"]
     acme.abandon("gone")
     assert certbot.calls == [["certbot", "delete", "--non-interactive", "--cert-name", "gone"]]
 

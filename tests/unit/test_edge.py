@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,9 @@ from ansible_collections.wsgi.production.plugins.modules import edge as module
 from tests.unit.fakes import FakeModule, FakeSystemd, certify, say
 
 SERVICE, SOCKET = "nginx.service", "nginx.socket"
+
+# The seconds that the slowest answer may take where there is no site.
+SLOWEST = 0
 
 # What `nginx -t` refuses, and what it lets pass but a reload does not take up, in two ways.
 WRONG, CONFLICTS, HANGS = "wrong", "conflicts", "hangs"
@@ -89,7 +92,7 @@ def bare(systemd: FakeSystemd, tmp_path: Path, nginx: FakeNginx) -> Edge:
     systemd.start(SERVICE)
     systemd.enable(SERVICE)
     nginx.live.write_text("distribution")
-    return Edge(systemd, 60, tmp_path, systemd.units, nginx, nginx.log, tmp_path / "caches")
+    return Edge(systemd, tmp_path, systemd.units, nginx, nginx.log, tmp_path / "caches")
 
 
 @pytest.fixture
@@ -104,8 +107,8 @@ def bring(edge: Edge, text: str, missing: Sequence[Certificate] = (), acme: Acme
     """Take the steps that the module takes; those of `missing` that are the ACME server's are got from `acme`."""
     if edge.text() != text or missing:
         edge.replace(text, missing)
-    if not edge.has_units():
-        edge.place_units()
+    if not edge.has_units(SLOWEST):
+        edge.place_units(SLOWEST)
     edge.serve(acme, [one for one in missing if one.source == "acme"])
 
 
@@ -115,11 +118,11 @@ def test_there_is_no_text_before_the_first_configuration(bare: Edge) -> None:
 
 
 def test_an_nginx_of_the_distribution_is_taken_over_once(bare: Edge, systemd: FakeSystemd) -> None:
-    assert not bare.has_units()
+    assert not bare.has_units(SLOWEST)
     assert not bare.serves()
     systemd.calls.clear()
     bring(bare, "one")
-    assert bare.has_units()
+    assert bare.has_units(SLOWEST)
     assert bare.serves()
     starts = [call for call in systemd.calls if not call.startswith("enable")]
     assert starts == ["reload", f"stop {SERVICE}", f"start {SOCKET} {SERVICE}"]
@@ -224,17 +227,17 @@ def test_what_would_not_start_at_the_next_boot_is_enabled(edge: Edge, systemd: F
 def test_a_changed_unit_is_put_right(edge: Edge, systemd: FakeSystemd) -> None:
     path = next(iter(edge.units))
     path.write_text("mine")
-    assert not edge.has_units()
+    assert not edge.has_units(SLOWEST)
     systemd.calls.clear()
-    edge.place_units()
-    assert edge.has_units()
+    edge.place_units(SLOWEST)
+    assert edge.has_units(SLOWEST)
     assert systemd.calls == ["reload"]
 
 
 def test_a_stop_waits_for_the_slowest_answer(edge: Edge, systemd: FakeSystemd) -> None:
-    slower = Edge(systemd, 300, edge.live.parent, systemd.units, edge.workers, edge.log, edge.caches)
-    assert not slower.has_units()
-    slower.place_units()
+    assert not edge.has_units(300)
+    edge.place_units(300)
+    assert edge.has_units(300)
     assert "\nTimeoutStopSec=305\n" in (systemd.units / f"{SERVICE}.d/wsgi.conf").read_text()
 
 
@@ -495,6 +498,138 @@ def test_a_cache_outlives_a_configuration_that_is_not_taken_up(edge: Edge) -> No
     assert (edge.caches / "cache-hello").is_dir()
 
 
+def test_the_sign_of_a_site_goes_with_it(edge: Edge) -> None:
+    edge.maintenance.mkdir()
+    for name in ("hello", "hell", "gone"):
+        (edge.maintenance / name).touch()
+    with pytest.raises(Failed):
+        bring(edge, CONFLICTS)
+    assert len(list(edge.maintenance.iterdir())) == 3
+    bring(edge, f"if (-f {edge.maintenance}/hello) {{")
+    assert [path.name for path in edge.maintenance.iterdir()] == ["hello"]
+
+
+# What is left over
+
+
+def block(name: str, *lines: str) -> str:
+    """Return the block of a site in a configuration."""
+    inner = "".join(f"        {line}\n" for line in (f"uwsgi_pass {name};", *lines))
+    return f"    # site {name}\n    server {{\n{inner}    }}\n    # end of site {name}\n"
+
+
+def whole(*blocks: str, first: str = "http {\n    # from nginx_snippet\n") -> str:
+    """Return a configuration with these blocks."""
+    return first + "".join(f"\n{one}" for one in blocks) + "}\n"
+
+
+HELLO, WORLD, AWAY = block("hello"), block("world"), block("away")
+DEFAULT = "listen 80 default_server;"
+SHARED, QUIC = block("_", "listen 443 quic reuseport default_server;"), block("hello", "listen 443 quic;")
+
+
+def merge(live: str, wanted: str, *described: str) -> str:
+    return unit.carry_over(unit.left_over(live, described), live, wanted)
+
+
+def test_each_site_is_found_by_its_name_and_to_the_byte() -> None:
+    odd = block("a_b-2", "# site hello", "# end of site a_b-2", "", "\t# end of site a_b-2 ")
+    found = unit.blocks(whole(HELLO, odd, WORLD))
+    assert found == {"hello": HELLO, "a_b-2": odd, "world": WORLD}
+    assert list(found) == ["hello", "a_b-2", "world"]
+    stray = whole(HELLO, WORLD, "    # end of site hello\n", first="http {\n        # site hello\n")
+    assert unit.blocks(stray) == {"hello": HELLO, "world": WORLD}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "distribution", HELLO.replace("# end of site hello", "# end of site hell"), HELLO.replace("    ", "  ")],
+)
+def test_what_has_not_both_marks_is_no_site(text: str) -> None:
+    assert unit.blocks(text) == {}
+
+
+def test_a_site_is_left_over_where_its_name_is_not_described() -> None:
+    live = whole(SHARED, HELLO, WORLD, AWAY)
+    assert unit.left_over(live, ["world"]) == {"hello": HELLO, "away": AWAY}
+    assert list(unit.left_over(live, [])) == ["hello", "world", "away"]
+    assert unit.left_over(live, ["away", "world", "hello", "more"]) == {}
+
+
+def test_what_is_left_over_stays_as_it_is_after_what_is_described() -> None:
+    live = whole(HELLO, WORLD, AWAY, first="before {\n")
+    assert merge(live, whole(block("world", "new")), "world") == whole(block("world", "new"), HELLO, AWAY)
+    assert merge(live, whole(), "world") == whole(HELLO, AWAY)
+    assert merge(live, whole(WORLD), "hello", "world", "away") == whole(WORLD)
+    assert merge("", whole(WORLD), "world") == whole(WORLD)
+
+
+@pytest.mark.parametrize("live", [whole(HELLO, WORLD, AWAY), whole(SHARED, WORLD, QUIC), whole(SHARED, QUIC)])
+@pytest.mark.parametrize("wanted", [whole(WORLD), whole(), whole(SHARED, block("world", "listen 443 quic;"))])
+def test_what_is_left_over_is_the_same_text_in_the_next_run(live: str, wanted: str) -> None:
+    once = merge(live, wanted, "world")
+    assert once != wanted
+    assert merge(once, wanted, "world") == once
+
+
+def test_what_sites_share_for_http_3_stays_with_those_that_use_it() -> None:
+    live = whole(SHARED, WORLD, QUIC, AWAY)
+    assert merge(live, whole(WORLD), "world", "away") == whole(WORLD, SHARED, QUIC)
+    # It is there once.
+    assert merge(live, whole(SHARED, WORLD), "world", "away") == whole(SHARED, WORLD, QUIC)
+    assert merge(live, whole(WORLD), "world") == whole(WORLD, SHARED, QUIC, AWAY)
+    assert merge(live, whole(WORLD), "world", "hello") == whole(WORLD, AWAY)
+    other = block("away", "# quic; or not")
+    assert merge(whole(SHARED, WORLD, other), whole(WORLD), "world") == whole(WORLD, other)
+    # A snippet may open a port of its own.
+    assert merge(whole(QUIC), whole(WORLD), "world") == whole(WORLD, QUIC)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            block("hello", DEFAULT),
+            block("world", DEFAULT),
+            "world: default: hello, which is left over, is the default site; leave it out, or ",
+        ),
+        (
+            block("hello-2"),
+            block("hello_2"),
+            "hello_2: hello-2, which is left over, has nearly the same name; change it, or ",
+        ),
+        (
+            block("hello_2"),
+            block("hello-2"),
+            "hello-2: hello_2, which is left over, has nearly the same name; change it, or ",
+        ),
+        (block("hello", DEFAULT), WORLD, ""),
+        (HELLO, block("world", DEFAULT), ""),
+        (block("hello", DEFAULT), block("world", f"# {DEFAULT} or not"), ""),
+    ],
+)
+def test_what_cannot_be_beside_what_is_left_over_is_refused(old: str, new: str, said: str) -> None:
+    (name,) = unit.blocks(old)
+    if not said:
+        assert merge(whole(AWAY, old), whole(SHARED, new), "away") == whole(SHARED, new, old)
+        return
+    with pytest.raises(Failed) as failure:
+        merge(whole(AWAY, old), whole(SHARED, new), "away")
+    assert str(failure.value) == f"{said}add to wsgi_apps: - {{name: {name}, state: absent}}"
+
+
+@pytest.mark.parametrize(
+    ("lines", "seconds"),
+    [
+        (["uwsgi_read_timeout 65s;", "uwsgi_read_timeout 3600s;"], 65),
+        (["proxy_read_timeout 5s;"], 5),
+        ([], 0),
+    ],
+)
+def test_how_long_an_answer_may_take_is_known_from_what_is_left_over(lines: list[str], seconds: int) -> None:
+    assert unit.read_timeout(block("hello", *lines)) == seconds
+
+
 # Nginx
 
 
@@ -601,12 +736,11 @@ class Host:
         self.edge = edge
         self.acme = acme
         self.root = root
-        self.slowest: list[int] = []
+        self.warnings: list[str] = []
         self.asked: list[tuple[str, str]] = []
 
-    def as_edge(self, systemd: object, slowest: int) -> Edge:
+    def as_edge(self, systemd: object) -> Edge:
         """Take the place of `Edge`."""
-        self.slowest.append(slowest)
         return self.edge
 
     def as_acme(self, directory: str, email: str) -> Acme:
@@ -618,13 +752,16 @@ class Host:
         """Return the plan of the module for a configuration; `users` are those of sites, with their passwords."""
         given = {
             "sites": [],
+            "described": None,
             "acme_directory": "https://acme.example.org",
             "acme_email": "",
             "config": {"0": text, "1.25.1": f"{text} for a newer NGINX"},
             "certificates": [{key: value for key, value in vars(one).items() if key != "key"} for one in certificates],
             "secrets": json.dumps({"passwords": users or {}, "keys": {one.site: one.key for one in certificates}}),
         }
-        planned: Plan = module.plan(FakeModule(**{**given, **params}))
+        asked = FakeModule(**{**given, **params})
+        planned: Plan = module.plan(asked)
+        self.warnings = asked.warnings
         return planned
 
 
@@ -635,7 +772,7 @@ def host(edge: Edge, acme: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Nginx, "read", lambda: Nginx(SAID.format("1.22.1", "")))
     monkeypatch.setattr(module, "Edge", found.as_edge)
     monkeypatch.setattr(module, "Acme", found.as_acme)
-    monkeypatch.setattr(module, "Passwords", lambda users: Passwords(users, tmp_path / "passwords"))
+    monkeypatch.setattr(module, "Passwords", lambda users, left: Passwords(users, tmp_path / "passwords", left))
     return found
 
 
@@ -660,9 +797,12 @@ def test_the_module_serves_the_text_for_the_nginx_of_the_host_and_shows_the_diff
 
 
 def test_the_module_waits_for_the_slowest_of_all_sites(host: Host) -> None:
-    host.plan("one", sites=[{"name": name, "read_timeout": time} for name, time in (("a", 5), ("b", 90), ("c", 30))])
-    host.plan("one")
-    assert host.slowest == [90, 0]
+    sites = [{"name": name, "read_timeout": time} for name, time in (("a", 5), ("b", 90), ("c", 30))]
+    host.plan("one", sites=sites).take()
+    assert host.edge.has_units(90)
+    assert host.plan("one", sites=sites).steps == []
+    host.plan("one").take()
+    assert host.edge.has_units(0)
 
 
 def test_the_module_refuses_what_the_nginx_of_the_host_cannot_do(host: Host) -> None:
@@ -701,8 +841,9 @@ def test_the_module_renews_no_certificate_of_a_site_that_wants_it_no_more(
     abandoned: list[str] = []
     kept: list[list[Certificate]] = []
 
-    def of(certificates: list[Certificate]) -> list[str]:
+    def of(certificates: list[Certificate], left: Iterable[str]) -> list[str]:
         kept.append(certificates)
+        assert list(left) == []
         return ["gone", "away"]
 
     monkeypatch.setattr(host.acme, "abandoned", of)
@@ -730,6 +871,77 @@ def test_the_passwords_are_there_before_nginx_asks_for_them(host: Host) -> None:
         "write the passwords of sites",
         "let NGINX take it up",
     ]
+
+
+SITES = [{"name": "world", "read_timeout": 5}]
+LEFT_OVER = (
+    "hello is left over: NGINX serves its site here, and no entry describes it. It goes on untouched. To remove it, "
+    "add to wsgi_apps: - {name: hello, state: absent}"
+)
+
+
+@pytest.fixture
+def both(host: Host) -> Host:
+    """Return a host that serves two sites."""
+    host.plan(whole(HELLO, WORLD)).take()
+    host.plan(whole(HELLO, WORLD)).take()
+    return host
+
+
+def test_a_site_that_is_described_no_more_goes_on_and_is_told_of(both: Host) -> None:
+    for described in ([], ["world"], ["other"]):
+        planned = both.plan(whole(block("world", "new")), sites=SITES, described=described)
+        assert both.warnings == [LEFT_OVER]
+    assert planned.result["diff"]["after"] == whole(block("world", "new"), HELLO)
+    planned.take()
+    assert both.edge.text() == whole(block("world", "new"), HELLO)
+    planned = both.plan(whole(block("world", "new")), sites=SITES, described=["world"])
+    assert (planned.steps, both.warnings) == ([], [LEFT_OVER])
+
+
+@pytest.mark.parametrize("described", [None, ["hello", "world"], ["hello"]])
+def test_a_site_that_is_described_as_absent_goes(both: Host, described: list[str] | None) -> None:
+    planned = both.plan(whole(WORLD), sites=SITES, described=described)
+    assert both.warnings == []
+    planned.take()
+    assert both.edge.text() == whole(WORLD)
+    assert both.plan(whole(WORLD), sites=SITES, described=described).steps == []
+
+
+def test_a_site_that_cannot_be_beside_what_is_left_over_changes_nothing(host: Host) -> None:
+    host.plan(whole(block("hello", DEFAULT))).take()
+    with pytest.raises(Failed, match=r"^world: default: hello, which is left over, is the default site; "):
+        host.plan(whole(block("world", DEFAULT)), sites=SITES, described=["world"])
+    assert host.edge.text() == whole(block("hello", DEFAULT))
+
+
+def test_what_a_site_that_is_left_over_needs_stays_as_long_as_it_does(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renewed: list[list[str]] = []
+
+    def abandoned(certificates: list[Certificate], left: Iterable[str]) -> list[str]:
+        renewed.append(list(left))
+        return []
+
+    monkeypatch.setattr(host.acme, "abandoned", abandoned)
+    one, users, edge = own(host.edge, "hello"), {"hello": {"alice": "hunter2hunter2"}}, host.edge
+    lines = (f"ssl_certificate {one.file};", f"ssl_certificate_key {one.key_file};", "uwsgi_read_timeout 300s;")
+    closes = f"if (-f {edge.maintenance}/hello) {{"
+    sites = [*SITES, {"name": "hello", "read_timeout": 300}]
+    host.plan(whole(WORLD, block("hello", *lines, closes)), one, users=users, sites=sites).take()
+    edge.maintenance.mkdir()
+    (edge.maintenance / "hello").touch()
+    needs = [one.file, one.key_file, host.root / "passwords/hello", edge.maintenance / "hello"]
+    for text in (whole(WORLD), whole(block("world", "new"))):
+        host.plan(text, sites=SITES, described=["world"]).take()
+        assert [path for path in needs if not path.exists()] == []
+        assert edge.has_units(300)
+        assert host.plan(text, sites=SITES, described=["world"]).steps == []
+    host.plan(whole(WORLD), sites=SITES, described=["world", "hello"]).take()
+    assert [path for path in needs if path.exists()] == []
+    assert edge.has_units(5)
+    assert renewed == [[], ["hello"], ["hello"], ["hello"], ["hello"], []]
 
 
 def test_ansible_logs_no_key_and_no_password() -> None:

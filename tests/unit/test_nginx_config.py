@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from jinja2 import UndefinedError
 
+from ansible_collections.wsgi.production.plugins.module_utils import edge
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.edge import Sign
 from ansible_collections.wsgi.production.plugins.module_utils.layout import CACHES
@@ -35,6 +36,7 @@ REMOTE: dict[str, Any] = {
 HOST = {"source": "host", "certificate": "/etc/ssl/hello.crt", "key": "/etc/ssl/hello.key"}
 SECURE: dict[str, Any] = {**LOCAL, "tls": HOST}
 PLAIN = ["80", "[::]:80"]
+CLOSED: dict[str, Any] = {"allowed_networks": ["10.0.0.0/8"], "basic_auth": {"alice": "hunter2hunter2"}}
 
 SETTINGS: dict[str, Any] = {
     "headers": {},
@@ -60,7 +62,7 @@ def render(sites: list[dict[str, Any]], **settings: Any) -> str:
 
 def site_of(config: str) -> str:
     """Return the server block of the only site."""
-    (found,) = [server for server in blocks(config, "server") if "default_server" not in server]
+    (found,) = [server for server in blocks(config, "server") if "_pass " in server]
     return found
 
 
@@ -80,9 +82,11 @@ def directives(block: str, name: str) -> list[str]:
 
 @pytest.mark.parametrize("sites", [[], [LOCAL], [LOCAL, REMOTE]])
 def test_a_host_name_that_no_site_has_gets_no_answer(sites: list[dict[str, Any]]) -> None:
-    defaults = [server for server in blocks(render(sites), "server") if "default_server" in server]
-    tls, plain = defaults
-    assert directives(plain, "listen") == ["80 default_server", "[::]:80 default_server"]
+    config = render(sites)
+    # Where no server of a port says that it is the default one, the first is.
+    tls, plain = blocks(config, "server")[:2]
+    assert directives(plain, "listen") == PLAIN
+    assert "80 default_server" not in config
     assert directives(plain, "return") == ["444"]
     assert directives(tls, "listen") == ["443 ssl default_server", "[::]:443 ssl default_server"]
     assert directives(tls, "ssl_reject_handshake") == ["on"]
@@ -162,7 +166,7 @@ def test_what_an_operator_adds_by_hand_stands_where_an_error_is_traced_to_it() -
     assert site_of(render([{**LOCAL, "snippet": "one 1;\ntwo 2;\n"}])).endswith(
         "        # from hello: snippet\n        one 1;\n        two 2;\n    }"
     )
-    assert "    # from nginx_snippet\n    three 3;\n    four 4;\n\n    # from hello\n" in config
+    assert "    # from nginx_snippet\n    three 3;\n    four 4;\n\n    # site hello\n    # from hello\n" in config
     assert config.count("snippet") == 2
 
 
@@ -221,12 +225,22 @@ def test_a_header_is_added_where_the_application_does_not_say_it_itself() -> Non
     config = render([site], headers=common)
     headers = dict(line.removesuffix(" always").split(" $") for line in directives(site_of(config), "add_header"))
     known = maps(config)
-    values = {name: known[variable] for name, variable in headers.items() if variable.startswith(("added_", "site_"))}
+    values = {name: known[variable] for name, variable in headers.items() if variable.startswith("site_")}
     assert values == {
         "X-Frame-Options": ("$upstream_http_x_frame_options", ['default ""', '"" "DENY"']),
         "X-Content-Type-Options": ("$upstream_http_x_content_type_options", ['default ""', '"" "nosniff"']),
         "X-Odd": ("$upstream_http_x_odd", ['default ""', r'"" "a \"b\" \\c"']),
     }
+    for setting, header in (("nginx_headers", "x_content_type_options"), ("hello: headers", "x_frame_options")):
+        assert f"    # from {setting}\n    map $upstream_http_{header} $site_hello_{header} {{\n" in config
+
+
+@pytest.mark.parametrize("name", ["X-Frame-Options", "x-frame-options"])
+def test_a_header_is_said_once_however_it_is_written(name: str) -> None:
+    config = render([{**LOCAL, "headers": {name: "DENY"}}], headers={"X-Frame-Options": "SAMEORIGIN"})
+    said = [line for line in directives(site_of(config), "add_header") if "x_frame_options" in line]
+    assert said == [f"{name} $site_hello_x_frame_options always"]
+    assert "SAMEORIGIN" not in config
 
 
 def added(config: str, name: str, variable: str) -> tuple[str, list[str]]:
@@ -273,7 +287,7 @@ def test_limits_are_for_each_client_and_not_for_the_health_path() -> None:
 def test_only_allowed_networks_see_a_site() -> None:
     config = render([{**LOCAL, "name": "a-b", "allowed_networks": ["10.0.0.0/8"]}])
     assert "geo $site_a_b_known {\n        default 0;\n        10.0.0.0/8 1;\n    }" in config
-    assert maps(config)["site_a_b_refused"] == ("$passes$site_a_b_known", ["default 0", "00 1"])
+    assert maps(config)["site_a_b_refused"] == ("$verifies$site_a_b_known", ["default 0", "00 1"])
     assert "if ($site_a_b_refused) {\n            return 403;" in site_of(config)
 
 
@@ -313,8 +327,7 @@ def test_an_error_over_https_is_traced_to_the_setting(line: str) -> None:
 
 
 def test_a_default_site_over_https_answers_to_its_own_names_there() -> None:
-    (server,) = [one for one in blocks(render([{**SECURE, "default": True}]), "server") if "uwsgi_pass" in one]
-    listen = directives(server, "listen")
+    listen = directives(site_of(render([{**SECURE, "default": True}])), "listen")
     assert listen == ["80 default_server", "[::]:80 default_server", "443 ssl", "[::]:443 ssl"]
 
 
@@ -382,15 +395,15 @@ def test_no_cipher_is_offered_that_keeps_no_secret_of_the_past() -> None:
 def test_what_comes_over_http_is_sent_to_https() -> None:
     config = render([{**SECURE, "allowed_networks": ["10.0.0.0/8"]}])
     server = site_of(config)
-    assert "        if ($insecure) {\n            return 308 https://$host$request_uri;\n        }\n" in server
-    # The run that verifies a change, and the ACME server, are answered over HTTP too.
-    assert maps(config)["insecure"] == ("$passes$visitor_scheme", ["default 0", "0http 1"])
+    # The run that verifies a change is answered over HTTP too.
+    assert directives(server, "set")[0] == "$insecure $verifies$visitor_scheme"
+    assert "        if ($insecure = 0http) {\n            return 308 https://$host$request_uri;\n        }\n" in server
     # Before anything else is answered, so that nobody types a password over HTTP.
     assert server.index("$insecure") < min(server.index(word) for word in ("_refused", "$closed", "location /"))
 
 
 def test_what_comes_over_http_stays_there_where_it_is_told_to() -> None:
-    assert "$insecure)" not in render([{**SECURE, "tls": {**HOST, "redirect": False}}])
+    assert "$insecure" not in render([{**SECURE, "tls": {**HOST, "redirect": False}}])
 
 
 @pytest.mark.parametrize("redirect", [True, False])
@@ -414,11 +427,10 @@ def test_a_browser_is_told_for_two_years_unless_something_else_is_said(tls: dict
     assert 'https "max-age=63072000"' in maps(config)["site_hello_strict_transport_security"][1]
 
 
-def test_each_site_answers_an_acme_server_once_one_of_them_uses_it() -> None:
-    plain = {**REMOTE, "aliases": ALIASES, "allowed_networks": ["10.0.0.0/8"]}
-    config = render([{**LOCAL, "tls": {"source": "acme"}}, plain])
+def test_a_site_answers_the_acme_server_by_all_names_of_its_certificate() -> None:
+    config = render([{**LOCAL, "aliases": ALIASES, "tls": {"source": "acme"}}])
     servers = [server for server in blocks(config, "server") if "example.org" in server]
-    assert len(servers) == 3
+    assert len(servers) == 2
     for server in servers:
         challenge = locations(server)["^~ /.well-known/acme-challenge/"]
         assert directives(challenge, "root") == ["/var/lib/wsgi/acme"]
@@ -427,16 +439,84 @@ def test_each_site_answers_an_acme_server_once_one_of_them_uses_it() -> None:
 
 
 def test_an_acme_server_gets_through_whatever_is_closed() -> None:
-    known = maps(render([{**LOCAL, "tls": {"source": "acme"}}]))
+    config = render([{**LOCAL, **CLOSED, "tls": {"source": "acme"}}])
+    known = maps(config)
     assert known["challenge"] == ("$uri", ["default 0", r'"~^/\.well-known/acme-challenge/" 1'])
     assert known["passes"] == ("$verifies$challenge", ["default 1", "00 0"])
+    assert known["site_hello_refused"][0] == "$passes$site_hello_known"
+    assert known["site_hello_realm"][0] == "$passes"
+    server = site_of(config)
+    assert {"$insecure $passes$visitor_scheme", "$closed $passes"} <= set(directives(server, "set"))
+    assert "$verifies" not in site_block(config, "hello")
 
 
-@pytest.mark.parametrize("sites", [[LOCAL], [SECURE], [{**LOCAL, "tls": {"source": "self_signed"}}]])
-def test_without_an_acme_server_nothing_is_kept_open_for_one(sites: list[dict[str, Any]]) -> None:
-    config = render(sites)
-    assert "challenge" not in config
-    assert maps(config)["passes"] == ("$verifies", ["default 1", "0 0"])
+@pytest.mark.parametrize("tls", [{"source": "none"}, HOST, {"source": "self_signed"}])
+def test_a_site_keeps_nothing_open_for_an_acme_server_that_it_does_not_use(tls: dict[str, Any]) -> None:
+    config = render([{**LOCAL, **CLOSED, "aliases": ALIASES, "tls": tls}, {**REMOTE, "tls": {"source": "acme"}}])
+    assert not re.search(r"challenge|\$passes", site_block(config, "hello"))
+
+
+# What is left of a site that is described no more
+
+
+def site_block(config: str, name: str) -> str:
+    """Return all that the configuration has of a site."""
+    return edge.blocks(config)[name]
+
+
+ALL: dict[str, Any] = {
+    **LOCAL,
+    **CLOSED,
+    "aliases": ALIASES,
+    "default": True,
+    "headers": {"X-Odd": "one"},
+    "content_security_policy": "default-src 'self'",
+    "requests_per_second": 5,
+    "connections": 3,
+    "health": "/health",
+    "static": [{"path": "/static/", "directory": "/srv/static", "previous": "/srv/before"}],
+    "uploads": [{"path": "/media/", "directory": "/srv/media"}],
+    "cache_seconds": 30,
+    "maintenance": {"bypass": ["192.0.2.10"]},
+    "snippet": "# end of site hello\n    # end of site hello\n    one 1;",
+}
+COMMON = {"X-Frame-Options": "SAMEORIGIN"}
+
+
+def rest_of(config: str) -> str:
+    """Return what the configuration has for no site."""
+    for block in edge.blocks(config).values():
+        config = config.replace(f"\n{block}", "")
+    return config
+
+
+@pytest.mark.parametrize("tls", [{"source": "none"}, {**HOST, "http3": True}, {"source": "acme"}])
+def test_a_site_is_one_block_and_nothing_else_depends_on_it(tls: dict[str, Any]) -> None:
+    sites = [{**ALL, "tls": tls}, REMOTE]
+    alone, both, none = (texts(some, headers=COMMON) for some in (sites[:1], sites, []))
+    for version, config in both.items():
+        assert [name for name in edge.blocks(config) if name != "_"] == ["hello", "world"]
+        assert site_block(config, "hello") == site_block(alone[version], "hello")
+        assert rest_of(config) == rest_of(alone[version]) == none[version] == texts([])[version]
+
+
+def test_there_is_room_for_the_variables_of_a_site_with_the_longest_name() -> None:
+    name, header = "a" * 31, f"X-{'b' * 150}"
+    config = render([{**ALL, "name": name, "headers": {header: "one"}}])
+    (room,) = directives(config, "variables_hash_bucket_size")
+    # NGINX adds two pointers, two bytes, and what makes it a multiple of 8.
+    assert max(map(len, re.findall(r"\$(\w+)", config))) + 2 + 8 + 16 <= int(room)
+
+
+def test_without_any_site_nginx_knows_the_variables_that_it_reads() -> None:
+    config = render([])
+    # NGINX refuses a map of a variable that nobody sets, be the map read or not.
+    assert [variable for variable in ("served", "retry_after", "closed") if f"${variable}" in config] == ["served"]
+    assert directives(config, "set") == ['$served ""']
+
+
+def test_a_snippet_ends_no_block() -> None:
+    assert "            one 1;\n    }\n    # end of site hello\n" in site_block(render([ALL]), "hello")
 
 
 # Files
@@ -571,7 +651,7 @@ def test_answers_are_kept_where_that_is_asked_for(protocol: str, module: str) ->
 
 
 def test_answers_are_not_kept_where_nobody_asks_for_it() -> None:
-    assert not re.search("_cache_path|_cache_key|uncached", render([LOCAL]))
+    assert not re.search("_cache_path|_cache_key|uncached;", render([LOCAL]))
     config = render([LOCAL, {**REMOTE, "cache_seconds": 30}])
     servers = {name: server for server in blocks(config, "server") for name in directives(server, "server_name")}
     assert "_cache_key" in servers["world.example.org"]
@@ -592,8 +672,8 @@ def test_who_may_see_a_site_has_a_password() -> None:
     assert directives(server, "auth_basic") == ["$site_a_b_realm"]
     assert directives(server, "auth_basic_user_file") == ["/etc/nginx/passwords/a-b"]
     # Who verifies a change gets through.
-    assert maps(config)["site_a_b_realm"] == ("$passes", ["default off", "0 a-b"])
-    assert "    # from a-b: basic_auth\n    map $passes" in config
+    assert maps(config)["site_a_b_realm"] == ("$verifies", ["default off", "0 a-b"])
+    assert "    # from a-b: basic_auth\n    map $verifies" in config
     assert "        # from a-b: basic_auth\n        auth_basic " in config
 
 
@@ -615,12 +695,12 @@ def test_everyone_may_see_a_site_without_passwords() -> None:
 # Maintenance and error pages
 
 
-def closed_to(config: str, passes: int, bypass: int) -> bool:
+def closed_to(config: str, verifies: int, bypass: int) -> bool:
     """Tell whether a site whose sign is up is closed to whom the variables have these values for."""
     server = site_of(config)
-    (closed,) = re.findall(r"set \$closed (\$passes\S*);", server)
+    (closed,) = re.findall(r"set \$closed (\$verifies\S*);", server)
     (refused,) = re.findall(r"if \(\$closed = (\S+)\)", server)
-    values = {"$passes": str(passes), "$site_hello_bypass": str(bypass)}
+    values = {"$verifies": str(verifies), "$site_hello_bypass": str(bypass)}
     return bool(refused == "closed" + "".join(values[name] for name in re.findall(r"\$\w+", closed)))
 
 
@@ -628,14 +708,14 @@ def test_a_site_is_closed_while_its_sign_is_up() -> None:
     config = render([LOCAL])
     assert "        if (-f /etc/nginx/maintenance/hello) {\n            set $closed closed$closed;\n" in config
     assert "            set $retry_after 300;\n            return 503;\n" in config
-    assert closed_to(config, passes=0, bypass=0)
-    assert not closed_to(config, passes=1, bypass=0)
+    assert closed_to(config, verifies=0, bypass=0)
+    assert not closed_to(config, verifies=1, bypass=0)
 
 
-@pytest.mark.parametrize(("passes", "bypass", "closed"), [(0, 0, True), (0, 1, False), (1, 0, False), (1, 1, False)])
-def test_a_site_is_not_closed_to_networks_that_may_pass(passes: int, bypass: int, closed: bool) -> None:
+@pytest.mark.parametrize(("verifies", "bypass", "closed"), [(0, 0, True), (0, 1, False), (1, 0, False), (1, 1, False)])
+def test_a_site_is_not_closed_to_networks_that_may_pass(verifies: int, bypass: int, closed: bool) -> None:
     config = render([{**LOCAL, "maintenance": {"retry_after": 60, "bypass": ["192.0.2.10", "10.0.0.0/8"]}}])
-    assert closed_to(config, passes, bypass) is closed
+    assert closed_to(config, verifies, bypass) is closed
     assert "geo $site_hello_bypass {\n        default 0;\n        192.0.2.10 1;\n        10.0.0.0/8 1;\n    }" in config
     assert "set $retry_after 60;" in config
 

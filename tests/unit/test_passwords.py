@@ -133,6 +133,18 @@ def test_nobody_gets_in_who_is_no_user_any_more(root: Path, users: dict[str, dic
     assert {path.name: list(lines(root, path.name)) for path in root.glob("*")} == expected
 
 
+def test_the_passwords_of_a_site_that_is_left_over_stay_as_they_are(root: Path) -> None:
+    written(root, USERS)
+    before = (root / "hello").read_text()
+    (root / ".hello.new").write_text("alice:secret")
+    changed = Passwords({}, root, left=["hello"])
+    assert not changed.are_right()
+    changed.write()
+    assert changed.are_right()
+    assert [path.name for path in root.glob("*")] == ["hello"]
+    assert (root / "hello").read_text() == before
+
+
 def test_what_a_killed_run_left_is_removed(root: Path) -> None:
     found = written(root, USERS)
     (root / ".hello.new").write_text("alice:secret")
