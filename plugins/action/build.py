@@ -1,46 +1,89 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The controller's half of the module `build`: reads the source, and sends it where it is missing."""
+"""The controller's half of the module `build`: reads the sources, and sends them where they are missing."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
 
 from ansible_collections.wsgi.production.plugins.action.step import StepAction
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.formats import LOCK_TOOLS
+from ansible_collections.wsgi.production.plugins.plugin_utils import description
 from ansible_collections.wsgi.production.plugins.plugin_utils.source import Source
 
+PINS = Path(__file__).parents[1] / "plugin_utils/pins"
 
-class ActionModule(StepAction):
-    """Asks the host for the build, and asks again with the source when the host does not have it."""
+
+class SourceAction(StepAction):
+    """Asks the host, and asks again with the sources of what the host does not have."""
+
+    def with_sources(self, task_vars: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Run the task's module; return its result, and with which arguments it was asked last."""
+        args = dict(self._task.args)
+        try:
+            args["apps"] = description.inputs(args["apps"], "python_app")
+            sources = {app["name"]: _source(app) for app in args["apps"]}
+        except Failed as failure:
+            raise AnsibleActionFail(str(failure)) from failure
+        args["contents"] = {name: source.content() for name, source in sources.items()}
+        result = self.step(args, task_vars)
+        missing = result.pop("missing", [])
+        if missing and not result.get("failed") and not self._task.check_mode:
+            args["archives"] = {name: self._send_source(name, sources[name]) for name in missing}
+            formats = {args["contents"][name]["dependencies"]["format"] for name in missing}
+            tools = [LOCK_TOOLS[one] for one in formats if one in LOCK_TOOLS]
+            args["lock_pins"] = {tool: (PINS / f"{tool}.txt").read_text(encoding="ascii") for tool in tools}
+            self.send_more(missing, args)
+            result = self.step(args, task_vars)
+            result.pop("missing", None)
+        return result, args
+
+    def send_more(self, missing: list[str], args: dict[str, Any]) -> None:
+        """Send what else the applications `missing` need, and say in `args` where it is."""
+
+    def remote(self, name: str) -> str:
+        """Return the path of a temporary file on the host."""
+        if not self._connection._shell.tmpdir:
+            self._make_tmp_path()
+        path: str = self._connection._shell.join_path(self._connection._shell.tmpdir, name)
+        return path
+
+    def _send_source(self, name: str, source: Source) -> str:
+        """Send the archive of `source` to the host and return its path there."""
+        with tempfile.NamedTemporaryFile(suffix=".tar.gz", delete=False) as file:
+            source.write_archive(file)
+        try:
+            sent: str = self._transfer_file(file.name, self.remote(f"{name}.tar.gz"))
+            return sent
+        finally:
+            os.unlink(file.name)
+
+
+class ActionModule(SourceAction):
+    """Sends the wheels as well, where builds are installed from them."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the task; the result is that of the module."""
         super().run(tmp, task_vars)
-        args = dict(self._task.args)
-        try:
-            source = Source(args["source"])
-            args["content"] = source.content()
-        except Failed as failure:
-            raise AnsibleActionFail(f"{args['name']}: build.source: {failure}") from failure
-        result = self.step(args, task_vars or {})
-        if result.pop("needs_archive", False):
-            args["archive"] = self._send(source)
-            result = self.step(args, task_vars or {})
-        return result
+        return self.with_sources(task_vars or {})[0]
 
-    def _send(self, source: Source) -> str:
-        """Send the archive of `source` to the host and return its path there."""
-        if not self._connection._shell.tmpdir:
-            self._make_tmp_path()
-        remote: str = self._connection._shell.join_path(self._connection._shell.tmpdir, "source.tar.gz")
-        with tempfile.NamedTemporaryFile(suffix=".tar.gz", delete=False) as file:
-            source.write_archive(file)
-        try:
-            return self._transfer_file(file.name, remote)
-        finally:
-            os.unlink(file.name)
+    def send_more(self, missing: list[str], args: dict[str, Any]) -> None:
+        """Send the wheels."""
+        gathered = {name: told for name, told in args.get("wheels", {}).items() if name in missing}
+        args["wheel_archives"] = {
+            name: self._transfer_file(told["archive"], self.remote(f"{name}.wheels.tar"))
+            for name, told in gathered.items()
+        }
+
+
+def _source(app: dict[str, Any]) -> Source:
+    try:
+        return Source.of(app)
+    except Failed as failure:
+        raise Failed(f"{app['name']}: {failure}") from failure

@@ -22,7 +22,7 @@ class StepAction(ActionBase):
 
     def step(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Run the task's module with `args`; the lock of a run that is dead is taken over."""
-        run: dict[str, Any] = {**this_run(), "hold": bool(task_vars.get(HOLD))}
+        run: dict[str, Any] = {**this_run(), "hold": bool(task_vars.get(HOLD)) and self._returns(task_vars)}
         if is_dead(run["id"]):
             raise AnsibleActionFail("ansible-playbook was killed; what it left to this worker is not done")
         module = self._task.resolved_action
@@ -33,6 +33,11 @@ class StepAction(ActionBase):
             result = self._execute_module(module_name=module, module_args={**args, "run": run}, task_vars=task_vars)
             result.pop("holder", None)
         return result
+
+    def _returns(self, task_vars: dict[str, Any]) -> bool:
+        """Tell whether the run comes back to this host, and lets go of its lock."""
+        host = self._task.delegate_to
+        return not host or host in task_vars.get("ansible_play_hosts_all", [])
 
 
 class ActionModule(StepAction):

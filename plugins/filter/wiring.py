@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.plugin_utils import description
+
+DOORS = ("listen_uwsgi", "listen_http")
 
 
 def section(apps: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
@@ -32,15 +35,21 @@ def as_served(apps: list[dict[str, Any]], entries: list[dict[str, Any]]) -> list
     return found
 
 
-def with_builds(apps: list[dict[str, Any]], builds: dict[str, str]) -> list[dict[str, Any]]:
-    """Return `apps`, each with the directory that `builds` has for its name, where it has one yet."""
-    return [{**app, "build": builds[app["name"]]} if app["name"] in builds else app for app in apps]
+def with_builds(
+    apps: list[dict[str, Any]], builds: dict[str, str], folders: dict[str, str] | None = None
+) -> list[dict[str, Any]]:
+    """Return `apps`, each with the directory of its build, and that of the wheels it was installed from, if any."""
+    found = []
+    for app in apps:
+        directories = {"build": builds.get(app["name"]), "wheels": (folders or {}).get(app["name"])}
+        found.append({**app, **{key: path for key, path in directories.items() if path}})
+    return found
 
 
 def with_defaults(apps: list[dict[str, Any]], role: str) -> list[dict[str, Any]]:
     """Return `apps` in the types, and with the defaults, that `role` documents for its input."""
     try:
-        return [description.with_defaults(app, description.input_spec(role)) for app in apps]
+        return description.inputs(apps, role)
     except Failed as failure:
         raise AnsibleFilterError(str(failure)) from failure
 
@@ -55,6 +64,41 @@ def one(apps: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
         wrong = f"there is no application {name}" if name else "there is more than one application"
         raise AnsibleFilterError(f"wsgi_app: {wrong}; write one of {known}, such as -e wsgi_app={apps[0]['name']}")
     return found
+
+
+def broken(hostvars: Any, hosts: list[str], *names: str) -> dict[str, str]:
+    """Return why applications are broken, by their names, as tasks have found on any of `hosts`.
+
+    An application that is broken on one host is not switched on any.
+
+    :param names: the variables that hold the results of these tasks.
+    """
+    found: dict[str, str] = {}
+    for host in hosts:
+        for name in names:
+            for app, why in hostvars[host].get(name, {}).get("broken", {}).items():
+                found.setdefault(app, f"{why} ({host})")
+    return found
+
+
+def without(apps: list[dict[str, Any]], names: Iterable[str]) -> list[dict[str, Any]]:
+    """Return those of `apps` whose name is not among `names`."""
+    return [app for app in apps if app["name"] not in names]
+
+
+def timed_at(apps: list[dict[str, Any]], first: bool) -> list[dict[str, Any]]:
+    """Return `apps`, each with the timers alone that run on this host.
+
+    :param first: whether it is the first of all hosts.
+    """
+    return [{**app, "timers": [one for one in app["timers"] if first or one["every_host"]]} for app in apps]
+
+
+def as_released(apps: list[dict[str, Any]], releases: dict[str, str]) -> list[dict[str, Any]]:
+    """Return `apps`, each with what M(wsgi.production.switch) has to know of it."""
+    return [
+        {key: {**app, "release": releases[app["name"]]}[key] for key in ("name", "release", *DOORS)} for app in apps
+    ]
 
 
 def live_builds(apps: list[dict[str, Any]]) -> dict[str, str]:
@@ -73,13 +117,19 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
         return {
+            "absent": description.absent,
+            "as_released": as_released,
             "as_served": as_served,
+            "broken": broken,
             "fronts": description.fronts,
             "live_builds": live_builds,
             "one": one,
             "only": only,
+            "present": description.present,
             "section": section,
             "sites": description.sites,
+            "timed_at": timed_at,
             "with_builds": with_builds,
             "with_defaults": with_defaults,
+            "without": without,
         }

@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.door import Door, open_doors
+from ansible_collections.wsgi.production.plugins.module_utils.errand import Errand
 from ansible_collections.wsgi.production.plugins.module_utils.history import History
 from ansible_collections.wsgi.production.plugins.module_utils.instance import Instance
 from ansible_collections.wsgi.production.plugins.module_utils.layout import LINKS, Layout, replace_link
@@ -31,6 +32,10 @@ class Application:
         """Return the instance of `release`."""
         return Instance(self.layout, release, self.systemd)
 
+    def errand(self, release: str, part: str) -> Errand:
+        """Return the commands `part` of `release`."""
+        return Errand(self.layout, release, part, self.systemd)
+
     def instances(self) -> list[Instance]:
         """Return all instances whose units are there, whatever their state."""
         found = [self.instance(release) for release in self.layout.instances()]
@@ -50,15 +55,32 @@ class Application:
             previous = self.history.previous()
             if previous not in healthy:
                 raise Failed(f"there is no release before {live or 'the first'} to go back to")
-            return previous
+            return self._reversible(previous)
         matches = [release for release in healthy if release.startswith(wanted)]
         if len(matches) == 1:
-            return matches[0]
+            return self._reversible(matches[0])
         if matches:
             raise Failed(f"{wanted} is the beginning of {' and of '.join(matches)}; write more of it")
         there = [release for release in self.releases.names() if release.startswith(wanted)]
         why = "never was live and healthy" if there else "is not on this host"
         raise Failed(f"release {(there or [wanted])[0]} {why}; those to go back to, the newest first: {known}")
+
+    def migrate(self, release: str, asked: bool) -> list[Step]:
+        """Return the steps after which the migration of `release` is done.
+
+        :param asked: whether it has one, in check mode, where the release is not made.
+        """
+        migration = self.errand(release, "migrate")
+        made = self.releases.manifest(release) is not None
+        if migration.is_done() or not (migration.exists() if made else asked):
+            return []
+        steps = []
+        others = [self.errand(other, "migrate") for other in self.releases.names() if other != release]
+        for other in [one for one in others if one.runs()]:
+            steps.append(self._step(f"wait for {other.unit}, which a run has left at work", other.wait))
+        began = migration.began()
+        again = f", which was begun at {began} and of which no end was seen" if began else ""
+        return [*steps, self._step(f"migrate for {release}{again}", migration.run)]
 
     def boot(self, release: str) -> list[Step]:
         """Return the steps after which the instance of `release` runs and has passed its probe."""
@@ -84,13 +106,16 @@ class Application:
         steps = []
         if healthy is None and live is not None:
             steps.append(self._step(f"take {live} out of service, before which nothing was live", self._unlink))
-        elif healthy is not None and live != healthy:
+        elif healthy is not None:
             instance = self.instance(healthy)
-            if not instance.runs():
-                steps.append(self._step(f"boot {healthy}", instance.boot))
-            steps.append(
-                self._step(f"switch back from {live or 'nothing'} to {healthy}", partial(self._switch, instance))
-            )
+            if live != healthy:
+                if not instance.answers():
+                    steps.append(self._step(f"boot {healthy}", instance.boot))
+                says = f"switch back from {live or 'nothing'} to {healthy}"
+                steps.append(self._step(says, partial(self._switch, instance)))
+            if instance.answers() and not instance.runs():
+                # After the switch: visitors come first.
+                steps.append(self._step(f"start the workers of {healthy} again", instance.boot))
         doors = self.history.doors()
         return steps + self.open_doors(doors) + self.end_others(healthy)
 
@@ -136,13 +161,26 @@ class Application:
                 )
         return found
 
+    def _reversible(self, wanted: str) -> str:
+        """Return the release `wanted`, unless one that came after it and was live cannot be undone.
+
+        :raises Failed: with the reason that was given for that one.
+        """
+        made = {release: self.releases.manifest(release) or {} for release in self.history.entries()}
+        for release, manifest in reversed(made.items()):
+            if manifest.get("irreversible") and manifest["created"] > made[wanted]["created"]:
+                raise Failed(
+                    f"{wanted} is older than {release}, which is marked irreversible: {manifest['irreversible']}"
+                )
+        return wanted
+
     def _switch(self, instance: Instance) -> None:
         """Make a release live: from here on new requests reach it, at once and all of them.
 
         :raises Failed: where its instance does not run.
         """
         self.systemd.look_at(*instance.units)
-        if not instance.runs():
+        if not instance.answers():
             raise Failed(f"the instance of {instance.release} does not run, so nothing is switched to it")
         instance.enable()
         # Whose page a visitor has loaded before the switch, whose files he may still ask for.
@@ -150,6 +188,9 @@ class Application:
         if before:
             replace_link(self.layout.previous, f"releases/{before[-1]}")
         replace_link(self.layout.current, f"releases/{instance.release}")
+        for other in self.instances():
+            if other.release != instance.release:
+                other.stand_down()
 
     def _unlink(self) -> None:
         self.layout.current.unlink()

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
+
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout, write_file
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Ask, Probe, over_uwsgi, wait_for
@@ -13,10 +16,17 @@ from ansible_collections.wsgi.production.plugins.module_utils.systemd import Sys
 KINDS = ("socket", "service")
 ENDED = ("inactive", "failed", "")
 
+# Seconds for which a worker must live before its release may go live.
+TRIAL = 5
+
 
 class Instance:
-    """The instance of one release.
+    """The instance of one release: what answers requests, and the workers and timers beside it.
 
+    :ivar front: the units that answer requests, the service last.
+    :ivar workers: the services that do so all the time.
+    :ivar timers: the units that say when.
+    :ivar jobs: the services that timers start.
     :param ask: how to ask it something; over the uwsgi protocol at its own socket, unless a test knows better.
     """
 
@@ -24,9 +34,23 @@ class Instance:
         self.layout = layout
         self.release = release
         self.systemd = systemd
-        self.units = [layout.unit(release, kind) for kind in KINDS]
-        self.service = self.units[1]
+        self.front = [layout.unit(release, kind) for kind in KINDS]
+        self.service = self.front[1]
+        beside = self._beside()
+        self.timers = [unit for unit in beside if unit.endswith(".timer")]
+        self.jobs = [unit.replace(".timer", ".service") for unit in self.timers]
+        self.workers = [unit for unit in beside if unit not in (*self.timers, *self.jobs)]
         self.ask = ask or over_uwsgi(layout.socket(release, "uwsgi"))
+
+    @property
+    def lasting(self) -> list[str]:
+        """The units that run for as long as the release is live."""
+        return [*self.front, *self.workers, *self.timers]
+
+    @property
+    def units(self) -> list[str]:
+        """All units."""
+        return [*self.lasting, *self.jobs]
 
     def probe(self) -> Probe:
         """Return how the release asked to be probed when it was made.
@@ -39,27 +63,35 @@ class Instance:
         return Probe.of(manifest.get("probe", {}))
 
     def runs(self) -> bool:
-        """Tell whether the instance is there and answers to systemd."""
-        return self.release in self.layout.instances() and all(self.systemd.is_active(unit) for unit in self.units)
+        """Tell whether the instance and its workers are there and answer to systemd."""
+        return self.answers() and self._are_active(self.workers)
+
+    def answers(self) -> bool:
+        """Tell whether what answers requests is there."""
+        return self.release in self.layout.instances() and self._are_active(self.front)
 
     def is_live(self) -> bool:
-        """Tell whether `current` points to the release, and the host's next boot will start it."""
-        return self.layout.live() == self.release and all(self.systemd.is_enabled(unit) for unit in self.units)
+        """Tell whether `current` points to the release, its timers run, and the host's next boot starts it all."""
+        enabled = all(self.systemd.is_enabled(unit) for unit in self.lasting)
+        return self.layout.live() == self.release and enabled and self._are_active(self.timers)
 
     def was_live(self) -> bool:
         """Tell whether visitors may have reached the instance: it was enabled, and not retired since."""
-        return any(self.systemd.is_enabled(unit) for unit in self.units)
+        return any(self.systemd.is_enabled(unit) for unit in self.front)
 
     def has_ended(self) -> bool:
         """Tell whether no process and no socket of the instance is there."""
-        return all(self.systemd.properties(unit, "ActiveState")[0] in ENDED for unit in self.units)
+        return all(self._has_ended(unit) for unit in self.units)
 
     def is_ending(self) -> bool:
-        """Tell whether the instance was told to end."""
-        return self.systemd.properties(self.service, "ActiveState") == ["deactivating"]
+        """Tell whether the instance was told to end, and requests or jobs of it are not done yet."""
+        if self._state(self.service) == "deactivating":
+            return True
+        told = all(self._state(unit) in (*ENDED, "deactivating") for unit in self.lasting)
+        return told and all(self._has_ended(unit) for unit in self.front) and not self.has_ended()
 
     def boot(self) -> None:
-        """Start the instance beside whatever is live, and probe it.
+        """Start the instance beside whatever is live, probe it, and see whether its workers live on.
 
         :raises Failed: when it does not start or does not pass; it is gone again then, and the error carries the
             end of its log.
@@ -67,12 +99,16 @@ class Instance:
         probe = self.probe()
         visited = self.was_live() or self.is_ending()
         # The service last away and first in place: it is what an instance is found by.
-        for kind, unit in reversed(list(zip(KINDS, self.units))):
-            text = (self.layout.releases / self.release / f"instance.{kind}").read_text(encoding="utf-8")
+        for unit in (*reversed(self.front), *self.workers, *self.timers, *self.jobs):
+            text = (self.layout.releases / self.release / self.layout.unit_file(unit)).read_text(encoding="utf-8")
             write_file(self.layout.units / unit, text)
         self.systemd.reload()
+        if self.workers:
+            # One that still finishes its last jobs begins anew when it has, which nobody waits for.
+            self.systemd.start(*self.workers, wait=False)
+        begun, restarts = time.monotonic(), {worker: self._restarts(worker) for worker in self.workers}
         try:
-            self.systemd.start(*self.units)
+            self.systemd.start(*self.front)
         except Failed as failure:
             result, limit = self.systemd.properties(self.service, "Result", "TimeoutStartUSec")
             within = f" within {limit}" if result == "timeout" else ""
@@ -81,13 +117,29 @@ class Instance:
             wait_for(probe, self.ask, probe.tries, probe.interval)
         except Failed as failure:
             raise self._refused(f"does not pass its probe: {failure}", visited) from failure
+        if self.workers:
+            time.sleep(max(0.0, begun + TRIAL - time.monotonic()))
+        for worker, before in restarts.items():
+            if self._restarts(worker) > before or self._state(worker) not in ("active", "deactivating"):
+                raise self._refused(f"has a worker that ends within {TRIAL} s, {worker}", visited, worker)
 
     def enable(self) -> None:
-        """Start the instance at each boot of the host."""
-        self.systemd.enable(*self.units)
+        """Start the instance at each boot of the host, and its timers now."""
+        self.systemd.enable(*self.lasting)
+        idle = [timer for timer in self.timers if not self.systemd.is_active(timer)]
+        if idle:
+            # What was due while another release was live is not made up for.
+            self.systemd.clean(*idle)
+            self.systemd.start(*idle)
+
+    def stand_down(self) -> None:
+        """Leave the work to another release: no timer starts anything, and workers end when their jobs are done."""
+        beside = self._placed([*self.timers, *self.workers])
+        if beside:
+            self.systemd.stop(*beside, wait=False)
 
     def retire(self) -> None:
-        """Let the instance end when it has answered all who reached it, without waiting for that.
+        """Let the instance end when it has answered all who reached it and its jobs are done, without waiting for that.
 
         The service's own `ExecStop` waits for those who are still in the queue.
 
@@ -95,30 +147,57 @@ class Instance:
         """
         if self.layout.live() == self.release:
             raise Failed(f"release {self.release} is live, so its instance goes on")
-        self.systemd.disable(*self._placed())
-        self.systemd.stop(*self._placed(), wait=False)
+        self.systemd.disable(*self._placed(self.lasting))
+        self.systemd.stop(*self._placed(self.lasting), wait=False)
+
+    def end(self) -> None:
+        """Let the instance end, as `retire` does, and wait until it has."""
+        self.retire()
+        self.systemd.stop(*self._placed(self.units))
 
     def remove(self) -> None:
         """End the instance at once, which nobody has reached, and take its units away."""
-        self.systemd.kill(*self._placed())
+        self.systemd.kill(*self._placed(self.units))
         self.forget()
         self.systemd.reload()
 
     def forget(self) -> None:
         """Take the unit files away; systemd has to be told afterwards."""
-        placed = self._placed()
+        placed = self._placed(self.units)
         self.systemd.disable(*placed)
         self.systemd.clear(*placed)
-        for unit in placed:
+        self.systemd.clean(*self._placed(self.timers))
+        for unit in sorted(placed, key=self.front.__contains__):
             (self.layout.units / unit).unlink()
 
-    def _placed(self) -> list[str]:
-        """Return the units whose file is there: a run that was killed may have left one of the two."""
-        return [unit for unit in self.units if (self.layout.units / unit).exists()]
+    def _beside(self) -> list[str]:
+        """Return the units beside those that answer requests: those of the release, and those that are in place."""
+        made = self.layout.releases / self.release
+        files = [*made.glob("instance-*.service"), *made.glob("instance-*.timer")]
+        names = {self.layout.unit_of(self.release, path.name) for path in files}
+        placed = self.layout.units.glob(f"{self.layout.name}@{self.release}-*")
+        return sorted(names | {path.name for path in placed if path.suffix in (".service", ".timer")})
 
-    def _refused(self, what: str, visited: bool) -> Failed:
+    def _restarts(self, worker: str) -> int:
+        """Return how often systemd has started a worker again by itself."""
+        return int(self.systemd.properties(worker, "NRestarts")[0] or 0)
+
+    def _are_active(self, units: Iterable[str]) -> bool:
+        return all(self.systemd.is_active(unit) for unit in units)
+
+    def _has_ended(self, unit: str) -> bool:
+        return self._state(unit) in ENDED
+
+    def _state(self, unit: str) -> str:
+        return self.systemd.properties(unit, "ActiveState")[0]
+
+    def _placed(self, units: Iterable[str]) -> list[str]:
+        """Return those of `units` whose file is there: a run that was killed may have left a part of them."""
+        return [unit for unit in units if (self.layout.units / unit).exists()]
+
+    def _refused(self, what: str, visited: bool, unit: str = "") -> Failed:
         """Return the failure of a boot, after which the instance is gone, unless visitors have to do with it."""
-        log = self.systemd.journal(self.service)
+        log = self.systemd.journal(unit or self.service)
         if self.layout.live() != self.release:
             self.retire() if visited else self.remove()
         manifest = read_manifest(self.layout.releases / self.release) or {}

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
 from ansible_collections.wsgi.production.plugins.module_utils.build import VENV
-from ansible_collections.wsgi.production.plugins.module_utils.installer import tool_name
+from ansible_collections.wsgi.production.plugins.module_utils.installer import tool_names
 from ansible_collections.wsgi.production.plugins.module_utils.layout import SERVERS, TOOLS
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Step
+from ansible_collections.wsgi.production.plugins.module_utils.rules import PARTS
 from ansible_collections.wsgi.production.plugins.module_utils.store import Store, read_manifest
+from ansible_collections.wsgi.production.plugins.module_utils.wheels import WHEELS
 
 
 def in_use(*roots: Path, processes: Path = Path("/proc")) -> set[Path]:
@@ -52,25 +54,35 @@ class Keeper:
         instances = app.instances()
         kept = set(app.history.kept(live, keep))
         kept.update(one.release for one in instances if one.was_live() or one.is_ending())
+        errands = {name: [app.errand(name, part) for part in PARTS] for name in app.releases.names()}
+        kept.update(name for name, both in errands.items() if any(errand.runs() for errand in both))
         ended = [one for one in instances if one.release not in kept and one.has_ended()]
         steps = [Step(f"take away the units of {one.release}", one.forget, layout.name) for one in ended]
         steps += [Step("let systemd forget them", app.systemd.reload, layout.name)] if ended else []
+        left = [one for name, both in errands.items() if name not in kept for one in both if one.placed.exists()]
+        steps += [Step(f"take {one.unit} away, which a killed run left", one.forget, layout.name) for one in left]
         builds, venvs = Store(layout.builds), Store(layout.venvs)
         steps += self._remove(app.releases, kept, layout.name)
         steps += self._remove(builds, _targets(path / "build" for path in self._staying(app.releases)), layout.name)
         return steps + self._remove(venvs, _targets(path / VENV for path in self._staying(builds)), layout.name)
 
-    def prune_shared(self, applications: Path, servers: Path = SERVERS, tools: Path = TOOLS) -> list[Step]:
-        """Return the steps after which the host has the uWSGI that some release runs with, and the uv of today.
+    def prune_shared(
+        self, applications: Path, servers: Path = SERVERS, tools: Path = TOOLS, wheels: Path = WHEELS
+    ) -> list[Step]:
+        """Return the steps after which the host has what some release runs with or came from, and the tools of today.
 
         To be called after `prune` of each application.
 
         :param applications: the directory that holds all applications.
         """
-        releases = [path for home in applications.glob("*/releases") for path in self._staying(Store(home))]
-        manifests = [read_manifest(path) or {} for path in releases]
-        steps = self._remove(Store(servers), {str(manifest.get("server")) for manifest in manifests})
-        return steps + self._remove(Store(tools), {tool_name()})
+        steps = self._remove(Store(servers), self._said(applications, "releases", "server"))
+        steps += self._remove(Store(wheels), self._said(applications, "venvs", "wheels"))
+        return steps + self._remove(Store(tools), tool_names())
+
+    def _said(self, applications: Path, kind: str, key: str) -> set[str]:
+        """Return what the manifests of all that stays of `kind` say of `key`."""
+        paths = [path for home in applications.glob(f"*/{kind}") for path in self._staying(Store(home))]
+        return {str((read_manifest(path) or {}).get(key)) for path in paths}
 
     def _remove(self, store: Store, kept: set[str], of: str = "") -> list[Step]:
         names = [name for name in store.names() if name not in kept and not self._uses(store.path(name))]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 APPLICATIONS = Path("/srv")
 SYSTEM_UNITS = Path("/etc/systemd/system")
+TRANSIENT_UNITS = Path("/run/systemd/system")
 SERVERS = Path("/opt/wsgi/servers")
 TOOLS = Path("/opt/wsgi/tools")
 CACHE = Path("/var/cache/wsgi")
@@ -41,9 +42,12 @@ class Layout:
     :param name: the application's name, which is its system user's as well.
     :param root: the directory that holds the applications.
     :param units: the directory that systemd reads units from.
+    :param transient: that of units which the host's next boot forgets.
     """
 
-    def __init__(self, name: str, root: Path = APPLICATIONS, units: Path = SYSTEM_UNITS) -> None:
+    def __init__(
+        self, name: str, root: Path = APPLICATIONS, units: Path = SYSTEM_UNITS, transient: Path = TRANSIENT_UNITS
+    ) -> None:
         self.name = name
         self.home = root / name
         self.builds = self.home / "builds"
@@ -53,6 +57,7 @@ class Layout:
         self.previous = self.home / "previous"
         self.data = self.home / "data"
         self.units = units
+        self.transient = transient
 
     def live(self) -> str | None:
         """Return the id of the release that `current` points to, or None before the first switch."""
@@ -68,6 +73,16 @@ class Layout:
     def unit(self, release: str, kind: str) -> str:
         """Return the name of the unit of `release`; `kind` is `socket` or `service`."""
         return f"{self.name}@{release}.{kind}"
+
+    def unit_of(self, release: str, file: str) -> str:
+        """Return the name of the unit that `file`, such as `instance.socket`, describes in a release."""
+        return f"{self.name}@{release}{file.removeprefix('instance')}"
+
+    def unit_file(self, unit: str) -> str:
+        """Return the name of the file that describes `unit` in the directory of its release."""
+        beside = re.fullmatch(rf"{re.escape(self.name)}@[0-9a-f]+(.+)", unit)
+        assert beside, unit
+        return f"instance{beside.group(1)}"
 
     def door(self, protocol: str, kind: str) -> str:
         """Return the name of the unit that opens a TCP port for `protocol` to the live instance."""

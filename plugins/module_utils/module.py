@@ -14,6 +14,9 @@ from ansible_collections.wsgi.production.plugins.module_utils.command import Fai
 from ansible_collections.wsgi.production.plugins.module_utils.lock import Held, Lock
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
 
+# An option of the modules that work for several applications; documented in plugins/doc_fragments/on_failure.py.
+ON_FAILURE = {"on_failure": {"type": "str", "choices": ["stop", "continue"], "default": "stop"}}
+
 
 def carry_out(argument_spec: dict[str, Any], plan: Callable[[AnsibleModule], Plan], last: bool = False) -> None:
     """Run a module: take the host's lock, plan, and take the steps unless in check mode.
@@ -35,20 +38,19 @@ def carry_out(argument_spec: dict[str, Any], plan: Callable[[AnsibleModule], Pla
     except Held as held:
         module.fail_json(msg=str(held), holder=held.holder)
     except (Failed, OSError) as failure:
-        module.fail_json(msg=_about(module, str(failure)))
+        module.fail_json(msg=str(failure))
+    failures = planned.failures
+    if failures and ("" in failures or module.params.get("on_failure") != "continue"):
+        module.fail_json(msg="; ".join(failures.values()))
     changed = bool(planned.steps)
-    said = _about(module, planned.says("would " if module.check_mode else "") or planned.settled)
-    result = {**planned.result, "changed": changed, "msg": said}
+    said = planned.says("would " if module.check_mode else "") or planned.settled
+    result = {**planned.result, "changed": changed, "msg": "; ".join(filter(None, [said, *failures.values()]))}
+    if "on_failure" in module.params:
+        result["broken"] = failures
     if changed:
-        more = [planned.result["diff"]] if "diff" in planned.result else []
-        result["diff"] = [{"prepared": f"{said}\n"}, *more]
+        more = planned.result.get("diff", [])
+        result["diff"] = [{"prepared": f"{said}\n"}, *(more if isinstance(more, list) else [more])]
     module.exit_json(**result)
-
-
-def _about(module: AnsibleModule, said: str) -> str:
-    """Return `said` with the application's name before it, where the module is for one and it is not there yet."""
-    about = f"{module.params['name']}: " if "name" in module.params else ""
-    return said if said.startswith(about) else about + said
 
 
 def _take(module: AnsibleModule, planned: Plan) -> Plan:

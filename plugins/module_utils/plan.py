@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -29,11 +29,20 @@ class Plan:
 
     :param result: what the module returns.
     :param settled: what to say when there is nothing to do.
+    :param failures: why it cannot be done, for each application of which that is known.
     """
 
     steps: list[Step] = field(default_factory=list)
     result: dict[str, Any] = field(default_factory=dict)
     settled: str = ""
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def add(self, app: str, plan: Callable[[], Iterable[Step]]) -> None:
+        """Add the steps that `plan` returns for the application `app`; if it fails, other applications have theirs."""
+        try:
+            self.steps += plan()
+        except (Failed, OSError) as failure:
+            self._fail(app, failure)
 
     def says(self, before: str = "") -> str:
         """Return what the steps do, each application's together, with `before` in front, such as "would "."""
@@ -43,33 +52,15 @@ class Plan:
         return "; ".join((f"{of}: " if of else "") + before + ", ".join(said) for of, said in groups.items())
 
     def take(self) -> None:
-        """Take the steps. One that fails ends those of its application, and those of the whole host.
-
-        :raises Failed: when a step could not be taken.
-        """
-        failures: dict[str, str] = {}
+        """Take the steps. One that fails ends those of its application, and those of the whole host."""
         for step in self.steps:
-            if step.of in failures or (failures and not step.of):
+            if step.of in self.failures or (self.failures and not step.of):
                 continue
             try:
                 step.do()
             except (Failed, OSError) as failure:
-                failures[step.of] = f"{step.of}: {failure}" if step.of else str(failure)
-        if failures:
-            raise Failed("; ".join(failures.values()))
+                self._fail(step.of, failure)
 
-
-def plan_for(app: str, plan: Callable[[], list[Step]]) -> list[Step]:
-    """Return the steps of `plan`, or one that fails when it is taken, so that other applications have theirs.
-
-    :param app: the application that they are for.
-    """
-    try:
-        return plan()
-    except (Failed, OSError) as failure:
-        reason = failure
-
-    def fail() -> None:
-        raise reason
-
-    return [Step("fail", fail, app)]
+    def _fail(self, app: str, failure: Exception) -> None:
+        said = str(failure)
+        self.failures[app] = said if not app or said.startswith(f"{app}: ") else f"{app}: {failure}"

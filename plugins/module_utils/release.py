@@ -4,34 +4,36 @@
 
 from __future__ import annotations
 
-import grp
 import os
-import pwd
-import re
-import stat
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.wsgi.production.plugins.module_utils import pins
+from ansible_collections.wsgi.production.plugins.module_utils import pins, programs, units
 from ansible_collections.wsgi.production.plugins.module_utils.build import CODE, VENV, interpreter_tag
-from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, give_way
-from ansible_collections.wsgi.production.plugins.module_utils.installer import Index, install_pinned, installer
-from ansible_collections.wsgi.production.plugins.module_utils.layout import (
-    LINKS,
-    SERVERS,
-    WEB_SERVER,
-    Layout,
-    write_file,
+from ansible_collections.wsgi.production.plugins.module_utils.command import give_way
+from ansible_collections.wsgi.production.plugins.module_utils.environment import (
+    command_line,
+    environment_file,
+    variables,
 )
+from ansible_collections.wsgi.production.plugins.module_utils.installer import Index, install_pinned, installer
+from ansible_collections.wsgi.production.plugins.module_utils.layout import LINKS, SERVERS, Layout, write_file
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
 from ansible_collections.wsgi.production.plugins.module_utils.store import Store, digest, read_manifest
-from ansible_collections.wsgi.production.plugins.module_utils.units import DRAIN, INI, LAUNCHER, SERVICE, SOCKET
 
 # Seconds between the limits, from the innermost to the outermost: a request that is too slow is
 # ended by uWSGI, with a line in the log, before NGINX gives up on it and before systemd kills.
 HARAKIRI_TO_STOP = 15
+
+# Seconds that the commands after a switch may take, which nobody waits for gladly.
+AFTER_SWITCH_TIMEOUT = 300
+
+# Of the files of a release, the directory with those secrets that the application reads from files.
+CREDENTIALS = "credentials"
+
+# Those that not every release has.
+KINDS = ("*.service", "*.timer", f"{CREDENTIALS}/*")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,13 @@ class Settings:
     start_timeout: int
     probe: Probe = field(default_factory=Probe)
     env: dict[str, Any] = field(default_factory=dict)
+    secret_files: dict[str, str] = field(default_factory=dict)
+    migrate: list[str] = field(default_factory=list)
+    migrate_timeout: int = 600
+    irreversible: str = ""
+    after_switch: list[str] = field(default_factory=list)
+    workers: list[dict[str, Any]] = field(default_factory=list)
+    timers: list[dict[str, Any]] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
     memory_max: str = ""
     cpu_quota: str = ""
@@ -89,10 +98,11 @@ class Release:
         self.build = build
         self.settings = settings
         self.host = host
-        self.pin = pins.PYUWSGI if settings.package == "pyuwsgi" else pins.UWSGI
+        self.wheel = settings.package == "pyuwsgi"
+        self.pin = pins.PYUWSGI if self.wheel else pins.UWSGI
         self.servers = Store(SERVERS)
         self.server = digest("server", self.pin, host.interpreter)
-        self.id = digest("release", str(build), self._render("-"), settings.probe.as_dict())
+        self.id = digest("release", str(build), self._render("-"), settings.probe.as_dict(), settings.irreversible)
         self.store = Store(layout.releases)
 
     def exists(self) -> bool:
@@ -117,26 +127,31 @@ class Release:
             "uwsgi": self.pin.split()[0],
             "server": self.server,
             "probe": self.settings.probe.as_dict(),
+            "irreversible": self.settings.irreversible,
         }
         with self.store.create(self.id, manifest) as path:
+            if self.settings.secret_files:
+                (path / CREDENTIALS).mkdir(mode=0o700)
             for name, text in self._render(self.id).items():
-                write_file(path / name, text, 0o600 if name == "env" else 0o644)
+                write_file(path / name, text, 0o600 if _is_secret(name) else 0o644)
             (path / "build").symlink_to(os.path.relpath(self.build, path))
             for protocol, link in LINKS.items():
                 (path / link).symlink_to(self.layout.socket(self.id, protocol))
 
     def difference_from_live(self) -> dict[str, str]:
-        """Return settings, units and probe of the live release and of this one, and which variables differ.
+        """Return settings, units and probe of the live release and of this one, and which secrets differ.
 
-        The values of the variables are left out: what is shown is kept in logs.
+        Neither the values of variables nor secrets in files are among them: what is shown is kept in logs.
         """
         live = self.layout.live() or "none"
         path = self.layout.releases / live
         manifest = read_manifest(path) or {}
-        before = {name: _read(path / name) for name in self._render(self.id)}
         after = self._render(self.id)
-        names = sorted({name for name, _ in _variables(before["env"]) ^ _variables(after["env"])})
-        note = f"variables that differ: {', '.join(names)}\n" if names else ""
+        there = {str(one.relative_to(path)) for kind in KINDS for one in path.glob(kind)}
+        before = {name: _read(path / name) for name in {*after, *there}}
+        names = {name for name, _ in variables(before["env"]) ^ variables(after["env"])}
+        names |= {name for name in before if name.startswith(CREDENTIALS) and before[name] != after.get(name)}
+        note = f"secrets and variables that differ: {', '.join(sorted(names))}\n" if names else ""
         return {
             "before": _shown(before, live, manifest.get("probe", {})),
             "after": _shown(after, self.id, self.settings.probe.as_dict()) + note,
@@ -144,25 +159,25 @@ class Release:
 
     def _install_server(self, index: Index) -> None:
         python = str(self.build / VENV / "bin/python")
-        wheel = self.settings.package == "pyuwsgi"
-        only = ["--only-binary", ":all:"] if wheel else ["--no-binary", "uwsgi"]
+        only = ["--only-binary", ":all:"] if self.wheel else ["--no-binary", "uwsgi"]
         give_way()
         with self.servers.create(self.server, {"uwsgi": self.pin.split()[0]}) as path:
             install_pinned(installer(index), path, python, self.pin, *only)
-            if wheel:
-                write_file(path / "launch.py", LAUNCHER)
+            if self.wheel:
+                write_file(path / "launch.py", programs.LAUNCHER)
 
     def _render(self, release: str) -> dict[str, str]:
+        """Return the text of each file, by its name in the directory of the release."""
         layout, settings = self.layout, self.settings
         directory = layout.releases / release
         venv = directory / "build" / VENV
         server = self.servers.path(self.server)
-        wheel = settings.package == "pyuwsgi"
         values = {
             "backlog": self.host.backlog,
-            "callable": settings.callable,
             "code": directory / "build" / CODE,
-            "command": f"{venv}/bin/python {server}/launch.py" if wheel else f"{server}/bin/uwsgi",
+            "credentials": "".join(
+                f"LoadCredential={name}:{directory}/{CREDENTIALS}/{name}\n" for name in sorted(settings.secret_files)
+            ),
             "current": layout.current,
             "data": layout.data,
             "directory": directory,
@@ -178,109 +193,52 @@ class Release:
             "stop_timeout": settings.harakiri + HARAKIRI_TO_STOP,
             "uwsgi": layout.socket(release, "uwsgi"),
             "venv": venv,
-            "virtualenv": "" if wheel else f"virtualenv = {venv}\n",
+            "virtualenv": "" if self.wheel else f"virtualenv = {venv}\n",
         }
+        values["process"] = units.PROCESS.format(**values)
+        start = f"{venv}/bin/python {server}/launch.py" if self.wheel else f"{server}/bin/uwsgi"
         return {
-            "uwsgi.ini": INI.format(**values),
+            "uwsgi.ini": units.INI.format(**values),
+            "entry.py": programs.ENTRY.format(wanted=settings.callable),
             "env": environment_file(settings.env),
-            "drain.py": DRAIN,
-            "instance.socket": SOCKET.format(**values),
-            "instance.service": SERVICE.format(**values),
+            "drain.py": programs.DRAIN,
+            "instance.socket": units.SOCKET.format(**values),
+            "instance.service": units.SERVICE.format(**{**values, "command": start}),
+            **{f"{CREDENTIALS}/{name}": text for name, text in settings.secret_files.items()},
+            **self._render_beside(values),
         }
 
+    def _render_beside(self, values: dict[str, Any]) -> dict[str, str]:
+        """Return the units that belong to the release and answer no request."""
+        settings, found = self.settings, {}
 
-# The modes of an application's data: NGINX may pass through, and no other user can; and of what it may read there,
-# where all that is made is for its group to read.
-PASS_THROUGH = 0o710
-PUBLIC = 0o2750
+        def commands(part: str, timeout: Any, *listed: str) -> str:
+            lines = "".join(f"ExecStart={command_line(one, values['code'])}\n" for one in listed)
+            return units.COMMANDS.format(**{**values, "part": part, "timeout": timeout, "commands": lines})
 
-
-class Data:
-    """The one directory that the application may write to. It outlives every release.
-
-    :param public: directories below it whose files NGINX may read.
-    """
-
-    def __init__(self, layout: Layout, public: list[str]) -> None:
-        self.path = layout.data
-        self.owner = layout.name
-        below = {Path(name) for name in public}
-        # Parents before what is in them.
-        self.public = sorted(below | {parent for name in below for parent in name.parents if parent.name})
-
-    def is_right(self) -> bool:
-        """Tell whether the directories are there and belong to the application's user."""
-        try:
-            return all(
-                stat.S_ISDIR(found.st_mode)
-                and (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (*self._ids(), mode)
-                for found, mode in [
-                    (self.path.stat(), PASS_THROUGH),
-                    *(((self.path / name).lstat(), PUBLIC) for name in self.public),
-                ]
-            )
-        except (FileNotFoundError, NotADirectoryError, Failed):
-            return False
-
-    def make(self) -> None:
-        """Make the directories, and give them to the application's user.
-
-        What lies below belongs to the application, which may put a link to anything there: none is followed.
-
-        :raises Failed: where the host has no user of the application's name, or something else is in their place.
-        """
-        self._ids()
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._give(os.open(self.path, os.O_DIRECTORY), PASS_THROUGH)
-        for name in self.public:
-            parent = os.open(self.path, os.O_DIRECTORY)
-            for part in name.parts:
-                with suppress(FileExistsError):
-                    os.mkdir(part, dir_fd=parent)
-                try:
-                    inner = os.open(part, os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
-                except OSError as wrong:
-                    raise Failed(f"{self.path / name} is to be a directory, and {part} is none; remove it") from wrong
-                finally:
-                    os.close(parent)
-                parent = inner
-            self._give(parent, PUBLIC)
-
-    def _give(self, directory: int, mode: int) -> None:
-        os.fchown(directory, *self._ids())
-        os.fchmod(directory, mode)
-        os.close(directory)
-
-    def _ids(self) -> tuple[int, int]:
-        try:
-            return pwd.getpwnam(self.owner).pw_uid, grp.getgrnam(WEB_SERVER).gr_gid
-        except KeyError as missing:
-            raise Failed(f"the host has no user {self.owner}, or no group {WEB_SERVER}: make them") from missing
+        for one in settings.workers:
+            more = {"part": one["name"], "stop_timeout": one["stop_timeout"]}
+            command = command_line(one["command"], values["code"])
+            found[f"instance-{one['name']}.service"] = units.WORKER.format(**{**values, **more, "command": command})
+        for one in settings.timers:
+            more = {"part": one["name"], "on_calendar": one["on_calendar"]}
+            found[f"instance-{one['name']}.timer"] = units.TIMER.format(**{**values, **more})
+            found[f"instance-{one['name']}.service"] = commands(one["name"], "infinity", one["command"])
+        if settings.migrate:
+            found["migrate.service"] = commands("migration", settings.migrate_timeout, *settings.migrate)
+        if settings.after_switch:
+            found["after-switch.service"] = commands("after-switch", AFTER_SWITCH_TIMEOUT, *settings.after_switch)
+        return found
 
 
-def environment_file(env: dict[str, Any]) -> str:
-    """Return `env` as systemd reads it back from an `EnvironmentFile`, byte for byte.
-
-    Inside double quotes only these four characters take a backslash, and a line may end
-    (systemd, src/basic/env-file.c).
-    """
-    lines = []
-    for name, value in sorted(env.items()):
-        text = str(value)
-        for character in '\\"`$':
-            text = text.replace(character, "\\" + character)
-        lines.append(f'{name}="{text}"\n')
-    return "".join(lines)
-
-
-def _variables(text: str) -> set[tuple[str, str]]:
-    """Return the names and quoted values in what `environment_file` wrote."""
-    return set(re.findall(r'^([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"$', text, re.MULTILINE | re.DOTALL))
+def _is_secret(name: str) -> bool:
+    """Tell whether a file of a release is for root alone."""
+    return name == "env" or name.startswith(f"{CREDENTIALS}/")
 
 
 def _shown(files: dict[str, str], release: str, probe: dict[str, Any]) -> str:
     """Return the files that hold no secret, without the release's own name, which differs in any case."""
-    text = "".join(text for name, text in sorted(files.items()) if name != "env")
+    text = "".join(text for name, text in sorted(files.items()) if not _is_secret(name))
     asked = "".join(f"probe {name}: {value}\n" for name, value in probe.items())
     return text.replace(release, "<release>") + asked
 

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import ast
 import ipaddress
 import re
+import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -35,9 +37,74 @@ def name(value: str) -> str | None:
 
 
 def callable_name(value: str) -> str | None:
-    """Object to what is not the path of a callable in a module."""
-    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", value, re.ASCII):
-        return "write the module, a colon and the name in it, such as main:application"
+    """Object to what is not the path of a callable in a module or file, or a call of one with literal arguments."""
+    place, _, name = value.partition(":")
+    module = re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", place, re.ASCII)
+    file = place.endswith(".py") and below(place) is None
+    if not file and not (module and name):
+        return "write the module, a colon and the name in it, such as main:application, or a file such as wsgi.py"
+    try:
+        called = ast.parse(name or "application", mode="eval").body
+        if isinstance(called, ast.Call):
+            for argument in [*called.args, *(keyword.value for keyword in called.keywords)]:
+                ast.literal_eval(argument)
+            if not all(keyword.arg for keyword in called.keywords):
+                raise ValueError(name)
+            called = called.func
+        while isinstance(called, ast.Attribute):
+            called = called.value
+    except (MemoryError, RecursionError, SyntaxError, TypeError, ValueError):
+        called = None
+    if not isinstance(called, ast.Name) or "\n" in name:
+        return "after the colon, write a name, or a call with plain values, such as create_app(debug=False)"
+    return None
+
+
+def command(value: str) -> str | None:
+    """Object to what cannot be run without a shell."""
+    try:
+        words = shlex.split(value)
+    except ValueError as wrong:
+        return f"{str(wrong).lower()}; a command is split into words as a shell does"
+    if not words or re.search(r"[^ -~\u00a0-\U0010ffff]", value):
+        return "write a command in one line, such as python manage.py migrate"
+    if not re.fullmatch(r"[A-Za-z0-9_./][A-Za-z0-9_./+-]*", words[0]):
+        return f"{words[0]!r} is not the name of a program; for what a shell does, write sh -c '...'"
+    return None
+
+
+def part_name(value: str) -> str | None:
+    """Object to what cannot be the name of a worker or timer."""
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", value) or value in PARTS:
+        return "use up to 31 of a-z, 0-9 and -, beginning with a letter, but neither of " + " and ".join(PARTS)
+    return None
+
+
+def parts(value: list[dict[str, Any]]) -> str | None:
+    """Object to workers or timers that could not run."""
+    for one in value:
+        for key, rule in PART.items():
+            objection = rule(one[key]) if key in one else None
+            if objection:
+                return f"{key} {one[key]!r}: {objection}"
+    names = [one["name"] for one in value]
+    return next((f"two have the name {name}; change one" for name in names if names.count(name) > 1), None)
+
+
+def secret_files(value: dict[Any, Any]) -> str | None:
+    """Object to names that no file of a secret can have, and to what is no text."""
+    for key, text in value.items():
+        if not isinstance(key, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", key):
+            return f"{key!r} cannot be the name of the file; use letters, digits, . _ and -"
+        if not isinstance(text, str):
+            return f"{key} is a {type(text).__name__}; write it as text, in quotes"
+    return None
+
+
+def interpreter(value: str) -> str | None:
+    """Object to what is not the name or path of an interpreter."""
+    if not re.fullmatch(r"(/[A-Za-z0-9_./+-]+/)?(python|pypy)(3(\.[0-9]+)?)?", value):
+        return "write the name of an interpreter on the host, such as python3.12, or its path"
     return None
 
 
@@ -335,22 +402,46 @@ HARDENING = {
     "networks": networks,
 }
 
+# The names of what runs to its end around a switch.
+PARTS = ("migrate", "after-switch")
+
+PART: dict[str, Callable[[Any], str | None]] = {
+    "name": part_name,
+    "command": command,
+    "on_calendar": line,
+    "stop_timeout": positive,
+}
+
+BUILD: dict[str, Any] = {
+    "python": interpreter,
+    "commands": Each(command),
+    "env": env,
+}
+
 RUN = {
+    "after_switch": Each(command),
     "callable": callable_name,
     "cpu_quota": quota,
     "env": env,
     "harakiri": positive,
     "hardening": HARDENING,
+    "irreversible": line,
     "keep": keep,
     "listen_http": http_address,
     "listen_uwsgi": uwsgi_address,
     "memory_max": size,
+    "migrate": Each(command),
+    "migrate_timeout": positive,
     "options": options,
     "probe": PROBE,
     "processes": processes,
     "public_data": Each(below),
+    "secret_files": secret_files,
+    "secrets": env,
     "start_timeout": positive,
     "tasks_max": positive,
+    "timers": parts,
+    "workers": parts,
 }
 
 
@@ -394,13 +485,26 @@ EDGE = {
 }
 
 # What no sentence shows the value of.
-SECRET = {"basic_auth", "env", "key"}
+SECRET = {"basic_auth", "env", "key", "secret_files", "secrets"}
 
 # What may be left empty, which then means that it is not given.
 OPTIONAL = {
     *("acme_email", "cpu_quota", "health", "listen_http", "listen_uwsgi", "memory_max", "processes", "status"),
     "tasks_max",
 }
+
+
+def conflicts(run: dict[str, Any]) -> list[str]:
+    """Return a sentence for each name that two settings of a section `run` have, of which one could only win."""
+    found = []
+    for one, other in (("env", "secrets"), ("workers", "timers")):
+        names = [_names(run.get(key, ())) for key in (one, other)]
+        found += [f"{one} and {other}: both have {name}; change one" for name in sorted(names[0] & names[1])]
+    return found
+
+
+def _names(values: Any) -> set[str]:
+    return {str(value["name"] if isinstance(value, dict) else value) for value in values}
 
 
 def objections(rules: dict[str, Any], values: dict[str, Any]) -> list[str]:

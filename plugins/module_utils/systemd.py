@@ -22,9 +22,10 @@ class Systemd:
         """Read the unit files anew."""
         self._tell(["daemon-reload"], "make systemd read its units")
 
-    def start(self, *units: str) -> None:
-        """Start `units` and wait until they are ready."""
-        self._tell(["start", *units], f"start {units[-1]}")
+    def start(self, *units: str, wait: bool = True) -> None:
+        """Start `units`; `wait` is for until they are ready, or have run to their end."""
+        options = [] if wait else ["--no-block"]
+        self._tell(["start", *options, *units], f"start {units[-1]}")
 
     def stop(self, *units: str, wait: bool = True) -> None:
         """Stop `units`; a service ends when its last request does, which `wait` waits for."""
@@ -35,8 +36,9 @@ class Systemd:
         """Stop `units` at once, whatever they are doing."""
         self.stop(*units, wait=False)
         # What has ended by itself meanwhile cannot be killed, and need not be.
-        with suppress(Failed):
-            self._tell(["kill", "--signal=KILL", units[-1]], f"end {units[-1]}")
+        for unit in units:
+            with suppress(Failed):
+                self._tell(["kill", "--signal=KILL", unit], f"end {unit}")
         self.stop(*units)
 
     def clear(self, *units: str) -> None:
@@ -44,6 +46,12 @@ class Systemd:
         # systemd refuses for a unit of which it knows nothing any more, which is just as well.
         with suppress(Failed):
             self._tell(["reset-failed", *units], f"forget that {units[-1]} failed")
+
+    def clean(self, *timers: str) -> None:
+        """Forget when `timers` last started what they start."""
+        for timer in timers:
+            with suppress(Failed):
+                self._tell(["clean", "--what=state", timer], f"forget when {timer} was due")
 
     def enable(self, *units: str) -> None:
         """Start `units` at each boot of the host."""

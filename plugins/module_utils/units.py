@@ -1,41 +1,8 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The files of a release: the text of `uwsgi.ini`, of the units, and of what runs at their edges."""
+"""The text of `uwsgi.ini` and of the units of a release."""
 
 from __future__ import annotations
-
-LAUNCHER = """\
-# Runs uWSGI inside the interpreter of the virtual environment that starts this file.
-from pyuwsgi import run
-
-run()
-"""
-
-DRAIN = """\
-# Runs before systemd ends an instance that is no longer live: waits until uWSGI has taken everyone who stands in line
-# at its sockets. A line is first come, first served, so whoever comes last and is taken knows that it is empty.
-import os
-import socket
-import sys
-import time
-
-current, release, *sockets = sys.argv[1:]
-dead = "MAINPID" not in os.environ
-live = os.path.islink(current) and os.path.basename(os.readlink(current)) == release
-if dead or live:
-    # Nobody would take us, or the line never ends; and the socket outlasts a restart.
-    sys.exit()
-for path in sockets:
-    with socket.socket(socket.AF_UNIX) as last:
-        try:
-            last.connect(path)
-            last.shutdown(socket.SHUT_WR)
-            last.recv(1)
-        except OSError as failure:
-            print(f"{path}: {failure}")
-# A worker that has just taken somebody does not count as busy until it reads the request.
-time.sleep(0.2)
-"""
 
 INI = """\
 [uwsgi]
@@ -52,7 +19,7 @@ buffer-size = 65535
 post-buffering = 65536
 
 chdir = {code}
-module = {callable}
+wsgi-file = {directory}/entry.py
 {virtualenv}py-sys-executable = {venv}/bin/python
 
 {processes}
@@ -84,33 +51,15 @@ RemoveOnStop=yes
 WantedBy=sockets.target
 """
 
-SERVICE = """\
-[Unit]
-Description={name}, release {release}
-Requires={name}@{release}.socket
-After=network.target {name}@{release}.socket
-StartLimitIntervalSec=0
-
-[Service]
-Type=notify
+# What every process of a release has: whoever it is, its environment, and its sandbox.
+PROCESS = """\
 User={name}
 Group={name}
 WorkingDirectory={code}
-Environment=LANG=C.UTF-8
+Environment=LANG=C.UTF-8 DATA_DIRECTORY={data}
 EnvironmentFile={directory}/env
-# uwsgi.ini names the two sockets by number; uWSGI would open them a second time by itself.
-UnsetEnvironment=LISTEN_FDS LISTEN_FDNAMES LISTEN_PID
-ExecStart={command} --ini {directory}/uwsgi.ini
-# Without site-packages, and as root: the sockets are open to root and NGINX alone.
-ExecStop=+{venv}/bin/python -I -S {directory}/drain.py {current} {release} {uwsgi} {http}
-Restart=always
-RestartSec=1
-KillMode=mixed
-TimeoutStartSec={start_timeout}
-TimeoutStartFailureMode=kill
-TimeoutStopSec={stop_timeout}
-SyslogIdentifier={name}
-LimitNOFILE=65536
+ExecSearchPath={venv}/bin:/usr/local/bin:/usr/bin:/bin
+{credentials}LimitNOFILE=65536
 {limits}UMask=0027
 
 ProtectSystem=strict
@@ -136,7 +85,76 @@ SystemCallArchitectures=native
 SystemCallErrorNumber=EPERM
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
+"""
 
+SERVICE = """\
+[Unit]
+Description={name}, release {release}
+Requires={name}@{release}.socket
+After=network.target {name}@{release}.socket
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+# uwsgi.ini names the two sockets by number; uWSGI would open them a second time by itself.
+UnsetEnvironment=LISTEN_FDS LISTEN_FDNAMES LISTEN_PID
+ExecStart={command} --ini {directory}/uwsgi.ini
+# Without site-packages, and as root: the sockets are open to root and NGINX alone.
+ExecStop=+{venv}/bin/python -I -S {directory}/drain.py {current} {release} {uwsgi} {http}
+Restart=always
+RestartSec=1
+KillMode=mixed
+TimeoutStartSec={start_timeout}
+TimeoutStartFailureMode=kill
+TimeoutStopSec={stop_timeout}
+SyslogIdentifier={name}
+{process}
 [Install]
 WantedBy=multi-user.target
 """
+
+WORKER = """\
+[Unit]
+Description={name}, worker {part} of release {release}
+After=network.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+ExecStart={command}
+Restart=always
+RestartSec=1
+# The main process alone is told to end, and has until then to finish what it is doing.
+KillMode=mixed
+TimeoutStopSec={stop_timeout}
+SyslogIdentifier={name}-{part}
+{process}
+[Install]
+WantedBy=multi-user.target
+"""
+
+TIMER = """\
+[Unit]
+Description={name}, timer {part} of release {release}
+
+[Timer]
+OnCalendar={on_calendar}
+AccuracySec=1s
+# A run that was due while the host was off is made up for.
+Persistent=yes
+
+[Install]
+WantedBy=timers.target
+"""
+
+# Commands that run one after the other to their end: those of a timer, a migration, and what follows a switch.
+COMMANDS = """\
+[Unit]
+Description={name}, {part} of release {release}
+After=network.target
+
+[Service]
+Type=oneshot
+{commands}TimeoutStartSec={timeout}
+SyslogIdentifier={name}-{part}
+{process}"""

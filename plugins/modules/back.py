@@ -35,7 +35,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
-from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan, plan_for
+from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
 
 ARGUMENTS = {"names": {"type": "list", "elements": "str", "required": True}}
@@ -43,12 +43,14 @@ ARGUMENTS = {"names": {"type": "list", "elements": "str", "required": True}}
 
 def plan(module: AnsibleModule) -> Plan:
     """Go back."""
-    systemd = Systemd()
+    systemd, planned = Systemd(), Plan()
     apps = {name: Application(Layout(name), systemd) for name in module.params["names"]}
-    steps = [step for name, app in apps.items() for step in plan_for(name, app.go_back)]
+    for name, app in apps.items():
+        planned.add(name, app.go_back)
     live = {name: app.layout.live() for name, app in apps.items()}
     settled = "; ".join(f"{name} has {release or 'nothing'} live, as before" for name, release in live.items())
-    return Plan(steps, settled=settled or "no application runs here")
+    planned.settled = settled or "no application runs here"
+    return planned
 
 
 def main() -> None:

@@ -6,60 +6,57 @@ from __future__ import annotations
 
 DOCUMENTATION = """
 module: boot
-short_description: Boots the instance of a release beside the live one and probes it
+short_description: Boots the instances of releases beside the live ones and probes them
 version_added: 0.1.0
 author: The wsgi.production authors
 description:
-  - Starts the units of a release, waits until uWSGI has imported the application, and asks the instance on its own
-    socket what a healthy one must answer.
+  - Starts the units of each release, waits until uWSGI has imported the application, and asks the instance on its own
+    socket what a healthy one must answer. A worker that ends within 5 seconds counts as an answer that is wrong.
   - The instance that is live goes on serving. When the new one does not start or does not pass, the end of its log is
     the error, and it is taken away again.
 options:
-  name:
-    description: The name of the application.
-    type: str
+  releases:
+    description: The release to boot of each application, by the application's name.
+    type: dict
     required: true
-  release:
-    description: The release to boot.
-    type: str
-    required: true
-extends_documentation_fragment: wsgi.production.step
+extends_documentation_fragment:
+  - wsgi.production.on_failure
+  - wsgi.production.step
 """
 
 EXAMPLES = """
 - name: Boot the new release beside the live one
   wsgi.production.boot:
-    name: hello
-    release: 81d0e77c2b6f
+    releases: {hello: 81d0e77c2b6f}
 """
 
 RETURN = """
-unit:
-  description: The systemd unit of the instance.
+broken:
+  description: Why an application's release does not run, by its name, where O(on_failure=continue).
   returned: success
-  type: str
-  sample: hello@81d0e77c2b6f.service
+  type: dict
 """
+
+from functools import partial
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
-from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
+from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE, carry_out
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
 
-ARGUMENTS = {
-    "name": {"type": "str", "required": True},
-    "release": {"type": "str", "required": True},
-}
+ARGUMENTS = {"releases": {"type": "dict", "required": True}, **ON_FAILURE}
 
 
 def plan(module: AnsibleModule) -> Plan:
-    """Boot an instance."""
-    release = module.params["release"]
-    app = Application(Layout(module.params["name"]), Systemd())
-    return Plan(app.boot(release), {"unit": app.instance(release).service}, settled=f"{release} runs")
+    """Boot instances."""
+    releases, systemd = module.params["releases"], Systemd()
+    planned = Plan(settled="; ".join(f"{name}: {release} runs" for name, release in releases.items()))
+    for name, release in releases.items():
+        planned.add(name, partial(Application(Layout(name), systemd).boot, release))
+    return planned
 
 
 def main() -> None:

@@ -6,100 +6,172 @@ from __future__ import annotations
 
 DOCUMENTATION = """
 module: build
-short_description: Makes a build of an application, code and virtual environment
+short_description: Makes builds of applications, each code and virtual environment
 version_added: 0.1.0
 author: The wsgi.production authors
 description:
-  - Takes a directory on the controller to the host, and installs the packages of its C(requirements.txt)
-    into a virtual environment beside it.
+  - Takes the source of each application to the host, and installs the packages that it depends on into a virtual
+    environment beside it. Makes the system user of an application where it is missing.
   - A build is immutable and named by the digest of what went into it. What is there already is not made again.
   - Packages are installed with uv, or with pip where the index does not have uv.
 options:
-  name:
-    description: The name of the application. The build is made below C(/srv/<name>).
-    type: str
+  apps:
+    description: The applications, as the role C(python_app) documents them, which also says what each setting means.
+    type: list
+    elements: dict
     required: true
-  source:
-    description:
-      - The directory of the application on the controller. A relative path starts at the current directory.
-      - In a git checkout, what git ignores stays out.
-    type: str
-    required: true
-  content:
-    description: What the source holds. The action plugin of this module finds it out; not to be given.
+  contents:
+    description: What each source holds. The action plugin of this module finds it out; not to be given.
     type: dict
-  archive:
-    description: Where the source lies on the host. The action plugin of this module sends it; not to be given.
-    type: path
-  python:
-    description: The interpreter on the host to make the virtual environment with.
-    type: str
-    default: python3
+  archives:
+    description: Where each source lies on the host. The action plugin of this module sends them; not to be given.
+    type: dict
+  lock_pins:
+    description:
+      - What the tools that read locks are installed from. The action plugin of this module sends it; not to be given.
+    type: dict
+    default: {}
+  wheels:
+    description:
+      - The wheels to install from, by the application's name, as M(wsgi.production.wheels) returns them. Nothing is
+        fetched from an index then.
+    type: dict
+    default: {}
+  wheel_archives:
+    description: Where each archive of wheels lies on the host. The action plugin sends them; not to be given.
+    type: dict
+    default: {}
 extends_documentation_fragment:
   - wsgi.production.index
+  - wsgi.production.on_failure
   - wsgi.production.step
 """
 
 EXAMPLES = """
 - name: Build the application
   wsgi.production.build:
-    name: hello
-    source: app
+    apps:
+      - name: hello
+        source: app
 """
 
 RETURN = """
-build:
-  description: The digest that names the build.
+builds:
+  description:
+    - The directory of the build of each application, by the application's name, with the code in C(app) and the
+      packages in C(venv).
   returned: success
-  type: str
-  sample: 3f9c2a1b7d40
-path:
-  description: The directory of the build, with the code in C(app) and the packages in C(venv).
+  type: dict
+  sample: {hello: /srv/hello/builds/3f9c2a1b7d40}
+folders:
+  description: The directory of the wheels that each build was installed from, by the application's name.
   returned: success
-  type: str
-  sample: /srv/hello/builds/3f9c2a1b7d40
+  type: dict
+  sample: {hello: /var/cache/wsgi/wheels/0f3a5b7c9d1e}
+broken:
+  description: Why an application could not be built, by its name, where O(on_failure=continue).
+  returned: success
+  type: dict
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.production.plugins.module_utils.build import Builder, Recipe, interpreter_tag
+from ansible_collections.wsgi.production.plugins.module_utils.formats import FromIndex, Wanted
 from ansible_collections.wsgi.production.plugins.module_utils.installer import INDEX_OPTIONS, Index, installer
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
-from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
+from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE, carry_out
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan, Step
+from ansible_collections.wsgi.production.plugins.module_utils.user import User
+from ansible_collections.wsgi.production.plugins.module_utils.wheels import WHEELS, Folder, FromFolder, Wheels, unpack
 
 ARGUMENTS = {
-    "name": {"type": "str", "required": True},
-    "source": {"type": "str", "required": True},
-    "content": {"type": "dict", "required": True},
-    "archive": {"type": "path"},
-    "python": {"type": "str", "default": "python3"},
+    # In the types of the role, with its defaults: the action plugin sees to that.
+    "apps": {"type": "list", "elements": "dict", "required": True},
+    "contents": {"type": "dict", "required": True},
+    "archives": {"type": "dict"},
+    "lock_pins": {"type": "dict", "default": {}},
+    "wheels": {"type": "dict", "default": {}},
+    "wheel_archives": {"type": "dict", "default": {}},
+    **ON_FAILURE,
     **INDEX_OPTIONS,
 }
 
 
-def plan(module: AnsibleModule) -> Plan:
-    """Make a build. The action plugin of this name prepares the source and calls this on the host."""
-    asked = module.params
-    recipe = Recipe(asked["source"], asked["content"], interpreter_tag(asked["python"]))
-    builder = Builder(Layout(asked["name"]))
-    result: dict[str, Any] = {"build": recipe.build, "path": str(builder.builds.path(recipe.build))}
-    if builder.exists(recipe):
-        return Plan(result=result, settled=f"has build {recipe.build}")
-    if asked["archive"] is None and not module.check_mode:
-        return Plan(result={**result, "needs_archive": True})
+class Build:
+    """What is to be built for one application, on this host."""
 
-    def make() -> None:
-        tool = installer(Index(*(asked[option] for option in INDEX_OPTIONS)))
+    def __init__(self, module: AnsibleModule, app: dict[str, Any]) -> None:
+        self.module = module
+        self.name = app["name"]
+        self.python = app["python"]
+        self.content = module.params["contents"][self.name]
+        told = module.params["wheels"].get(self.name)
+        self.wheels = Wheels.of(told) if told else None
+        digest = self.wheels.digest if self.wheels else ""
+        tag = interpreter_tag(self.python)
+        self.recipe = Recipe(app["source"], self.content, tag, app["commands"], app["env"], digest)
+        self.builder = Builder(Layout(self.name))
+
+    @property
+    def path(self) -> Path:
+        """The directory of the build."""
+        return self.builder.builds.path(self.recipe.build)
+
+    def says(self) -> str:
+        """Return what making it does."""
+        there = "there already" if self.builder.has_packages(self.recipe) else "which are new"
+        return f"build {self.recipe.build} with packages {self.recipe.venv}, {there}"
+
+    def make(self) -> None:
+        """Make it."""
+        archive, dependencies = Path(self.module.params["archives"][self.name]), self.content["dependencies"]
+        if self.wheels:
+            folder = unpack(Path(self.module.params["wheel_archives"][self.name]), self.wheels)
+            tool = installer(Folder(folder))
+            packages = FromFolder(self.wheels, folder, self.recipe.interpreter)
+            self.builder.make(self.recipe, archive, self.python, tool, packages)
+            return
+        tool = installer(Index(*(self.module.params[option] for option in INDEX_OPTIONS)))
         if tool.name == "pip":
-            module.warn("uv is not to be had from this package index: pip does the work, and takes longer")
-        builder.make(recipe, Path(asked["archive"]), asked["python"], tool)
+            self.module.warn("uv is not to be had from this package index: pip does the work, and takes longer")
+        if not dependencies["hashed"] and not self.builder.has_packages(self.recipe):
+            self.module.warn(
+                f"{self.name}: {dependencies['file']} has no hashes, so nobody can tell whether the packages are those "
+                "that you have tested"
+            )
+        packages_of = FromIndex(Wanted.of(dependencies), self.module.params["lock_pins"])
+        self.builder.make(self.recipe, archive, self.python, tool, packages_of)
 
-    packages = f"packages {recipe.venv}, {'there already' if builder.has_packages(recipe) else 'which are new'}"
-    return Plan([Step(f"build {recipe.build} with {packages}", make)], result)
+
+def plan(module: AnsibleModule) -> Plan:
+    """Make builds. The action plugin of this name prepares the sources and calls this on the host."""
+    planned = Plan(result={"builds": {}, "folders": {}, "missing": []})
+    for app in module.params["apps"]:
+        planned.add(app["name"], partial(_plan, module, planned, app))
+    builds = planned.result["builds"]
+    planned.settled = "; ".join(f"{name}: has build {Path(path).name}" for name, path in builds.items())
+    if planned.result["missing"] and module.params["archives"] is None and not module.check_mode:
+        # To be asked again, with what is missing.
+        planned.steps, planned.failures = [], {}
+    return planned
+
+
+def _plan(module: AnsibleModule, planned: Plan, app: dict[str, Any]) -> list[Step]:
+    layout = Layout(app["name"])
+    user, build = User(layout), Build(module, app)
+    steps = [] if user.exists() else [Step(f"make the user {user.name}", user.make, build.name)]
+    planned.result["builds"][build.name] = str(build.path)
+    if build.wheels:
+        planned.result["folders"][build.name] = str(WHEELS / build.wheels.folder)
+    if build.builder.exists(build.recipe):
+        return steps
+    planned.result["missing"].append(build.name)
+    return [*steps, Step(build.says(), build.make, build.name)]
 
 
 def main() -> None:

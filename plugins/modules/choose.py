@@ -6,16 +6,18 @@ from __future__ import annotations
 
 DOCUMENTATION = """
 module: choose
-short_description: Chooses the release to go back to
+short_description: Chooses the releases to go back to
 version_added: 0.1.0
 author: The wsgi.production authors
 description:
-  - Returns the release that was live and healthy before the live one, or the one that is named, and refuses one that
-    never was live and healthy. Changes nothing.
+  - Returns the release of each application that was live and healthy before the live one, or the one that is named.
+  - Refuses one that never was live and healthy, and one before a release that is marked as irreversible. Changes
+    nothing.
 options:
-  name:
-    description: The name of the application.
-    type: str
+  names:
+    description: The names of the applications.
+    type: list
+    elements: str
     required: true
   release:
     description: The release to go back to, or the beginning of its name. Empty for the previous one.
@@ -27,36 +29,42 @@ extends_documentation_fragment: wsgi.production.step
 EXAMPLES = """
 - name: Choose the previous release
   wsgi.production.choose:
-    name: hello
+    names: [hello]
 """
 
 RETURN = """
-release:
-  description: The release.
+releases:
+  description: The releases, by the names of their applications.
   returned: success
-  type: str
-  sample: 5c0a9be1f3d2
+  type: dict
+  sample: {hello: 5c0a9be1f3d2}
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
 
 ARGUMENTS = {
-    "name": {"type": "str", "required": True},
+    "names": {"type": "list", "elements": "str", "required": True},
     "release": {"type": "str", "default": ""},
 }
 
 
 def plan(module: AnsibleModule) -> Plan:
-    """Choose a release."""
-    app = Application(Layout(module.params["name"]), Systemd())
-    release = app.choose(module.params["release"])
-    return Plan(result={"release": release}, settled=f"go to {release}")
+    """Choose releases."""
+    systemd, chosen = Systemd(), {}
+    for name in module.params["names"]:
+        try:
+            chosen[name] = Application(Layout(name), systemd).choose(module.params["release"])
+        except Failed as failure:
+            raise Failed(f"{name}: {failure}") from failure
+    said = ", ".join(f"{name} goes to {release}" for name, release in chosen.items())
+    return Plan(result={"releases": chosen}, settled=said or "no application runs here")
 
 
 def main() -> None:

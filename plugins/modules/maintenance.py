@@ -51,7 +51,7 @@ def plan(module: AnsibleModule) -> Plan:
     name, closed = module.params["name"], module.params["closed"]
     sign = Sign(name)
     if sign.is_up() == closed:
-        return Plan(settled=f"is {'closed' if closed else 'open'}")
+        return Plan(settled=f"{name} is {'closed' if closed else 'open'}")
     return Plan([Step("close it", sign.put_up, name) if closed else Step("open it", sign.take_down, name)])
 
 

@@ -77,7 +77,9 @@ def plan(module: AnsibleModule) -> Plan:
     """List the releases."""
     releases = Application(Layout(module.params["name"]), Systemd()).listed()
     lines = [LINE.format(**{key: value or "-" for key, value in one.items()}) for one in releases]
-    return Plan(result={"releases": releases, "lines": lines}, settled=f"{len(releases)} releases")
+    return Plan(
+        result={"releases": releases, "lines": lines}, settled=f"{module.params['name']} has {len(releases)} releases"
+    )
 
 
 def main() -> None:

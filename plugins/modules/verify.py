@@ -32,7 +32,9 @@ options:
         description: What to ask and what to expect, as M(wsgi.production.switch) returns it.
         type: dict
         required: true
-extends_documentation_fragment: wsgi.production.step
+extends_documentation_fragment:
+  - wsgi.production.on_failure
+  - wsgi.production.step
 """
 
 EXAMPLES = """
@@ -50,7 +52,13 @@ days:
   returned: success
   type: dict
   sample: {hello.example.com: 89}
+broken:
+  description: What an application answers that is not healthy, by its name, where O(on_failure=continue).
+  returned: success
+  type: dict
 """
+
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -58,7 +66,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.certificate import
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.edge import verify_token
 from ansible_collections.wsgi.production.plugins.module_utils.layout import EDGE, EDGE_TLS
-from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
+from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE, carry_out
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe, over_http, wait_for
 
@@ -77,25 +85,32 @@ ARGUMENTS = {
             "probe": {"type": "dict", "required": True},
         },
     },
+    **ON_FAILURE,
 }
 
 
 def plan(module: AnsibleModule) -> Plan:
     """Ask at each front door."""
     fronts = [] if module.check_mode else module.params["fronts"]
-    days: dict[str, int] = {}
+    planned, days = Plan(), {}
     for front in fronts:
-        address, probe = front["address"], Probe.of(front["probe"])
         try:
-            tls = address == EDGE_TLS
-            ask = over_http(address, verify_token() if address in (EDGE, EDGE_TLS) else "", tls)
-            wait_for(probe, ask, MOST_TRIES, INTERVAL, SECONDS)
-            if tls:
-                days[probe.host] = served(address, probe.host.partition(":")[0]).left.days
+            days.update(_days(front))
         except Failed as failure:
-            raise Failed(f"{front['name']} does not answer at its front door, {address}: {failure}") from None
-    names = ", ".join(front["name"] for front in fronts) or "none asked"
-    return Plan([], {"days": days}, settled=f"healthy at the front door: {names}")
+            where = f"{front['name']} does not answer at its front door, {front['address']}"
+            planned.failures.setdefault(front["name"], f"{where}: {failure}")
+    planned.result = {"days": days}
+    planned.settled = f"healthy at the front door: {', '.join(front['name'] for front in fronts) or 'none asked'}"
+    return planned
+
+
+def _days(front: dict[str, Any]) -> dict[str, int]:
+    """Ask at a front door, and return for how many days its certificate is valid, if it has one."""
+    address, probe = front["address"], Probe.of(front["probe"])
+    tls = address == EDGE_TLS
+    ask = over_http(address, verify_token() if address in (EDGE, EDGE_TLS) else "", tls)
+    wait_for(probe, ask, MOST_TRIES, INTERVAL, SECONDS)
+    return {probe.host: served(address, probe.host.partition(":")[0]).left.days} if tls else {}
 
 
 def main() -> None:

@@ -30,10 +30,12 @@ INPUTS = {"python_app": "python_app_apps", "uwsgi": "uwsgi_apps", "nginx": "ngin
 # The section of an entry that each role takes, and what of its input the playbook adds.
 SECTIONS = {
     "build": ("python_app", {"name"}),
-    "run": ("uwsgi", {"name", "build", "public_data"}),
+    "run": ("uwsgi", {"name", "build", "wheels", "public_data"}),
     "serve": ("nginx", {"name", "servers", "protocol", "read_timeout", "health"}),
 }
 REQUIRED_SECTIONS = {"build", "run"}
+
+STATES = ("present", "absent")
 
 SUPPORTED = {"Debian": ("12", "13"), "Ubuntu": ("24.04",)}
 
@@ -75,6 +77,28 @@ def with_defaults(values: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any
     return validated
 
 
+def inputs(apps: list[dict[str, Any]], role: str) -> list[dict[str, Any]]:
+    """Return `apps` in the types, and with the defaults, that `role` documents for its list of applications.
+
+    :raises Failed: when a value cannot have its type.
+    """
+    return [with_defaults(app, input_spec(role)) for app in apps]
+
+
+def present(apps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return those of `apps` that are to run."""
+    return [app for app in apps if app.get("state", "present") == "present"]
+
+
+def absent(apps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the name of those of `apps` that are to be removed, and whether their data is to be as well."""
+    return [
+        {"name": app["name"], "remove_data": app.get("remove_data", False)}
+        for app in apps
+        if app.get("state", "present") == "absent"
+    ]
+
+
 def objections(apps: Any) -> list[str]:
     """Return a sentence for all that is wrong with `apps`, wherever it will go."""
     if not isinstance(apps, list):
@@ -96,7 +120,7 @@ def objections(apps: Any) -> list[str]:
 def unreachable(apps: list[dict[str, Any]], host: str, app_servers: list[str]) -> list[str]:
     """Return a sentence for each application that the load balancer `host` could not reach."""
     found = []
-    for app in apps:
+    for app in present(apps):
         address = app["run"].get("listen_http")
         if host in app_servers or not app.get("serve"):
             continue
@@ -172,7 +196,7 @@ def fronts(apps: list[dict[str, Any]], host: str, groups: Any, hostvars: Any) ->
     """
     servers = [host] if host in groups["app_servers"] else groups["app_servers"]
     found_on: list[list[dict[str, Any]]] = [
-        hostvars[server].get("uwsgi_switched", {}).get("results", []) for server in servers
+        hostvars[server].get("uwsgi_switched", {}).get("switched", []) for server in servers
     ]
     switched: list[dict[str, Any]] = next(filter(None, found_on), [])
     probes = {one["name"]: one["probe"] for one in switched}
@@ -202,16 +226,22 @@ class Entry:
 
     def __init__(self, app: dict[str, Any]) -> None:
         self.name = str(app.get("name"))
-        self.objections = list(_keys(app, ["name", *SECTIONS], {"name", *REQUIRED_SECTIONS}))
         self.sections: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
+        absent = app.get("state") == "absent"
+        required = {"name"} if absent else {"name", *REQUIRED_SECTIONS}
+        self.objections = list(_keys(app, ["name", "state", "remove_data", *SECTIONS], required))
         if "name" in app:
             objection = rules.name(self.name if app["name"] else "")
             self.objections += [f"name: {app['name']!r}: {objection}"] if objection else []
-        for section in SECTIONS:
+        self.objections += _state(app)
+        # What is to be removed may have lost its source.
+        for section in () if absent else SECTIONS:
             if section in app:
                 self._read(section, app[section])
         serve = self.sections["serve"]
         self.objections += [f"serve.{one}" for one in (*certificates.objections(serve), *_paths_twice(serve))]
+        self.objections += _source(self.sections["build"])
+        self.objections += [f"run.{one}" for one in rules.conflicts(self.sections["run"])]
 
     def claims(self) -> list[tuple[str, str]]:
         """Return what no other entry may have: the name, host names and ports."""
@@ -269,13 +299,27 @@ def _fitting(values: Any, spec: dict[str, Any]) -> dict[str, Any]:
 
 def _value(section: str, key: str, value: Any) -> Iterator[str]:
     """Yield what is wrong with a value beyond its type."""
-    if (section, key) == ("build", "source"):
+    yield from rules.objections({"build": rules.BUILD, "run": rules.RUN, "serve": rules.SERVE}[section], {key: value})
+
+
+def _source(build: dict[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the source of a build, and what it depends on."""
+    if "source" in build:
         try:
-            Source(value or "").requirements()
+            Source.of(build)
         except Failed as failure:
-            yield f"source: {failure}"
-    else:
-        yield from rules.objections({"build": {}, "run": rules.RUN, "serve": rules.SERVE}[section], {key: value})
+            yield str(failure)
+
+
+def _state(app: dict[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with whether an application is to be there."""
+    state, remove_data = app.get("state", "present"), app.get("remove_data", False)
+    if state not in STATES:
+        yield f"state: {state!r}: write {' or '.join(STATES)}"
+    if not isinstance(remove_data, bool):
+        yield f"remove_data: {remove_data!r}: write true or false"
+    elif remove_data and state != "absent":
+        yield "remove_data: the application is to be present; add state: absent, or leave it out"
 
 
 def _keys(values: dict[str, Any], known: list[str], required: set[str]) -> Iterator[str]:

@@ -79,7 +79,7 @@ def test_check_mode_on_a_bare_host_tells_the_whole_change_and_makes_none(bare: S
     said = bare.deploy("--check", "--diff").stdout
     told = [
         r"would install ca-certificates, python3-venv",
-        r"hello: would build [0-9a-f]{12} with packages [0-9a-f]{12}, which are new",
+        r"hello: would make the user hello, build [0-9a-f]{12} with packages [0-9a-f]{12}, which are new",
         r"hello: would make /srv/hello/data, make release [0-9a-f]{12} of build [0-9a-f]{12}",
         r"hello: would boot [0-9a-f]{12} beside nothing and probe it",
         r"would install nginx, logrotate",

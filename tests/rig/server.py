@@ -39,6 +39,10 @@ SYSTEMD = [
     *("--stop-signal", "SIGRTMIN+3"),
 ]
 
+# On a machine of its own, systemd makes all mounts shared; a service gets its credentials through that
+# (https://github.com/systemd/systemd/issues/38103).
+BOOT = ["sh", "-c", "mount --make-rshared / && exec /sbin/init"]
+
 
 def network_settings() -> dict[str, str]:
     """Return how this machine reaches its package index, as settings of the role `python_app`."""
@@ -122,7 +126,8 @@ class Server:
                 *("--publish", f"127.0.0.1:{_free_port(self.http_port)}:80"),
                 *("--publish", f"127.0.0.1:{_free_port(0)}:443"),
                 *("--publish", f"127.0.0.1:{_free_port(0)}:22"),
-                *(image.name(self.distribution), "/sbin/init"),
+                image.name(self.distribution),
+                *BOOT,
             ]
         )
         self.wait()

@@ -16,16 +16,42 @@ from tests.unit.fakes import FakeApps, FakeSystemd
 def layout(tmp_path: Path) -> Layout:
     (tmp_path / "units").mkdir()
     (tmp_path / "srv/hello/releases").mkdir(parents=True)
-    return Layout("hello", root=tmp_path / "srv", units=tmp_path / "units")
+    return Layout("hello", root=tmp_path / "srv", units=tmp_path / "units", transient=tmp_path / "transient")
 
 
 @pytest.fixture
 def systemd(layout: Layout) -> FakeSystemd:
-    return FakeSystemd(layout.units)
+    return FakeSystemd(layout.units, layout.transient)
+
+
+class Clock:
+    """The time of a host, which passes when somebody waits; `slept` are the seconds of each time."""
+
+    def __init__(self, systemd: FakeSystemd) -> None:
+        self.systemd = systemd
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    def monotonic(self) -> float:
+        """Return the time."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass on the host."""
+        self.slept.append(seconds)
+        self.now += seconds
+        self.systemd.pass_by(seconds)
 
 
 @pytest.fixture
-def apps(monkeypatch: pytest.MonkeyPatch) -> FakeApps:
+def clock(systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock(systemd)
+    monkeypatch.setattr(instance, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def apps(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> FakeApps:
     fake = FakeApps()
     monkeypatch.setattr(instance, "over_uwsgi", fake.at)
     return fake

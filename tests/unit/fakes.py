@@ -8,6 +8,7 @@ import shutil
 import socket
 import ssl
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -28,54 +29,76 @@ from ansible_collections.wsgi.production.plugins.module_utils.systemd import Sys
 class FakeSystemd(Systemd):
     """A systemd that runs nothing, and like the real one refuses what has no unit file.
 
-    `broken` are the units that do not start, `slow` those that take too long for it; `calls` is all that it was told
-    to do, `main` the main process of units.
+    `broken` are the units that do not start or run to a bad end, `slow` those that take too long for it, `restless`
+    the seconds for which a service lives that always ends; `calls` is all that it was told to do, `main` the main
+    process of units, `restarts` how often services were started again, `due` the timers whose last time is remembered.
     """
 
-    def __init__(self, units: Path) -> None:
+    def __init__(self, units: Path, transient: Path | None = None) -> None:
         self.units = units
+        self.transient = transient or units
         self.states: dict[str, str] = {}
         self.enabled: set[str] = set()
         self.broken: set[str] = set()
         self.slow: set[str] = set()
+        self.restless: dict[str, float] = {}
+        self.restarts: dict[str, int] = {}
+        self.due: set[str] = set()
         self.calls: list[str] = []
         self.main: dict[str, str] = {}
+        self.waiting: set[str] = set()
 
     def reload(self) -> None:
         """Note the call."""
         self.calls.append("reload")
 
-    def start(self, *units: str) -> None:
-        """Let `units` be active, up to one that does not start."""
-        self._told("start", *units)
+    def start(self, *units: str, wait: bool = True) -> None:
+        """Let `units` be active, up to one that does not start; what has an end runs to it, if that is waited for."""
+        self._told("start" if wait else "start --no-block", *units)
         for unit in units:
             if unit in self.broken | self.slow:
                 self.states[unit] = "failed"
-                raise Failed(f"could not start {unit}")
-            self.states[unit] = "active"
+                if wait:
+                    raise Failed(f"could not start {unit}")
+            elif self.states.get(unit) == "deactivating" and not wait:
+                self.waiting.add(unit)
+            elif self._has_an_end(unit):
+                self.states[unit] = "inactive" if wait else "activating"
+            else:
+                self._begin(unit)
 
     def stop(self, *units: str, wait: bool = True) -> None:
-        """Let those of `units` that have not ended be inactive, or on their way to it."""
+        """Let those of `units` that have not ended be inactive, or services on their way to it."""
         self._told("stop" if wait else "stop --no-block", *units)
+        self.waiting.difference_update(units)
         for unit in units:
             if self.states.get(unit) not in (None, "inactive", "failed"):
-                self.states[unit] = "inactive" if wait else "deactivating"
+                self.states[unit] = "inactive" if wait or not unit.endswith(".service") else "deactivating"
 
     def kill(self, *units: str) -> None:
         """Let `units` be over at once, which is a failure of what had to be killed."""
         self._told("kill", *units)
-        self.states.update(dict.fromkeys(units, "inactive"))
-        self.states[units[-1]] = "failed"
+        self.waiting.difference_update(units)
+        for unit in units:
+            running = self.states.get(unit) not in (None, "inactive", "failed")
+            self.states[unit] = "failed" if running and unit.endswith(".service") else "inactive"
 
     def clear(self, *units: str) -> None:
         """Let `units` not have failed."""
         self._named("clear", *units)
         self.states.update({unit: "inactive" for unit in units if self.states.get(unit) == "failed"})
 
+    def clean(self, *timers: str) -> None:
+        """Let nothing be remembered of those of `timers` that are there and do not run."""
+        for timer in timers:
+            self.calls.append(f"clean {timer}")
+            if self._file(timer) and self.states.get(timer) != "active":
+                self.due.discard(timer)
+
     def enable(self, *units: str) -> None:
-        """Let `units` be enabled."""
+        """Let those of `units` be enabled that something starts at a boot."""
         self._told("enable", *units)
-        self.enabled.update(units)
+        self.enabled.update(unit for unit in units if not self._has_an_end(unit))
 
     def disable(self, *units: str) -> None:
         """Let `units` be disabled."""
@@ -93,12 +116,45 @@ class FakeSystemd(Systemd):
             "Result": "timeout" if unit in self.slow else "exit-code" if unit in self.broken else "success",
             "TimeoutStartUSec": "1min",
             "MainPID": self.main.get(unit, "0"),
+            "NRestarts": str(self.restarts.get(unit, 0)),
         }
         return [known[name] for name in names]
 
     def journal(self, unit: str) -> str:
         """Return a text that only this unit has."""
         return f"the log of {unit}"
+
+    def pass_by(self, seconds: float) -> None:
+        """Let time pass: what is restless ends, and is started again."""
+        for unit, lives in self.restless.items():
+            if self.states.get(unit) == "active" and lives < seconds:
+                self.restarts[unit] = self.restarts.get(unit, 0) + int(seconds // (lives + 1))
+
+    def finish(self, *units: str) -> None:
+        """Let those of `units`, or of all, that are on their way to an end reach it; what waits for that begins."""
+        for unit in units or list(self.states):
+            at_work = self.states.get(unit) == "activating" and self._has_an_end(unit)
+            if at_work or self.states.get(unit) == "deactivating":
+                self.states[unit] = "inactive"
+            if unit in self.waiting:
+                self.waiting.remove(unit)
+                self._begin(unit)
+
+    def _begin(self, unit: str) -> None:
+        if self.states.get(unit) not in ("active", "deactivating"):
+            # systemd counts anew with each start that somebody asks for (src/core/service.c, flush_n_restarts).
+            self.restarts.pop(unit, None)
+        self.states[unit] = "active"
+        if unit.endswith(".timer"):
+            self.due.add(unit)
+
+    def _has_an_end(self, unit: str) -> bool:
+        file = self._file(unit)
+        return file is not None and "Type=oneshot" in file.read_text()
+
+    def _file(self, unit: str) -> Path | None:
+        places = (self.units / unit, self.transient / unit)
+        return next((place for place in places if place.exists()), None)
 
     def _named(self, verb: str, *units: str) -> None:
         self.calls.append(" ".join([verb, *units]))
@@ -108,7 +164,7 @@ class FakeSystemd(Systemd):
     def _told(self, verb: str, *units: str) -> None:
         self._named(verb, *units)
         for unit in units:
-            if not (self.units / unit).exists():
+            if not self._file(unit):
                 raise Failed(f"Unit {unit} not loaded.")
 
 
@@ -234,14 +290,28 @@ class TlsServer:
                     connection.sendall(self.answer)
 
 
-def make_release(layout: Layout, release: str, *, sealed: bool = True, build: str = "b1", **manifest: Any) -> Path:
+def make_release(
+    layout: Layout,
+    release: str,
+    *,
+    sealed: bool = True,
+    build: str = "b1",
+    workers: Iterable[str] = (),
+    timers: Iterable[str] = (),
+    errands: Iterable[str] = (),
+    **manifest: Any,
+) -> Path:
     """Make the release that `manifest` describes; without its seal it is as a killed run left it."""
     path = layout.releases / release
     if path.exists():
         shutil.rmtree(path)
     path.mkdir(parents=True)
-    for kind in ("socket", "service"):
-        (path / f"instance.{kind}").write_text(f"the {kind} of {release}")
+    lasting = {"instance.socket", "instance.service", *(f"instance-{name}.service" for name in workers)}
+    lasting |= {f"instance-{name}.timer" for name in timers}
+    for file in lasting:
+        (path / file).write_text(f"the {file} of {release}")
+    for file in (*(f"instance-{name}.service" for name in timers), *(f"{name}.service" for name in errands)):
+        (path / file).write_text(f"the {file} of {release}\nType=oneshot")
     os.symlink(f"../../builds/{build}", path / "build")
     if sealed:
         known = {
@@ -272,6 +342,12 @@ def say(steps: list[Step]) -> list[str]:
 
 
 def take(steps: list[Step]) -> list[str]:
-    """Take `steps`, and return what they said."""
-    Plan(steps).take()
+    """Take `steps`, and return what they said.
+
+    :raises Failed: where one of them fails.
+    """
+    planned = Plan(steps)
+    planned.take()
+    if planned.failures:
+        raise Failed("; ".join(planned.failures.values()))
     return say(steps)

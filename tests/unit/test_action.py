@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import subprocess
+import tarfile
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,26 +17,48 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from ansible.parsing.dataloader import DataLoader
 
-from ansible_collections.wsgi.production.plugins.action import edge, release, step, verify
+from ansible_collections.wsgi.production.plugins.action import build, check, edge, release, step, verify, wheels
+from ansible_collections.wsgi.production.plugins.modules import build as build_module
 from ansible_collections.wsgi.production.plugins.modules import edge as edge_module
-from ansible_collections.wsgi.production.plugins.plugin_utils.description import input_spec, with_defaults
+from ansible_collections.wsgi.production.plugins.modules import release as release_module
+from ansible_collections.wsgi.production.plugins.modules import wheels as wheels_module
+from ansible_collections.wsgi.production.plugins.plugin_utils.description import input_spec, inputs, with_defaults
 from ansible_collections.wsgi.production.plugins.plugin_utils.run import machine, started, this_run
+from ansible_collections.wsgi.production.plugins.plugin_utils.source import Source
 from tests.unit.fakes import Pem, certify
 
 DONE = {"changed": True, "msg": "hello: switch"}
 
 
 class Host:
-    """Stands in for Ansible's way to the host: gives each of `results` in turn; `asked` is what modules were asked."""
+    """Stands in for Ansible's way to the host: gives each of `results` in turn; `asked` is what modules were asked.
 
-    def __init__(self, *results: dict[str, Any]) -> None:
+    :ivar files: what lies on it, by path.
+    """
+
+    def __init__(self, *results: dict[str, Any], check_mode: bool = False, delegate_to: str | None = None) -> None:
         self.results = list(results)
         self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.check_mode = check_mode
+        self.delegate_to = delegate_to
+        self.files: dict[str, bytes] = {}
+        self._shell = SimpleNamespace(tmpdir="/tmp/ansible-1", join_path=os.path.join)
 
     def __call__(self, module_name: str, module_args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Take the place of `_execute_module`, through which all arguments go as JSON."""
         self.asked.append((module_name, json.loads(json.dumps(module_args))))
-        return self.results.pop(0)
+        result = self.results.pop(0)
+        if not result.get("failed"):
+            self.files.update({path: f"of {name}".encode() for name, path in module_args.get("pack", {}).items()})
+        return result
+
+    def put_file(self, here: str, there: str) -> None:
+        """Take the place of the connection."""
+        self.files[there] = Path(here).read_bytes()
+
+    def fetch_file(self, there: str, here: str) -> None:
+        """Take the place of the connection."""
+        Path(here).write_bytes(self.files[there])
 
 
 def held(holder: str) -> dict[str, Any]:
@@ -46,10 +73,10 @@ def action(plugin: Any, host: Host, module: str, args: dict[str, Any]) -> Any:
         action=f"wsgi.production.{module}",
         resolved_action=f"wsgi.production.{module}",
         async_val=0,
-        check_mode=False,
+        check_mode=host.check_mode,
+        delegate_to=host.delegate_to,
     )
-    connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="/tmp"))
-    found = plugin.ActionModule(task, connection, None, DataLoader(), None, None)
+    found = plugin.ActionModule(task, host, None, DataLoader(), None, None)
     found._execute_module = host
     return found
 
@@ -91,13 +118,32 @@ def test_a_task_runs_its_module_with_its_arguments_and_its_run() -> None:
     ("variables", "hold"),
     [(None, False), ({}, False), ({"__wsgi_production_hold": False}, False), ({"__wsgi_production_hold": True}, True)],
 )
-@pytest.mark.parametrize("plugin", [step, release])
+@pytest.mark.parametrize("plugin", [step, release, build, wheels])
 def test_a_play_decides_whether_its_run_keeps_the_lock_from_step_to_step(
     plugin: Any, variables: dict[str, Any] | None, hold: bool
 ) -> None:
     host = Host(DONE)
-    act(plugin, host, variables=variables)
+    act(plugin, host, variables=variables, apps=[])
     assert host.asked[0][1]["run"]["hold"] is hold
+
+
+@pytest.mark.parametrize(
+    ("delegate_to", "hold"), [(None, True), ("app1", True), ("app2", True), ("build1", False), ("app", False)]
+)
+@pytest.mark.parametrize("plugin", [step, wheels])
+def test_the_lock_of_a_host_to_which_the_run_does_not_come_back_is_let_go(
+    plugin: Any, delegate_to: str | None, hold: bool
+) -> None:
+    host = Host(DONE, delegate_to=delegate_to)
+    play = {"__wsgi_production_hold": True, "ansible_play_hosts_all": ["app1", "app2"]}
+    act(plugin, host, variables=play, apps=[])
+    assert host.asked[0][1]["run"]["hold"] is hold
+
+
+def test_a_step_on_another_host_keeps_no_lock_in_a_play_that_keeps_none() -> None:
+    host = Host(DONE, delegate_to="app1")
+    act(step, host, variables={"ansible_play_hosts_all": ["app1"]})
+    assert host.asked[0][1]["run"]["hold"] is False
 
 
 def test_the_lock_of_a_dead_run_is_taken_over(dead: str) -> None:
@@ -141,36 +187,381 @@ def test_another_failure_is_told_as_it_is() -> None:
     assert len(host.asked) == 1
 
 
-def test_the_environment_travels_as_one_text_so_that_ansible_masks_it_as_a_whole() -> None:
-    env = {"SECRET": "hunter2", "NUMBER": 8, "TEXT": 'it\'s "quoted"\n'}
+# release
+
+
+SECRETS: dict[str, Any] = {
+    "env": {"TEXT": 'it\'s "quoted"\n', "NUMBER": 8},
+    "secrets": {"PASSWORD": "hunter2", "PIN": 1},
+    "secret_files": {"key.pem": "hunter3\n"},
+}
+
+
+def released(name: str, **given: Any) -> dict[str, Any]:
+    """Return an application to release."""
+    return {"name": name, "build": f"/srv/{name}/builds/1", "callable": "main:application", **given}
+
+
+def test_all_that_may_be_secret_travels_as_one_text_so_that_ansible_masks_it_as_a_whole() -> None:
     host = Host(DONE)
-    act(release, host, "release", name="hello", env=env)
+    assert act(release, host, "release", apps=[released("hello", **SECRETS), released("world")]) == DONE
     ((module, asked),) = host.asked
     assert module == "wsgi.production.release"
-    assert isinstance(asked["env"], str)
-    assert json.loads(asked["env"]) == env
-    assert asked["name"] == "hello"
+    secrets = asked.pop("secrets")
+    assert isinstance(secrets, str)
+    assert json.loads(secrets) == {"hello": SECRETS, "world": {"env": {}, "secrets": {}, "secret_files": {}}}
+    assert "hunter" not in json.dumps(asked)
+    assert not [key for app in asked["apps"] for key in SECRETS if key in app]
+    option: Any = release_module.ARGUMENTS["secrets"]
+    assert option["no_log"] is True
 
 
-@pytest.mark.parametrize("args", [{}, {"env": {}}])
-def test_no_environment_is_no_text(args: dict[str, Any]) -> None:
+def test_a_release_is_asked_for_in_the_types_and_with_the_defaults_of_the_role() -> None:
     host = Host(DONE)
-    act(release, host, "release", **args)
-    assert not host.asked[0][1].get("env")
+    apps = [released("hello", harakiri="30", **SECRETS), released("world")]
+    act(release, host, "release", apps=apps, on_failure="continue", index_url="https://pypi.example.org/simple")
+    asked = host.asked[0][1]
+    assert asked["apps"] == [
+        {key: value for key, value in app.items() if key not in SECRETS} for app in inputs(apps, "uwsgi")
+    ]
+    assert asked["apps"][0]["harakiri"] == 30
+    assert (asked["on_failure"], asked["index_url"]) == ("continue", "https://pypi.example.org/simple")
+    assert set(asked) <= {*release_module.ARGUMENTS, "run"}
 
 
-def test_a_task_that_is_tried_again_sends_the_same_environment() -> None:
+def test_no_application_is_released_with_no_secrets() -> None:
+    host = Host(DONE)
+    assert act(release, host, "release", apps=[]) == DONE
+    assert (host.asked[0][1]["apps"], json.loads(host.asked[0][1]["secrets"])) == ([], {})
+
+
+def test_a_release_that_is_tried_again_sends_the_same_secrets() -> None:
     host = Host(DONE, DONE)
-    retried = action(release, host, "release", {"env": {"SECRET": "hunter2"}})
+    retried = action(release, host, "release", {"apps": [released("hello", **SECRETS)]})
     retried.run()
     retried.run()
-    assert [json.loads(asked["env"]) for _, asked in host.asked] == [{"SECRET": "hunter2"}] * 2
+    assert [json.loads(asked["secrets"]) for _, asked in host.asked] == [{"hello": SECRETS}] * 2
 
 
-def test_the_lock_of_a_dead_run_is_taken_over_by_a_release_with_the_same_environment(dead: str) -> None:
+def test_the_lock_of_a_dead_run_is_taken_over_by_a_release_with_the_same_secrets(dead: str) -> None:
     host = Host(held(dead), DONE)
-    assert act(release, host, "release", env={"SECRET": "hunter2"}) == DONE
-    assert [json.loads(asked["env"]) for _, asked in host.asked] == [{"SECRET": "hunter2"}] * 2
+    assert act(release, host, "release", apps=[released("hello", **SECRETS)]) == DONE
+    assert [json.loads(asked["secrets"]) for _, asked in host.asked] == [{"hello": SECRETS}] * 2
+
+
+@pytest.mark.parametrize("key", SECRETS)
+def test_what_cannot_be_released_is_told_without_its_secrets(key: str) -> None:
+    host = Host()
+    with pytest.raises(AnsibleActionFail, match=key) as failure:
+        act(release, host, "release", apps=[released("hello", **{**SECRETS, key: ["hunter2"]})])
+    assert "hunter" not in str(failure.value)
+    assert host.asked == []
+
+
+# build
+
+
+POETRY = {"poetry.lock": "", "pyproject.toml": '[project]\nname = "hello"\n'}
+PIPENV = {"Pipfile.lock": "{}", "Pipfile": ""}
+PLAIN = {"requirements.txt": ""}
+
+
+class Sources:
+    """Sources of applications, on the controller."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def app(self, name: str, files: dict[str, str] | None = None, **given: Any) -> dict[str, Any]:
+        """Return an application to build, and write its source."""
+        directory = self.root / name
+        directory.mkdir()
+        for file, text in {"main.py": f"# {name}\n", **(PLAIN if files is None else files)}.items():
+            (directory / file).write_text(text)
+        return {"name": name, "source": str(directory), **given}
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Sources:
+    (tmp_path / "sources").mkdir()
+    return Sources(tmp_path / "sources")
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return where the controller has its temporary files."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    return tmp_path / "temporary"
+
+
+def lacks(*names: str, **given: Any) -> dict[str, Any]:
+    """Return what a module says that has to be asked again with `names`."""
+    return {"changed": False, "msg": "", "missing": [*names], **given}
+
+
+def packed(archive: bytes) -> dict[str, str]:
+    """Return the files of an archive, and what is in them."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+        return {one.name: read.read().decode() for one in files if (read := files.extractfile(one))}
+
+
+def test_what_every_host_has_already_is_not_sent(sources: Sources) -> None:
+    host, apps = Host({**lacks(), "builds": {"hello": "/1"}}), [sources.app("hello"), sources.app("world")]
+    assert act(build, host, "build", apps=apps) == {"changed": False, "msg": "", "builds": {"hello": "/1"}}
+    ((module, asked),) = host.asked
+    assert module == "wsgi.production.build"
+    assert asked["apps"] == inputs(apps, "python_app")
+    assert asked["contents"] == {app["name"]: Source.of(app).content() for app in apps}
+    assert set(asked) == {"apps", "contents", "run"}
+    assert host.files == {}
+
+
+def test_only_what_is_missing_is_sent_and_asked_for_again(sources: Sources, temporary: Path) -> None:
+    host, apps = Host(lacks("world"), dict(DONE)), [sources.app("hello"), sources.app("world")]
+    assert act(build, host, "build", apps=apps, on_failure="continue") == DONE
+    (_, first), (module, second) = host.asked
+    assert module == "wsgi.production.build"
+    assert second == {
+        **first,
+        "archives": {"world": "/tmp/ansible-1/world.tar.gz"},
+        "lock_pins": {},
+        "wheel_archives": {},
+    }
+    assert {path: packed(archive) for path, archive in host.files.items()} == {
+        "/tmp/ansible-1/world.tar.gz": {"main.py": "# world\n", "requirements.txt": ""}
+    }
+    assert list(temporary.iterdir()) == []
+
+
+def test_what_is_missing_after_all_is_not_told_to_the_operator(sources: Sources) -> None:
+    host = Host(lacks("hello"), lacks("hello", changed=True))
+    assert act(build, host, "build", apps=[sources.app("hello")]) == {"changed": True, "msg": ""}
+
+
+def test_nothing_is_sent_in_check_mode(sources: Sources) -> None:
+    host = Host(lacks("hello", changed=True, builds={"hello": "/1"}), check_mode=True)
+    result = act(build, host, "build", apps=[sources.app("hello")])
+    assert result == {"changed": True, "msg": "", "builds": {"hello": "/1"}}
+    assert (len(host.asked), host.files) == (1, {})
+
+
+@pytest.mark.parametrize("plugin", [build, wheels])
+def test_a_host_that_has_failed_is_not_asked_again(plugin: Any, sources: Sources) -> None:
+    host = Host(lacks("hello", failed=True))
+    assert act(plugin, host, "build", apps=[sources.app("hello")])["failed"]
+    assert (len(host.asked), host.files) == (1, {})
+
+
+def test_a_build_that_fails_is_told_as_it_is_and_leaves_no_temporary_file(sources: Sources, temporary: Path) -> None:
+    failure = {"failed": True, "msg": "hello: no such package"}
+    host = Host(lacks("hello"), dict(failure))
+    assert act(build, host, "build", apps=[sources.app("hello")]) == failure
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_source_that_cannot_be_sent_leaves_no_temporary_file(
+    sources: Sources, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(here: str, there: str) -> None:
+        raise AnsibleActionFail("the connection is gone")
+
+    host = Host(lacks("hello"))
+    monkeypatch.setattr(host, "put_file", refuse)
+    with pytest.raises(AnsibleActionFail, match="connection is gone"):
+        act(build, host, "build", apps=[sources.app("hello")])
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_host_without_a_temporary_directory_gets_one(sources: Sources) -> None:
+    host = Host(lacks("hello"), dict(DONE))
+    host._shell.tmpdir = None
+    task = action(build, host, "build", {"apps": [sources.app("hello")]})
+    task._make_tmp_path = lambda: setattr(host._shell, "tmpdir", "/tmp/ansible-2")
+    assert task.run() == DONE
+    assert host.asked[1][1]["archives"] == {"hello": "/tmp/ansible-2/hello.tar.gz"}
+
+
+@pytest.mark.parametrize(
+    ("missing", "tools"),
+    [
+        (["plain"], set()),
+        (["poems"], {"poetry"}),
+        (["pipes"], {"pipenv"}),
+        (["plain", "poems", "pipes"], {"poetry", "pipenv"}),
+    ],
+)
+@pytest.mark.parametrize("plugin", [build, wheels])
+def test_the_tools_for_the_locks_of_what_is_missing_are_pinned(
+    plugin: Any, missing: list[str], tools: set[str], sources: Sources
+) -> None:
+    apps = [sources.app("plain"), sources.app("poems", POETRY), sources.app("pipes", PIPENV)]
+    host = Host(lacks(*missing), dict(DONE))
+    act(plugin, host, "build", apps=apps)
+    pins = host.asked[1][1]["lock_pins"]
+    assert set(pins) == tools
+    assert not [tool for tool, text in pins.items() if f"{tool}==" not in text or "--hash=sha256:" not in text]
+
+
+def test_the_wheels_of_what_is_missing_are_sent_along(sources: Sources, tmp_path: Path) -> None:
+    apps = [sources.app("hello"), sources.app("world"), sources.app("other")]
+    gathered = {}
+    for name in ("hello", "world"):
+        archive = tmp_path / f"{name}.tar"
+        archive.write_text(f"wheels of {name}")
+        gathered[name] = {"folder": "0f3a", "archive": str(archive)}
+    host = Host(lacks("world", "other"), dict(DONE))
+    assert act(build, host, "build", apps=apps, wheels=gathered) == DONE
+    (_, first), (_, second) = host.asked
+    assert first["wheels"] == second["wheels"] == gathered
+    assert set(second["archives"]) == {"world", "other"}
+    assert second["wheel_archives"] == {"world": "/tmp/ansible-1/world.wheels.tar"}
+    assert host.files["/tmp/ansible-1/world.wheels.tar"] == b"wheels of world"
+    assert set(second) <= {*build_module.ARGUMENTS, "run"}
+
+
+@pytest.mark.parametrize("plugin", [build, wheels])
+def test_a_source_that_is_gone_is_an_error_that_names_its_application(
+    plugin: Any, sources: Sources, tmp_path: Path
+) -> None:
+    host = Host()
+    with pytest.raises(AnsibleActionFail, match=r"^world: build.source: '.*/gone' is not a directory"):
+        act(plugin, host, "build", apps=[sources.app("hello"), {"name": "world", "source": f"{tmp_path}/gone"}])
+    assert host.asked == []
+
+
+@pytest.mark.parametrize("plugin", [build, wheels])
+def test_what_cannot_be_built_is_an_error_that_names_the_key(plugin: Any, sources: Sources) -> None:
+    host = Host()
+    with pytest.raises(AnsibleActionFail, match="sauce"):
+        act(plugin, host, "build", apps=[sources.app("hello", sauce="x")])
+    assert host.asked == []
+
+
+def test_the_lock_of_a_run_that_died_meanwhile_is_taken_over_with_what_was_sent(sources: Sources, dead: str) -> None:
+    host = Host(lacks("hello"), held(dead), dict(DONE))
+    assert act(build, host, "build", apps=[sources.app("hello")]) == DONE
+    assert host.asked[1][1]["archives"] == host.asked[2][1]["archives"] == {"hello": "/tmp/ansible-1/hello.tar.gz"}
+
+
+# wheels
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return where the controller keeps archives of wheels."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache/wsgi.production/wheels"
+
+
+def gathered(**folders: str) -> dict[str, Any]:
+    """Return what the module says that has the wheels of applications in `folders`."""
+    told = {name: {"folder": folder, "files": {f"{name}-1-py3-none-any.whl": "0"}} for name, folder in folders.items()}
+    return {"changed": False, "msg": "", "wheels": told, "missing": []}
+
+
+def keep(kept: Path, *folders: str) -> None:
+    """Let the controller have archives already, the oldest first."""
+    kept.mkdir(parents=True, exist_ok=True)
+    for number, folder in enumerate(folders):
+        (kept / f"{folder}.tar").write_text("old")
+        os.utime(kept / f"{folder}.tar", (1000 + number, 1000 + number))
+
+
+def gather(host: Host, sources: Sources, *names: str) -> Any:
+    """Run the task that gathers the wheels of applications, and return its result."""
+    return act(wheels, host, "wheels", apps=[sources.app(name) for name in names])
+
+
+def test_wheels_that_the_controller_lacks_are_fetched(sources: Sources, kept: Path) -> None:
+    keep(kept, "aaa")
+    host = Host(gathered(hello="aaa", world="bbb"), gathered(hello="aaa", world="bbb"))
+    result = gather(host, sources, "hello", "world")
+    (_, first), (module, second) = host.asked
+    assert module == "wsgi.production.wheels"
+    assert second == {**first, "pack": {"world": "/tmp/ansible-1/world.wheels.tar"}}
+    assert {name: told["archive"] for name, told in result["wheels"].items()} == {
+        "hello": f"{kept}/aaa.tar",
+        "world": f"{kept}/bbb.tar",
+    }
+    assert {path.name: path.read_text() for path in kept.iterdir()} == {"aaa.tar": "old", "bbb.tar": "of world"}
+    assert set(second) <= {*wheels_module.ARGUMENTS, "run"}
+
+
+def test_wheels_that_the_controller_has_are_not_fetched(sources: Sources, kept: Path) -> None:
+    keep(kept, "aaa")
+    host = Host(gathered(hello="aaa"))
+    assert gather(host, sources, "hello") == {
+        "changed": False,
+        "msg": "",
+        "wheels": {
+            **gathered(hello="aaa")["wheels"],
+            "hello": {**gathered(hello="aaa")["wheels"]["hello"], "archive": f"{kept}/aaa.tar"},
+        },
+    }
+    assert (len(host.asked), host.files) == (1, {})
+
+
+def test_wheels_that_had_to_be_gathered_first_are_fetched_too(sources: Sources, kept: Path) -> None:
+    host = Host(lacks("hello", wheels={}), {**gathered(hello="aaa"), "changed": True}, gathered(hello="aaa"))
+    result = gather(host, sources, "hello")
+    assert result["changed"]
+    assert [set(asked) - {"apps", "contents", "run"} for _, asked in host.asked] == [
+        set(),
+        {"archives", "lock_pins"},
+        {"archives", "lock_pins", "pack"},
+    ]
+    assert (kept / "aaa.tar").read_text() == "of hello"
+
+
+@pytest.mark.parametrize("result", [{"failed": True, "msg": "no such package"}, {**gathered(a="aaa"), "failed": True}])
+def test_nothing_is_fetched_of_what_was_not_gathered(sources: Sources, kept: Path, result: dict[str, Any]) -> None:
+    host = Host(lacks("hello"), result)
+    assert gather(host, sources, "hello")["failed"]
+    assert (len(host.asked), kept.exists()) == (2, False)
+
+
+def test_wheels_that_cannot_be_packed_are_an_error(sources: Sources, kept: Path) -> None:
+    failure = {"failed": True, "msg": "No space left on device"}
+    host = Host(gathered(hello="aaa"), dict(failure))
+    assert gather(host, sources, "hello") == failure
+    assert not kept.exists()
+
+
+def test_half_an_archive_never_counts_as_one(sources: Sources, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_off(there: str, here: str) -> None:
+        Path(here).write_text("half")
+        raise AnsibleActionFail("the connection is gone")
+
+    host = Host(gathered(hello="aaa"), gathered(hello="aaa"))
+    monkeypatch.setattr(host, "fetch_file", break_off)
+    with pytest.raises(AnsibleActionFail):
+        gather(host, sources, "hello")
+    assert list(kept.glob("*.tar")) == []
+
+
+def test_archives_that_have_not_been_fetched_for_long_are_removed(sources: Sources, kept: Path) -> None:
+    keep(kept, *(f"old{number:02}" for number in range(wheels.KEPT + 2)))
+    (kept / "README").touch()
+    gather(Host(gathered(hello="aaa"), gathered(hello="aaa")), sources, "hello")
+    assert sorted(path.stem for path in kept.glob("*.tar")) == [
+        "aaa",
+        *(f"old{number:02}" for number in range(2, wheels.KEPT + 2)),
+    ]
+    assert (kept / "README").exists()
+
+
+def test_an_archive_that_this_run_needs_is_not_removed_however_old_it_is(sources: Sources, kept: Path) -> None:
+    keep(kept, "aaa", *(f"old{number:02}" for number in range(wheels.KEPT)))
+    told = {"hello": "aaa", "world": "bbb"}
+    result = gather(Host(gathered(**told), gathered(**told)), sources, "hello", "world")
+    assert [name for name, one in result["wheels"].items() if not Path(one["archive"]).exists()] == []
+
+
+def test_the_archives_of_a_run_with_many_applications_are_all_there(sources: Sources, kept: Path) -> None:
+    told = {f"app{number}": f"folder{number}" for number in range(wheels.KEPT + 5)}
+    result = gather(Host(gathered(**told), gathered(**told)), sources, *told)
+    assert [name for name, one in result["wheels"].items() if not Path(one["archive"]).exists()] == []
 
 
 # edge
@@ -256,6 +647,69 @@ def test_a_host_is_not_asked_to_serve_what_is_wrong(sites: list[dict[str, Any]])
         "nginx_sites: two sites, world and world,",
     ]
     assert "hunter2" not in result["msg"]
+
+
+# check
+
+
+FACTS = {"ansible_facts": {"ansible_distribution": "Debian", "ansible_distribution_version": "12.11"}}
+LB = {"inventory_hostname": "lb"}
+
+
+def described(sources: Sources, name: str, **given: Any) -> dict[str, Any]:
+    """Return an entry of an application that is served on other hosts than the load balancer."""
+    built = {"source": sources.app(name)["source"]}
+    return {"name": name, "build": built, "run": {"callable": "main:app"}, "serve": {"server_names": [name]}, **given}
+
+
+def refuse(host: Host, apps: Any, variables: dict[str, Any] | None = None) -> Any:
+    """Run the task that refuses a description that could not work, and return its result."""
+    return act(check, host, "check", variables=variables or LB, apps=apps, app_servers=["app1"])
+
+
+def test_a_description_that_could_work_passes(sources: Sources) -> None:
+    host = Host(FACTS)
+    apps = [described(sources, "hello", run={"callable": "main:app", "listen_http": "0.0.0.0:9000"})]
+    assert refuse(host, apps) == {"changed": False}
+    assert [module for module, _ in host.asked] == ["ansible.builtin.setup"]
+
+
+@pytest.mark.parametrize("host", ["app1", "lb"])
+def test_an_application_to_remove_passes_with_nothing_but_its_name(host: str) -> None:
+    apps = [{"name": "hello", "state": "absent"}]
+    assert refuse(Host(FACTS), apps, {"inventory_hostname": host}) == {"changed": False}
+
+
+def test_a_host_is_not_asked_anything_about_what_is_wrong(sources: Sources) -> None:
+    host = Host()
+    wrong = [described(sources, "hello", state="gone"), {"name": "world", "state": "present"}]
+    assert refuse(host, wrong) == {
+        "failed": True,
+        "msg": "wsgi_apps[0] (hello): state: 'gone': write present or absent\n"
+        "wsgi_apps[1] (world): build is missing; write one\n"
+        "wsgi_apps[1] (world): run is missing; write one",
+    }
+    assert host.asked == []
+
+
+def test_what_a_load_balancer_cannot_reach_is_refused(sources: Sources) -> None:
+    host = Host()
+    result = refuse(host, [described(sources, "hello")])
+    assert result["failed"]
+    assert result["msg"].startswith("wsgi_apps (hello): run.listen_http is missing: the load balancer lb is not")
+    assert host.asked == []
+
+
+def test_a_host_with_another_operating_system_is_refused() -> None:
+    facts = {"ansible_facts": {"ansible_distribution": "Debian", "ansible_distribution_version": "11"}}
+    result = refuse(Host(facts), [])
+    assert result["failed"]
+    assert result["msg"].startswith("lb: Debian 11 is not supported; use one of Debian 12, Debian 13")
+
+
+@pytest.mark.parametrize("facts", [{"failed": True, "msg": "no Python"}, {"unreachable": True, "msg": "no route"}])
+def test_a_host_that_does_not_say_what_it_is_is_told_as_it_is(facts: dict[str, Any]) -> None:
+    assert refuse(Host(dict(facts)), []) == facts
 
 
 # verify

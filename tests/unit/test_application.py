@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,23 +24,23 @@ KEEP = 7
 HTTP, UWSGI = {"http": "0.0.0.0:9000"}, {"uwsgi": "127.0.0.1:9001"}
 
 
-def booted(app: Application, release: str) -> None:
-    """Make a release and boot it."""
+def booted(app: Application, release: str, **parts: Any) -> None:
+    """Make a release that has `parts`, and boot it."""
     if app.releases.manifest(release) is None:
-        make_release(app.layout, release)
+        make_release(app.layout, release, **parts)
     take(app.boot(release))
 
 
-def switched(app: Application, release: str) -> None:
+def switched(app: Application, release: str, **parts: Any) -> None:
     """Bring a release live that nobody has verified yet."""
-    booted(app, release)
+    booted(app, release, **parts)
     take(app.switch(release))
 
 
-def retired(app: Application, *releases: str, doors: dict[str, str] | None = None) -> None:
+def retired(app: Application, *releases: str, doors: dict[str, str] | None = None, **parts: Any) -> None:
     """Bring `releases` live, one after the other, each verified; those before it end."""
     for release in releases:
-        switched(app, release)
+        switched(app, release, **parts)
         take(app.open_doors(doors or {}))
         take(app.record(release, KEEP) + app.end_others(release))
 
@@ -308,7 +311,7 @@ def test_an_instance_that_visitors_may_have_reached_is_retired_and_not_taken_awa
 ) -> None:
     retired(app, A)
     booted(app, B)
-    systemd.enable(app.instance(B).units[0])
+    systemd.enable(app.instance(B).front[0])
     assert say(app.end_others(A)) == [f"retire {B}"]
 
 
@@ -559,6 +562,307 @@ def test_the_switch_back_looks_once_more_whether_the_healthy_instance_runs(app: 
     assert app.instance(B).is_live()
 
 
+# Workers and timers
+
+PARTS: dict[str, Any] = {"workers": ["mail"], "timers": ["nightly"]}
+
+
+def unit(release: str, part: str) -> str:
+    """Return the name of a unit beside those that answer requests."""
+    return f"hello@{release}-{part}"
+
+
+def states(app: Application, systemd: FakeSystemd, release: str) -> dict[str, str]:
+    """Return the state of each unit of a release, by what comes after the release in its name."""
+    return {
+        one.removeprefix(f"hello@{release}").lstrip("-."): systemd.properties(one, "ActiveState")[0]
+        for one in app.instance(release).units
+    }
+
+
+ALL_ACTIVE = {"socket": "active", "service": "active", "mail.service": "active", "nightly.timer": "active"}
+STOOD_DOWN = {"socket": "active", "service": "active", "mail.service": "deactivating", "nightly.timer": "inactive"}
+NO_JOB = {"nightly.service": "inactive"}
+
+
+def test_a_release_that_is_booted_has_workers_and_its_timers_wait_for_the_switch(
+    app: Application, systemd: FakeSystemd
+) -> None:
+    retired(app, A, **PARTS)
+    booted(app, B, **PARTS)
+    assert states(app, systemd, A) == {**ALL_ACTIVE, **NO_JOB}
+    assert states(app, systemd, B) == {**ALL_ACTIVE, "nightly.timer": "inactive", **NO_JOB}
+
+
+def test_with_the_switch_timers_and_workers_change_over_and_a_job_goes_on(
+    app: Application, systemd: FakeSystemd
+) -> None:
+    retired(app, A, **PARTS)
+    systemd.start(unit(A, "nightly.service"), wait=False)
+    switched(app, B, **PARTS)
+    assert states(app, systemd, B) == {**ALL_ACTIVE, **NO_JOB}
+    assert states(app, systemd, A) == {**STOOD_DOWN, "nightly.service": "activating"}
+    assert systemd.enabled == {*app.instance(A).lasting, *app.instance(B).lasting}
+
+
+def test_the_timers_of_a_release_run_before_it_is_live_and_those_before_it_end_afterwards(
+    app: Application, systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retired(app, A, **PARTS)
+    booted(app, B, **PARTS)
+    systemd.calls.clear()
+
+    def note(link: Path, target: str) -> None:
+        systemd.calls.append(link.name)
+        replace_link(link, target)
+
+    monkeypatch.setattr(application, "replace_link", note)
+    take(app.switch(B))
+    assert systemd.calls == [
+        f"enable {' '.join(app.instance(B).lasting)}",
+        f"clean {unit(B, 'nightly.timer')}",
+        f"start {unit(B, 'nightly.timer')}",
+        "previous",
+        "current",
+        f"stop --no-block {unit(A, 'nightly.timer')} {unit(A, 'mail.service')}",
+    ]
+
+
+def test_a_switch_stands_down_each_instance_but_its_own(app: Application, systemd: FakeSystemd) -> None:
+    for release in (A, B, C):
+        booted(app, release, **PARTS)
+    take(app.switch(C))
+    workers = {release: systemd.states[unit(release, "mail.service")] for release in (A, B, C)}
+    assert workers == {A: "deactivating", B: "deactivating", C: "active"}
+
+
+@pytest.mark.parametrize("part", ["mail.service", "nightly.timer"])
+def test_a_live_release_whose_timers_or_workers_the_next_boot_would_not_start_is_put_right(
+    app: Application, systemd: FakeSystemd, part: str
+) -> None:
+    retired(app, A, **PARTS)
+    systemd.disable(unit(A, part))
+    assert take(app.switch(A)) == [f"switch from {A} to {A}"]
+    assert app.instance(A).is_live() and app.switch(A) == []
+
+
+def test_a_live_release_whose_timer_does_not_run_is_put_right(app: Application, systemd: FakeSystemd) -> None:
+    retired(app, A, **PARTS)
+    systemd.stop(unit(A, "nightly.timer"))
+    take(app.switch(A))
+    assert states(app, systemd, A) == {**ALL_ACTIVE, **NO_JOB}
+
+
+def test_a_live_release_whose_worker_does_not_run_is_started(app: Application, systemd: FakeSystemd) -> None:
+    retired(app, A, **PARTS)
+    systemd.states[unit(A, "mail.service")] = "failed"
+    assert take(app.boot(A)) == [f"start {A}, which is live but does not run"]
+    assert app.instance(A).runs()
+
+
+def test_an_instance_with_a_job_at_work_is_not_retired_twice(app: Application, systemd: FakeSystemd) -> None:
+    retired(app, A, **PARTS)
+    systemd.start(unit(A, "nightly.service"), wait=False)
+    retired(app, B, **PARTS)
+    ended = {one: state if one.endswith("nightly.service") else "inactive" for one, state in systemd.states.items()}
+    systemd.states.update({one: state for one, state in ended.items() if A in one})
+    assert app.instance(A).is_ending()
+    assert app.end_others(B) == []
+
+
+def test_a_worker_that_a_killed_run_left_without_its_front_is_taken_away(
+    app: Application, systemd: FakeSystemd
+) -> None:
+    retired(app, A, **PARTS)
+    booted(app, B, **PARTS)
+    systemd.states.update(dict.fromkeys(app.instance(B).front, "inactive"))
+    assert take(app.end_others(A)) == [f"take away {B}, which never was live"]
+    assert app.layout.instances() == [A]
+
+
+def test_on_the_way_back_visitors_come_first_and_then_the_workers(
+    app: Application, systemd: FakeSystemd, apps: FakeApps
+) -> None:
+    retired(app, A, **PARTS)
+    switched(app, B, **PARTS)
+    systemd.calls.clear()
+    said = [f"switch back from {B} to {A}", f"start the workers of {A} again", f"retire {B}"]
+    assert take(app.go_back()) == said
+    enabled = systemd.calls.index(f"enable {' '.join(app.instance(A).lasting)}")
+    assert enabled < systemd.calls.index(f"start --no-block {unit(A, 'mail.service')}")
+    systemd.finish()
+    assert states(app, systemd, A) == {**ALL_ACTIVE, **NO_JOB}
+    assert {*states(app, systemd, B).values()} == {"inactive"}
+    assert systemd.enabled == set(app.instance(A).lasting)
+    assert app.go_back() == []
+
+
+def test_without_workers_the_way_back_starts_none(app: Application) -> None:
+    retired(app, A, timers=["nightly"])
+    switched(app, B, workers=["mail"])
+    assert take(app.go_back()) == [f"switch back from {B} to {A}", f"retire {B}"]
+
+
+def test_on_the_way_back_to_what_does_not_answer_the_workers_start_with_it(
+    app: Application, systemd: FakeSystemd
+) -> None:
+    retired(app, A, **PARTS)
+    switched(app, B, **PARTS)
+    systemd.stop(*app.instance(A).units)
+    assert take(app.go_back()) == [f"boot {A}", f"switch back from {B} to {A}", f"retire {B}"]
+    assert states(app, systemd, A) == {**ALL_ACTIVE, **NO_JOB}
+
+
+def test_a_worker_that_does_not_come_back_keeps_nobody_from_the_way_back(
+    app: Application, systemd: FakeSystemd
+) -> None:
+    retired(app, A, **PARTS)
+    switched(app, B, **PARTS)
+    systemd.finish()
+    systemd.restless = {unit(A, "mail.service"): 0}
+    with pytest.raises(Failed, match=f"has a worker that ends within 5 s, {unit(A, 'mail.service')}"):
+        take(app.go_back())
+    assert app.instance(A).is_live() and app.instance(A).answers()
+
+
+def test_a_way_back_that_was_killed_before_the_workers_were_started_starts_them(
+    app: Application, systemd: FakeSystemd
+) -> None:
+    retired(app, A, **PARTS)
+    switched(app, B, **PARTS)
+    take(app.go_back()[:1])
+    take(app.go_back())
+    systemd.finish()
+    assert states(app, systemd, A) == {**ALL_ACTIVE, **NO_JOB}
+
+
+# Migrate
+
+MIGRATE: dict[str, Any] = {"errands": ["migrate"]}
+
+
+def memory(app: Application, release: str) -> dict[str, Any]:
+    """Return what a host remembers of the migration of a release."""
+    path = app.layout.releases / release / "migrate.json"
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return found
+
+
+def begun(systemd: FakeSystemd) -> list[str]:
+    """Return the migrations that systemd was told to start."""
+    return [call.removeprefix("start ") for call in systemd.calls if "-migrate.service" in call and "start" in call]
+
+
+def at_work(app: Application, systemd: FakeSystemd, release: str) -> None:
+    """Let the migration of a release be as a killed run leaves it, which goes on."""
+    app.layout.transient.mkdir(exist_ok=True)
+    (app.layout.transient / unit(release, "migrate.service")).write_text("Type=oneshot")
+    (app.layout.releases / release / "migrate.json").write_text('{"began": "2026-01-01T12:00:00+00:00"}')
+    systemd.states[unit(release, "migrate.service")] = "activating"
+
+
+def test_a_release_is_migrated_for_once(app: Application, systemd: FakeSystemd) -> None:
+    make_release(app.layout, A, **MIGRATE)
+    assert take(app.migrate(A, True)) == [f"migrate for {A}"]
+    assert begun(systemd) == [unit(A, "migrate.service")]
+    assert set(memory(app, A)) == {"began", "ended"}
+    assert app.migrate(A, True) == []
+
+
+def test_each_release_has_a_migration_of_its_own(app: Application, systemd: FakeSystemd) -> None:
+    for release in (A, B):
+        make_release(app.layout, release, **MIGRATE)
+        assert take(app.migrate(release, True)) == [f"migrate for {release}"]
+    assert begun(systemd) == [unit(A, "migrate.service"), unit(B, "migrate.service")]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_release_that_has_no_migration_is_not_migrated_for(app: Application, asked: bool) -> None:
+    make_release(app.layout, A)
+    assert app.migrate(A, asked) == []
+
+
+def test_a_migration_can_be_told_of_before_its_release_is_made(app: Application, systemd: FakeSystemd) -> None:
+    assert say(app.migrate(A, True)) == [f"migrate for {A}"]
+    assert app.migrate(A, False) == []
+    assert systemd.calls == []
+
+
+def test_of_a_release_that_is_made_its_files_say_whether_there_is_a_migration(app: Application) -> None:
+    make_release(app.layout, A, **MIGRATE)
+    assert say(app.migrate(A, False)) == [f"migrate for {A}"]
+
+
+@pytest.mark.parametrize("how", ["broken", "slow"])
+def test_a_migration_that_fails_is_told_with_its_log_and_done_again(
+    app: Application, systemd: FakeSystemd, how: str
+) -> None:
+    make_release(app.layout, A, **MIGRATE)
+    migration = unit(A, "migrate.service")
+    setattr(systemd, how, {migration})
+    what = "fails" if how == "broken" else "takes longer than 1min"
+    with pytest.raises(Failed, match=f"^hello: {migration} {what}; its log ends with:\nthe log of {migration}$"):
+        take(app.migrate(A, True))
+    began = memory(app, A)["began"]
+    again = f"migrate for {A}, which was begun at {began} and of which no end was seen"
+    systemd.broken = systemd.slow = set()
+    assert take(app.migrate(A, True)) == [again]
+    assert app.migrate(A, True) == []
+
+
+def test_a_migration_that_a_killed_run_left_at_work_is_waited_for_and_not_begun_again(
+    app: Application, systemd: FakeSystemd
+) -> None:
+    make_release(app.layout, A, **MIGRATE)
+    at_work(app, systemd, A)
+    began = "2026-01-01T12:00:00+00:00"
+    assert take(app.migrate(A, True)) == [f"migrate for {A}, which was begun at {began} and of which no end was seen"]
+    assert memory(app, A)["began"] == began
+    assert datetime.fromisoformat(memory(app, A)["ended"]) <= datetime.now(timezone.utc)
+    assert systemd.calls[0] == f"start {unit(A, 'migrate.service')}"
+
+
+def test_a_migration_of_another_release_that_is_at_work_is_waited_for_first(
+    app: Application, systemd: FakeSystemd
+) -> None:
+    for release in (A, B, C):
+        make_release(app.layout, release, **MIGRATE)
+    take(app.migrate(C, True))
+    at_work(app, systemd, A)
+    systemd.calls.clear()
+    wait = f"wait for {unit(A, 'migrate.service')}, which a run has left at work"
+    assert take(app.migrate(B, True)) == [wait, f"migrate for {B}"]
+    assert begun(systemd) == [unit(A, "migrate.service"), unit(B, "migrate.service")]
+    assert set(memory(app, A)) == {"began", "ended"}
+
+
+def test_a_migration_of_another_release_that_has_ended_meanwhile_is_not_begun_again(
+    app: Application, systemd: FakeSystemd
+) -> None:
+    for release in (A, B):
+        make_release(app.layout, release, **MIGRATE)
+    at_work(app, systemd, A)
+    steps = app.migrate(B, True)
+    systemd.finish()
+    take(steps)
+    assert begun(systemd) == [unit(B, "migrate.service")]
+
+
+def test_where_the_migration_of_another_release_fails_the_next_one_is_not_begun(
+    app: Application, systemd: FakeSystemd
+) -> None:
+    for release in (A, B):
+        make_release(app.layout, release, **MIGRATE)
+    at_work(app, systemd, A)
+    systemd.broken = {unit(A, "migrate.service")}
+    with pytest.raises(Failed, match=f"{unit(A, 'migrate.service')} fails"):
+        take(app.migrate(B, True))
+    assert begun(systemd) == [unit(A, "migrate.service")]
+    systemd.calls.clear()
+    take(app.migrate(B, True))
+    assert begun(systemd) == [unit(B, "migrate.service")]
+
+
 # Whose steps they are
 
 
@@ -566,8 +870,9 @@ def test_each_step_is_of_its_application(app: Application) -> None:
     retired(app, A)
     switched(app, B)
     Door(app.layout, "http", "0.0.0.0:9000", app.systemd).put_right()
-    make_release(app.layout, C)
+    make_release(app.layout, C, errands=["migrate"])
     plans: list[list[Step]] = [
+        app.migrate(C, True),
         app.boot(C),
         app.switch(C),
         app.open_doors({}),
@@ -658,6 +963,57 @@ def test_a_release_whose_removal_was_killed_is_not_chosen(app: Application) -> N
         app.choose("")
     with pytest.raises(Failed, match=f"release {A} .*: none$"):
         app.choose(A)
+
+
+DAY = "2026-01-0{}T00:00:00+00:00"
+
+
+def went_live(app: Application, reasons: dict[str, str], *order: str) -> None:
+    """Make releases in the order of `reasons`, one each day, and bring those of `order` live."""
+    for number, (release, irreversible) in enumerate(reasons.items(), 1):
+        make_release(app.layout, release, created=DAY.format(number), irreversible=irreversible)
+    retired(app, *order)
+
+
+def test_a_release_before_one_that_is_irreversible_is_refused_with_the_reason(app: Application) -> None:
+    went_live(app, {A: "", B: "", C: "it drops a column"}, A, B, C)
+    for wanted, release in (("", B), (B, B), (A[:2], A)):
+        with pytest.raises(
+            Failed, match=f"^{release} is older than {C}, which is marked irreversible: it drops a column$"
+        ):
+            app.choose(wanted)
+
+
+def test_the_latest_of_several_irreversible_releases_gives_the_reason(app: Application) -> None:
+    went_live(app, {A: "", B: "the first", C: "the second"}, A, B, C)
+    with pytest.raises(Failed, match=f"^{A} is older than {C}, .*: the second$"):
+        app.choose(A)
+
+
+def test_the_irreversible_release_itself_and_one_after_it_are_not_refused(app: Application) -> None:
+    went_live(app, {A: "", B: "it drops a column", C: ""}, A, B, C)
+    assert app.choose("") == app.choose(B) == B
+    with pytest.raises(Failed, match=f"{A} is older than {B}"):
+        app.choose(A)
+
+
+def test_an_older_release_that_went_live_again_after_the_irreversible_one_is_refused_all_the_same(
+    app: Application,
+) -> None:
+    went_live(app, {A: "", B: "it drops a column", C: ""}, B, A, C)
+    with pytest.raises(Failed, match=f"^{A} is older than {B}"):
+        app.choose("")
+
+
+def test_an_irreversible_release_that_never_was_live_and_healthy_refuses_nothing(app: Application) -> None:
+    went_live(app, {A: "", B: "", C: "it drops a column"}, A, B)
+    assert app.choose("") == A
+
+
+def test_an_irreversible_release_that_is_forgotten_refuses_nothing(app: Application) -> None:
+    went_live(app, {A: "", B: "it drops a column", C: ""}, B, A, C)
+    app.releases.remove(B)
+    assert app.choose("") == A
 
 
 # Listed

@@ -15,6 +15,7 @@ from ansible_collections.wsgi.production.plugins.plugin_utils import description
 from tests.unit.fakes import certify
 
 HERE = "wsgi_apps[0] (hello): "
+PROJECT = '[project]\nname = "hello"\nversion = "1"\n[project.optional-dependencies]\npostgres = ["psycopg==3.2.1"]\n'
 
 
 @pytest.fixture
@@ -64,6 +65,12 @@ def files(setting: str, **changes: Any) -> tuple[str, Any]:
     return f"serve.{setting}", [{"path": f"/{setting}/", "directory": setting, **changes}]
 
 
+def parts(setting: str, **changes: Any) -> tuple[str, Any]:
+    """Return the key of workers or timers, and one of them with `changes`."""
+    when = {"on_calendar": "daily"} if setting == "timers" else {}
+    return f"run.{setting}", [{"name": "one", "command": "python -m one", **when, **changes}]
+
+
 def second(entry: dict[str, Any]) -> dict[str, Any]:
     """Return an entry that can stand beside `entry`."""
     other = changed(entry, "name", "world")
@@ -81,12 +88,36 @@ def test_a_complete_entry_has_no_objection(entry: dict[str, Any]) -> None:
     assert description.objections([entry]) == []
 
 
-def test_an_entry_with_all_there_is_has_no_objection(entry: dict[str, Any]) -> None:
+def test_an_entry_with_all_there_is_to_build_has_no_objection(entry: dict[str, Any]) -> None:
+    (Path(entry["build"]["source"]) / "pyproject.toml").write_text(PROJECT)
+    entry["build"].update(
+        dependencies="pyproject.toml",
+        extras=["postgres"],
+        python="python3.12",
+        commands=["python manage.py collectstatic --noinput", "sh -c 'npm ci && npm run build'"],
+        env={"NODE_ENV": "production", "JOBS": 2},
+    )
+    assert set(entry["build"]) == set(description.section_spec("build"))
+    assert description.objections([entry]) == []
+
+
+def test_an_entry_with_all_there_is_to_run_has_no_objection(entry: dict[str, Any]) -> None:
+    entry.update(state="present", remove_data=False)
     entry["run"].update(
         processes={"min": 2, "max": 8},
         harakiri=30,
         start_timeout=10,
-        env={"SECRET": "hunter2", "NUMBER": 8},
+        env={"DEBUG": "no", "NUMBER": 8},
+        secrets={"SECRET": "hunter2", "PIN": 1},
+        secret_files={"key.pem": "hunter2\nhunter2\n"},
+        migrate=["python manage.py migrate --noinput", "python manage.py check --deploy"],
+        migrate_timeout=60,
+        irreversible="drops the column email",
+        after_switch=["python manage.py warm"],
+        workers=[{"name": "celery", "command": "celery --app hello worker", "stop_timeout": 60}],
+        timers=[
+            {"name": "clear", "command": "python -m clear", "on_calendar": "Mon *-*-* 03:00", "every_host": True},
+        ],
         listen_uwsgi="127.0.0.1:9001",
         listen_http="0.0.0.0:9000",
         package="uwsgi",
@@ -113,6 +144,8 @@ def test_an_entry_with_all_there_is_has_no_objection(entry: dict[str, Any]) -> N
     assert set(entry["run"]) == set(description.section_spec("run"))
     for key in ("probe", "hardening"):
         assert set(entry["run"][key]) == set(description.section_spec("run")[key]["options"])
+    for key in ("workers", "timers"):
+        assert set(entry["run"][key][0]) == set(description.section_spec("run")[key]["options"])
     assert description.objections([entry]) == []
 
 
@@ -186,7 +219,7 @@ def test_what_is_there_without_a_value_is_named(
     ("key", "advice"),
     [
         ("serv", "did you mean serve?"),
-        ("hosts", "known are name, build, run, serve"),
+        ("hosts", "known are name, state, remove_data, build, run, serve"),
         ("build.sources", "did you mean source?"),
         ("run.harakirri", "did you mean harakiri?"),
         ("run.processors", "did you mean processes?"),
@@ -195,6 +228,13 @@ def test_what_is_there_without_a_value_is_named(
         ("serve.server_name", "did you mean server_names?"),
         # These belong to the input of a role, and the playbook gives them.
         ("run.build", "known are callable"),
+        ("run.wheels", "known are callable"),
+        ("run.public_data", "known are callable"),
+        ("states", "did you mean state?"),
+        ("remove-data", "did you mean remove_data?"),
+        ("run.secret", "did you mean secrets?"),
+        ("run.worker", "did you mean workers?"),
+        ("build.command", "did you mean commands?"),
         ("serve.read_timeout", "known are server_names"),
     ],
 )
@@ -323,6 +363,92 @@ def test_files_are_a_list_of_directories(entry: dict[str, Any], setting: str, va
     assert [one for one in found if not one.startswith(f"{HERE}serve.{setting}: {value!r}: ")] == []
 
 
+@pytest.mark.parametrize("setting", ["workers", "timers"])
+@pytest.mark.parametrize(
+    ("changes", "advice"),
+    [
+        ({"nam": "x"}, "{0}.nam: there is no such key; did you mean name?"),
+        ({"name": "One"}, "name 'One': use up to 31 of a-z, 0-9 and -"),
+        ({"name": "migrate"}, "name 'migrate': use up to 31 of a-z, 0-9 and -, beginning with a letter, but neither"),
+        ({"command": ""}, "command '': write a command in one line"),
+        ({"command": "a\nb"}, "write a command in one line"),
+        ({"command": "| a"}, "'|' is not the name of a program"),
+    ],
+)
+def test_what_could_not_run_beside_an_application_is_refused(
+    entry: dict[str, Any], setting: str, changes: dict[str, Any], advice: str
+) -> None:
+    sentence = only([changed(entry, *parts(setting, **changes))])
+    assert sentence.startswith(f"{HERE}run.{setting}")
+    assert advice.format(setting) in sentence
+
+
+@pytest.mark.parametrize(
+    ("setting", "missing"),
+    [("workers", "name"), ("workers", "command"), ("timers", "name"), ("timers", "command"), ("timers", "on_calendar")],
+)
+def test_what_runs_beside_an_application_is_complete(entry: dict[str, Any], setting: str, missing: str) -> None:
+    key, listed = parts(setting)
+    del listed[0][missing]
+    assert only([changed(entry, key, listed)]) == f"{HERE}{key}.{missing} is missing; write one"
+
+
+@pytest.mark.parametrize(
+    ("setting", "changes", "advice"),
+    [
+        ("workers", {"stop_timeout": 0}, "stop_timeout 0: write a number above zero"),
+        ("workers", {"stop_timeout": "soon"}, "int"),
+        ("workers", {"on_calendar": "daily"}, "on_calendar: there is no such key"),
+        ("timers", {"on_calendar": "daily\nhourly"}, "write it in one line"),
+        ("timers", {"every_host": "perhaps"}, "bool"),
+        ("timers", {"stop_timeout": 5}, "stop_timeout: there is no such key"),
+    ],
+)
+def test_workers_and_timers_have_settings_of_their_own(
+    entry: dict[str, Any], setting: str, changes: dict[str, Any], advice: str
+) -> None:
+    sentence = only([changed(entry, *parts(setting, **changes))])
+    assert sentence.startswith(f"{HERE}run.{setting}")
+    assert advice in sentence
+
+
+@pytest.mark.parametrize("setting", ["workers", "timers"])
+def test_two_of_a_kind_cannot_have_one_name(entry: dict[str, Any], setting: str) -> None:
+    key, listed = parts(setting)
+    sentence = only([changed(entry, key, [*listed, {**listed[0], "name": "two"}, {**listed[0]}])])
+    assert sentence.startswith(f"{HERE}{key}: ")
+    assert sentence.endswith("two have the name one; change one")
+
+
+def test_a_worker_and_a_timer_cannot_have_one_name(entry: dict[str, Any]) -> None:
+    (_, workers), (_, timers) = parts("workers"), parts("timers")
+    entry["run"].update(workers=workers, timers=[{**timers[0], "name": "two"}, *timers])
+    assert only([entry]) == f"{HERE}run.workers and timers: both have one; change one"
+    entry["run"]["timers"].pop()
+    assert description.objections([entry]) == []
+
+
+def test_a_variable_is_secret_or_it_is_not(entry: dict[str, Any]) -> None:
+    entry["run"].update(
+        env={"B": "hunter2", "A": "x", "C": "x"}, secrets={"A": "hunter2", "B": "hunter2", "D": "hunter2"}
+    )
+    assert description.objections([entry]) == [
+        f"{HERE}run.env and secrets: both have A; change one",
+        f"{HERE}run.env and secrets: both have B; change one",
+    ]
+
+
+def test_a_secret_in_a_file_and_a_variable_may_have_one_name(entry: dict[str, Any]) -> None:
+    entry["run"].update(env={"A": "x"}, secret_files={"A": "hunter2"})
+    assert description.objections([entry]) == []
+
+
+def test_the_variables_of_a_build_are_its_own(entry: dict[str, Any]) -> None:
+    entry["build"]["env"] = {"A": "x"}
+    entry["run"].update(secrets={"A": "hunter2"})
+    assert description.objections([entry]) == []
+
+
 def test_a_certificate_that_does_not_suit_is_refused_before_anything_changes(entry: dict[str, Any]) -> None:
     pem = certify("other.example.org")
     assert only([changed(entry, "serve.tls", {"source": "own", **pem._asdict()})]) == (
@@ -341,11 +467,23 @@ def test_each_thing_that_is_wrong_in_a_section_in_a_section_has_its_sentence(ent
     ]
 
 
+COMMANDS = ("build.commands", "run.migrate", "run.after_switch")
+PARTS = ("workers", "timers")
+
+
 @pytest.mark.parametrize(
     ("key", "value", "advice"),
     [
         ("build", "app", "write a dictionary of source"),
         ("build.source", "/no/such/directory", "is not a directory on the controller"),
+        ("build.python", "ruby", "write the name of an interpreter on the host, such as python3.12"),
+        ("build.commands", ["a | b", "| b"], "'|' is not the name of a program"),
+        ("build.commands", ["A=1 make"], "'A=1' is not the name of a program"),
+        ("build.extras", {"a": "b"}, "list"),
+        ("run.migrate", ["python 'manage.py"], "no closing quotation"),
+        ("run.migrate_timeout", 0, "write a number above zero"),
+        ("run.irreversible", "a\nb", "write it in one line"),
+        ("run.after_switch", [">log"], "'>log' is not the name of a program"),
         ("run.callable", "main", "such as main:application"),
         ("run.callable", "main.application", "such as main:application"),
         ("run.harakiri", 0, "write a number above zero"),
@@ -390,11 +528,13 @@ def test_a_value_that_could_not_work_is_refused_with_what_to_do(
 ) -> None:
     sentence = only([changed(entry, key, value)])
     assert sentence.startswith(f"{HERE}{key}: ")
-    assert str(value) in sentence
+    # Of a list, the item that is wrong.
+    assert (repr(value[-1]) if key in COMMANDS else repr(value).strip("'")) in sentence
     assert advice in sentence
 
 
-KEYS = ["name", "build", "build.source", "run", *(f"run.{key}" for key in description.section_spec("run"))]
+KEYS = ["name", "state", "remove_data", "build", *(f"build.{key}" for key in description.section_spec("build"))]
+KEYS += ["run", *(f"run.{key}" for key in description.section_spec("run"))]
 KEYS += ["serve", *(f"serve.{key}" for key in description.section_spec("serve"))]
 INNER = [
     f"run.{section}.{key}"
@@ -409,6 +549,7 @@ INNER += [
 OF_FILES = [
     (setting, key) for setting in ("static", "uploads") for key in description.section_spec("serve")[setting]["options"]
 ]
+OF_PARTS = [(setting, key) for setting in PARTS for key in description.section_spec("run")[setting]["options"]]
 VALUES: list[Any] = [None, "", "x", 0, 5, 1.5, True, [], [[]], [{}], [None], {}, {"a": []}, {1: 2}]
 
 
@@ -426,6 +567,26 @@ def test_no_value_whatever_inside_a_list_breaks_the_check(
 ) -> None:
     found = description.objections([changed(entry, *files(setting, **{key: value}))])
     assert [sentence for sentence in found if not sentence.startswith(f"{HERE}serve.{setting}")] == []
+
+
+@pytest.mark.parametrize(("setting", "key"), OF_PARTS)
+@pytest.mark.parametrize("value", VALUES)
+def test_no_value_whatever_of_what_runs_beside_an_application_breaks_the_check(
+    entry: dict[str, Any], setting: str, key: str, value: Any
+) -> None:
+    found = description.objections([changed(entry, *parts(setting, **{key: value}))])
+    assert [sentence for sentence in found if not sentence.startswith(f"{HERE}run.{setting}")] == []
+
+
+@pytest.mark.parametrize("one", ["env", "secrets"])
+@pytest.mark.parametrize("value", [*VALUES, {1: 2, "a": "b"}])
+def test_no_value_whatever_of_two_that_are_compared_breaks_the_check(
+    entry: dict[str, Any], one: str, value: Any
+) -> None:
+    entry["run"].update({"env": {1: 2, "a": "b"}, "secrets": {1: 2, "a": "b"}, one: value})
+    found = description.objections([entry])
+    assert found
+    assert [sentence for sentence in found if not sentence.startswith(f"{HERE}run.")] == []
 
 
 @pytest.mark.parametrize("source", ["own", "host"])
@@ -481,11 +642,31 @@ def test_a_source_that_is_empty_is_refused(entry: dict[str, Any], tmp_path: Path
     assert sentence == f"{HERE}build.source: '{tmp_path}/empty' has nothing to deploy: it is empty"
 
 
-def test_a_source_without_requirements_is_refused(entry: dict[str, Any], tmp_path: Path) -> None:
+def test_a_source_that_does_not_say_its_dependencies_is_refused(entry: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "code").mkdir()
     (tmp_path / "code/main.py").touch()
     sentence = only([changed(entry, "build.source", str(tmp_path / "code"))])
-    assert sentence == f"{HERE}build.source: '{tmp_path}/code' has no requirements.txt: write it, empty if need be"
+    assert sentence.startswith(f"{HERE}build.source: '{tmp_path}/code' ")
+    assert "requirements.txt" in sentence
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "advice"),
+    [
+        ({"dependencies": "prod.txt"}, "dependencies", "has no prod.txt: it is a path relative to build.source"),
+        ({"extras": ["postgres"]}, "extras", "requirements.txt says all that is installed; take them out"),
+        ({"source": "hello==1.0", "extras": ["postgres"]}, "extras", "take them out; write them in brackets"),
+        ({"source": "/no/such/hello-1.0-py3-none-any.whl"}, "source", "is not a file on the controller"),
+        ({"source": "git+https://"}, "source", "git"),
+    ],
+)
+def test_a_source_is_seen_with_all_that_the_section_says_of_it(
+    entry: dict[str, Any], changes: dict[str, Any], key: str, advice: str
+) -> None:
+    entry["build"].update(changes)
+    sentence = only([entry])
+    assert sentence.startswith(f"{HERE}build.{key}: ")
+    assert advice in sentence
 
 
 def test_a_variable_whose_text_is_ambiguous_is_refused(entry: dict[str, Any]) -> None:
@@ -501,6 +682,19 @@ def test_a_variable_whose_text_is_ambiguous_is_refused(entry: dict[str, Any]) ->
         ("run.env", {"SECRET": "hunter2", "NO-NAME": "x"}),
         ("run.env", ["SECRET", "hunter2"]),
         ("run.envs", {"SECRET": "hunter2"}),
+        ("build.env", {"SECRET": "hunter2", "DEBUG": True}),
+        ("build.env", {"SECRET": "hunter2", "NO-NAME": "x"}),
+        ("run.secrets", {"SECRET": "hunter2", "DEBUG": True}),
+        ("run.secrets", {"SECRET": "hunter2", "NO-NAME": "x"}),
+        ("run.secrets", {"SECRET": ["hunter2"]}),
+        ("run.secrets", ["SECRET", "hunter2"]),
+        ("run.secrets", "hunter2"),
+        ("run.secret_files", {"key": "hunter2", "a/b": "hunter2"}),
+        ("run.secret_files", {"key": "hunter2", "..": "hunter2"}),
+        ("run.secret_files", {"key": ["hunter2"]}),
+        ("run.secret_files", ["hunter2"]),
+        ("run.secret_files", "hunter2"),
+        ("run.secret", {"SECRET": "hunter2"}),
         ("env", {"SECRET": "hunter2"}),
     ],
 )
@@ -586,7 +780,7 @@ def test_an_objection_never_shows_a_key_under_a_misspelt_name(entry: dict[str, A
     )
 
 
-@pytest.mark.parametrize("name", ["serve.tls.private_key", "serve.secret", "run.secret", "zzz"])
+@pytest.mark.parametrize("name", ["serve.tls.private_key", "serve.secret", "run.token", "zzz"])
 def test_an_objection_never_shows_a_key_under_a_name_that_means_nothing(entry: dict[str, Any], name: str) -> None:
     entry["serve"]["tls"] = {}
     assert only([changed(entry, name, PEM.key)]).startswith(f"{HERE}{name}: there is no such key; known are ")
@@ -630,6 +824,81 @@ def test_one_application_at_most_answers_to_all_other_names(entry: dict[str, Any
 def test_two_names_that_become_one_in_the_configuration_are_refused(entry: dict[str, Any]) -> None:
     names = [changed(entry, "name", "a-b"), changed(second(entry), "name", "a_b")]
     assert only(names) == "wsgi_apps: two entries, a-b and a_b, have the name a_b; change one"
+
+
+@pytest.fixture
+def gone(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry that is to be removed, whose source is gone already."""
+    return changed({**entry, "state": "absent"}, "build.source", "/no/such/directory")
+
+
+def test_what_is_to_be_removed_may_have_lost_its_source(gone: dict[str, Any]) -> None:
+    assert description.objections([gone]) == []
+    assert description.objections([{**gone, "remove_data": True}]) == []
+
+
+def test_what_is_to_be_removed_needs_nothing_but_its_name() -> None:
+    assert description.objections([{"name": "hello", "state": "absent"}]) == []
+    assert only([{"state": "absent"}]) == "wsgi_apps[0]: name is missing; write one"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("name", "Hello", "wsgi_apps[0] (Hello): name: 'Hello': no system user can have that name"),
+        ("name", "root", "wsgi_apps[0] (root): name: 'root': that name belongs to the system"),
+        ("remove_date", True, f"{HERE}remove_date: there is no such key; did you mean remove_data?"),
+    ],
+)
+def test_what_is_to_be_removed_is_still_looked_at(gone: dict[str, Any], key: str, value: Any, sentence: str) -> None:
+    assert only([changed(gone, key, value)]).startswith(sentence)
+
+
+@pytest.mark.parametrize("state", ["gone", "Absent", None, "", True, ["absent"], {"absent": 1}])
+def test_a_state_that_there_is_not_is_refused(entry: dict[str, Any], state: Any) -> None:
+    assert only([{**entry, "state": state}]) == f"{HERE}state: {state!r}: write present or absent"
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+@pytest.mark.parametrize("value", ["yes", None, 0, 1, [True]])
+def test_whether_data_is_removed_is_never_guessed(entry: dict[str, Any], state: str, value: Any) -> None:
+    sentence = f"{HERE}remove_data: {value!r}: write true or false"
+    assert only([{**entry, "state": state, "remove_data": value}]) == sentence
+
+
+@pytest.mark.parametrize("state", [{}, {"state": "present"}])
+def test_data_of_an_application_that_stays_is_never_removed(entry: dict[str, Any], state: dict[str, str]) -> None:
+    assert description.objections([{**entry, **state, "remove_data": False}]) == []
+    assert only([{**entry, **state, "remove_data": True}]) == (
+        f"{HERE}remove_data: the application is to be present; add state: absent, or leave it out"
+    )
+
+
+def test_what_is_to_be_removed_leaves_its_host_names_and_ports_to_others(
+    entry: dict[str, Any], gone: dict[str, Any]
+) -> None:
+    other = changed(changed(entry, "name", "world"), "run.listen_http", "0.0.0.0:9000")
+    old = changed(gone, "run.listen_http", "0.0.0.0:9000")
+    assert description.objections([old, other]) == []
+
+
+def test_an_application_cannot_be_removed_and_stay(entry: dict[str, Any], gone: dict[str, Any]) -> None:
+    assert only([entry, gone]) == "wsgi_apps: two entries, hello and hello, have the name hello; change one"
+
+
+def test_an_application_is_present_unless_it_says_that_it_is_to_be_removed(
+    entry: dict[str, Any], gone: dict[str, Any]
+) -> None:
+    there = {**second(entry), "state": "present"}
+    assert description.present([entry, {**gone, "name": "gone"}, there]) == [entry, there]
+    assert description.absent([entry, {**gone, "name": "gone"}, there]) == [{"name": "gone", "remove_data": False}]
+    assert description.present([]) == description.absent([]) == []
+
+
+@pytest.mark.parametrize("remove_data", [True, False])
+def test_what_is_to_be_removed_says_whether_its_data_is_too(gone: dict[str, Any], remove_data: bool) -> None:
+    found = description.absent([{**gone, "remove_data": remove_data}])
+    assert found == [{"name": "hello", "remove_data": remove_data}]
 
 
 SITE: dict[str, Any] = {"name": "hello", "server_names": ["hello.example.org"], "servers": ["127.0.0.1:8001"]}
@@ -730,6 +999,46 @@ def test_defaults_and_types_are_those_of_the_role() -> None:
     assert values["env"] == {}
 
 
+def test_the_input_of_a_role_is_in_its_types_and_with_its_defaults() -> None:
+    given: list[dict[str, Any]] = [
+        {"name": "hello", "source": "app", "env": {"A": 1}},
+        {"name": "world", "source": "b", "extras": "c"},
+    ]
+    before = deepcopy(given)
+    shared = {"dependencies": "", "python": "python3", "commands": []}
+    assert description.inputs(given, "python_app") == [
+        {"name": "hello", "source": "app", "env": {"A": 1}, "extras": [], **shared},
+        {"name": "world", "source": "b", "env": {}, "extras": ["c"], **shared},
+    ]
+    assert given == before
+    assert description.inputs([], "python_app") == []
+
+
+@pytest.mark.parametrize(
+    ("app", "word"),
+    [
+        ({"name": "hello"}, "source"),
+        ({"source": "app"}, "name"),
+        ({"name": "hello", "source": "app", "commands": {"a": "b"}}, "commands"),
+        ({"name": "hello", "source": "app", "sauce": "x"}, "sauce"),
+        ({"name": "hello", "source": "app", 5: "x"}, "in quotes"),
+    ],
+)
+def test_what_a_role_cannot_take_is_an_error_that_names_the_key(app: dict[Any, Any], word: str) -> None:
+    with pytest.raises(Failed, match=word):
+        description.inputs([app], "python_app")
+
+
+def test_workers_and_timers_have_the_defaults_of_the_role() -> None:
+    (_, workers), (_, timers) = parts("workers"), parts("timers")
+    given = {"callable": "main:app", "workers": workers, "timers": timers}
+    values = description.with_defaults(given, description.section_spec("run"))
+    assert values["workers"] == [{"name": "one", "command": "python -m one", "stop_timeout": 300}]
+    assert values["timers"] == [
+        {"name": "one", "command": "python -m one", "on_calendar": "daily", "every_host": False}
+    ]
+
+
 @pytest.mark.parametrize("given", [{}, {"probe": {}, "hardening": {}}])
 def test_a_section_in_a_section_has_all_of_its_defaults(given: dict[str, Any]) -> None:
     values = description.with_defaults({"callable": "main:app", **given}, description.section_spec("run"))
@@ -779,6 +1088,15 @@ def test_a_load_balancer_reaches_an_application_at_its_address(entry: dict[str, 
 
 def test_a_load_balancer_need_not_reach_an_application_that_it_does_not_serve(entry: dict[str, Any]) -> None:
     assert description.unreachable([without(entry, "serve")], "lb", ["app1"]) == []
+
+
+def test_a_load_balancer_need_not_reach_what_is_to_be_removed(entry: dict[str, Any]) -> None:
+    assert description.unreachable([{**entry, "state": "absent"}], "lb", ["app1"]) == []
+
+
+@pytest.mark.parametrize("host", ["app1", "lb"])
+def test_what_is_to_be_removed_and_has_nothing_but_its_name_passes_on_every_host(host: str) -> None:
+    assert description.unreachable([{"name": "hello", "state": "absent"}], host, ["app1"]) == []
 
 
 @pytest.mark.parametrize(
@@ -894,7 +1212,7 @@ TOGETHER = {"app_servers": ["app1", "app2"], "load_balancers": ["app1"]}
 
 def switched(**probes: dict[str, Any]) -> dict[str, Any]:
     """Return the variables of a host on which applications went live that have `probes`."""
-    return {"uwsgi_switched": {"results": [{"name": name, "probe": probe} for name, probe in probes.items()]}}
+    return {"uwsgi_switched": {"switched": [{"name": name, "probe": probe} for name, probe in probes.items()]}}
 
 
 def test_a_load_balancer_asks_at_its_nginx_what_the_app_servers_say_went_live(entry: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import pytest
 
 from ansible_collections.wsgi.production.plugins.module_utils import probe
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.module_utils.instance import Instance
+from ansible_collections.wsgi.production.plugins.module_utils.instance import TRIAL, Instance
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout, replace_link
+from tests.unit.conftest import Clock
 from tests.unit.fakes import FakeApps, FakeSystemd, make_release
 
 OLD, NEW = "aaa111", "bbb222"
@@ -55,8 +57,8 @@ def unit_files(layout: Layout) -> set[str]:
 def test_a_boot_puts_the_units_in_place_and_starts_them(new: Instance, layout: Layout, systemd: FakeSystemd) -> None:
     new.boot()
     assert {name: (layout.units / name).read_text() for name in unit_files(layout)} == {
-        UNITS[0]: f"the socket of {NEW}",
-        UNITS[1]: f"the service of {NEW}",
+        UNITS[0]: f"the instance.socket of {NEW}",
+        UNITS[1]: f"the instance.service of {NEW}",
     }
     assert systemd.calls == ["reload", f"start {UNITS[0]} {UNITS[1]}"]
     assert new.runs()
@@ -135,7 +137,8 @@ def test_an_instance_whose_boot_was_killed_half_way_is_booted_by_the_next_run(
         (layout.units / unit).write_text("half")
     new.boot()
     assert new.runs()
-    assert [(layout.units / unit).read_text() for unit in UNITS] == [f"the socket of {NEW}", f"the service of {NEW}"]
+    texts = [f"the instance.socket of {NEW}", f"the instance.service of {NEW}"]
+    assert [(layout.units / unit).read_text() for unit in UNITS] == texts
 
 
 def test_an_instance_whose_probe_was_killed_is_probed_by_the_next_run(new: Instance, apps: FakeApps) -> None:
@@ -398,4 +401,404 @@ def test_an_instance_is_found_until_the_last_of_its_files_is_gone(
         with pytest.raises(Killed):
             new.forget()
     assert not (layout.units / f"hello@{NEW}.socket").exists()
+    assert layout.instances() == [NEW]
+
+
+# Workers and timers
+
+MAIL, QUEUE = f"hello@{NEW}-mail.service", f"hello@{NEW}-queue.service"
+TIMER, JOB = f"hello@{NEW}-nightly.timer", f"hello@{NEW}-nightly.service"
+OLD_MAIL, OLD_TIMER, OLD_JOB = (f"hello@{OLD}-{part}" for part in ("mail.service", "nightly.timer", "nightly.service"))
+STATES = ["inactive", "failed", "activating", "deactivating", "active"]
+
+
+def busy(layout: Layout, systemd: FakeSystemd, release: str = NEW) -> Instance:
+    """Return an instance with two workers and a timer that is not booted yet."""
+    make_release(layout, release, workers=["mail", "queue"], timers=["nightly"])
+    return Instance(layout, release, systemd)
+
+
+@pytest.fixture
+def full(layout: Layout, systemd: FakeSystemd, apps: FakeApps) -> Instance:
+    return busy(layout, systemd)
+
+
+@pytest.fixture
+def before(layout: Layout, systemd: FakeSystemd, apps: FakeApps) -> Instance:
+    """Return an instance with workers and a timer that is live."""
+    instance = busy(layout, systemd, OLD)
+    instance.boot()
+    make_live(instance)
+    return instance
+
+
+def test_an_instance_knows_its_workers_timers_and_jobs_from_the_files_of_its_release(full: Instance) -> None:
+    assert full.front == UNITS
+    assert (full.workers, full.timers, full.jobs) == ([MAIL, QUEUE], [TIMER], [JOB])
+    assert full.lasting == [*UNITS, MAIL, QUEUE, TIMER]
+    assert full.units == [*full.lasting, JOB]
+
+
+def test_an_instance_knows_its_units_where_its_release_is_gone(full: Instance, layout: Layout) -> None:
+    full.boot()
+    shutil.rmtree(layout.releases / NEW)
+    assert Instance(layout, NEW, full.systemd).units == full.units
+
+
+def test_an_instance_knows_no_unit_of_another_release_or_application(full: Instance, layout: Layout) -> None:
+    for unit in (f"hello@{NEW}0-mail.service", f"hello@{OLD}-mail.service", f"other@{NEW}-mail.service"):
+        (layout.units / unit).touch()
+    (layout.releases / NEW / "migrate.service").touch()
+    assert Instance(layout, NEW, full.systemd).units == full.units
+
+
+def test_a_boot_starts_the_workers_first_and_no_timer_and_no_job(
+    full: Instance, layout: Layout, systemd: FakeSystemd
+) -> None:
+    full.boot()
+    assert systemd.calls == ["reload", f"start --no-block {MAIL} {QUEUE}", f"start {UNITS[0]} {UNITS[1]}"]
+    assert unit_files(layout) == set(full.units)
+    assert (layout.units / JOB).read_text() == (layout.releases / NEW / "instance-nightly.service").read_text()
+    assert full.runs() and not systemd.is_active(TIMER) and systemd.states.get(JOB) is None
+    assert systemd.enabled == set()
+
+
+def test_a_boot_waits_until_the_workers_have_lived_for_a_while(full: Instance, clock: Clock) -> None:
+    full.boot()
+    assert (clock.now, clock.slept) == (TRIAL, [TRIAL])
+
+
+def test_the_time_that_the_application_takes_to_start_is_a_part_of_the_trial(
+    full: Instance, systemd: FakeSystemd, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = systemd.start
+
+    def slowly(*units: str, wait: bool = True) -> None:
+        clock.now += 2 if wait else 0
+        start(*units, wait=wait)
+
+    monkeypatch.setattr(systemd, "start", slowly)
+    full.boot()
+    assert clock.slept == [TRIAL - 2]
+
+
+def test_a_trial_that_the_start_has_outlasted_is_not_waited_for(
+    full: Instance, systemd: FakeSystemd, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = systemd.start
+
+    def slowly(*units: str, wait: bool = True) -> None:
+        clock.now += 60 if wait else 0
+        start(*units, wait=wait)
+
+    monkeypatch.setattr(systemd, "start", slowly)
+    full.boot()
+    assert clock.slept == [0]
+
+
+def test_a_boot_without_workers_waits_for_nobody(new: Instance, clock: Clock) -> None:
+    new.boot()
+    assert clock.slept == []
+
+
+def refused(instance: Instance) -> str:
+    """Return why a release is refused."""
+    with pytest.raises(Failed) as failure:
+        instance.boot()
+    return str(failure.value)
+
+
+@pytest.mark.parametrize("worker", [MAIL, QUEUE])
+def test_a_worker_that_ends_in_its_trial_refuses_the_release_and_the_old_one_stays(
+    before: Instance, full: Instance, layout: Layout, systemd: FakeSystemd, worker: str
+) -> None:
+    systemd.restless = {worker: 0}
+    what = f"has a worker that ends within {TRIAL} s, {worker}"
+    assert refused(full) == f"release {NEW} of main:app {what}; its log ends with:\nthe log of {worker}"
+    assert unit_files(layout) == set(before.units)
+    assert full.has_ended() and "failed" not in systemd.states.values()
+    assert before.is_live() and before.runs()
+
+
+@pytest.mark.parametrize("state", ["inactive", "failed", "activating", ""])
+def test_a_worker_that_is_not_there_after_its_trial_refuses_the_release(
+    full: Instance, systemd: FakeSystemd, clock: Clock, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    monkeypatch.setattr(clock, "sleep", lambda _: systemd.states.update({QUEUE: state}))
+    assert f"a worker that ends within {TRIAL} s, {QUEUE}; its log ends with:\nthe log of {QUEUE}" in refused(full)
+    assert full.has_ended()
+
+
+def test_a_worker_that_does_not_start_refuses_the_release(full: Instance, layout: Layout, systemd: FakeSystemd) -> None:
+    systemd.broken = {QUEUE}
+    assert f"has a worker that ends within {TRIAL} s, {QUEUE}" in refused(full)
+    assert unit_files(layout) == set()
+
+
+def test_a_worker_that_lives_longer_than_its_trial_refuses_nothing(full: Instance, systemd: FakeSystemd) -> None:
+    systemd.restless = {MAIL: TRIAL}
+    full.boot()
+    assert full.runs()
+
+
+def test_a_worker_that_had_restarted_long_ago_refuses_nothing(full: Instance, systemd: FakeSystemd) -> None:
+    full.boot()
+    systemd.restarts = {MAIL: 3}
+    full.boot()
+    assert full.runs()
+    assert systemd.restarts == {MAIL: 3}
+
+
+def test_a_worker_that_still_finishes_its_jobs_refuses_nothing_and_begins_anew_afterwards(
+    before: Instance, systemd: FakeSystemd
+) -> None:
+    before.stand_down()
+    assert systemd.states[OLD_MAIL] == "deactivating"
+    before.boot()
+    assert systemd.states[OLD_MAIL] == "deactivating"
+    systemd.finish(OLD_MAIL)
+    assert systemd.states[OLD_MAIL] == "active"
+
+
+def test_a_worker_that_had_restarted_long_ago_and_finishes_its_jobs_in_its_trial_refuses_nothing(
+    before: Instance, systemd: FakeSystemd, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    systemd.restarts = {OLD_MAIL: 3}
+    before.stand_down()
+    monkeypatch.setattr(clock, "sleep", lambda _: systemd.finish())
+    before.boot()
+    assert before.runs()
+
+
+def test_a_front_that_does_not_start_takes_the_workers_with_it(
+    full: Instance, layout: Layout, systemd: FakeSystemd
+) -> None:
+    systemd.broken = {full.service}
+    assert "does not start" in refused(full)
+    assert full.has_ended() and unit_files(layout) == set()
+
+
+def test_a_front_that_does_not_pass_its_probe_takes_the_workers_with_it(
+    full: Instance, layout: Layout, apps: FakeApps, clock: Clock
+) -> None:
+    apps.sick = {NEW}
+    assert "does not pass its probe" in refused(full)
+    assert full.has_ended() and unit_files(layout) == set()
+    assert clock.slept == []
+
+
+def test_workers_of_the_live_release_that_do_not_work_leave_it_live(before: Instance, systemd: FakeSystemd) -> None:
+    systemd.restless = {OLD_MAIL: 0}
+    assert OLD_MAIL in refused(before)
+    assert before.is_live() and before.answers()
+    assert unit_files(before.layout) == set(before.units)
+
+
+@pytest.mark.parametrize("worker", [MAIL, QUEUE])
+@pytest.mark.parametrize("state", STATES)
+def test_an_instance_runs_only_with_its_workers_and_answers_without(
+    full: Instance, systemd: FakeSystemd, worker: str, state: str
+) -> None:
+    full.boot()
+    systemd.states[worker] = state
+    assert full.runs() is (state == "active")
+    assert full.answers()
+
+
+def test_what_goes_live_is_enabled_and_its_timers_start_and_its_jobs_do_not(
+    full: Instance, systemd: FakeSystemd
+) -> None:
+    full.boot()
+    systemd.calls.clear()
+    full.enable()
+    assert systemd.calls == [f"enable {' '.join(full.lasting)}", f"clean {TIMER}", f"start {TIMER}"]
+    assert systemd.enabled == set(full.lasting)
+    assert systemd.is_active(TIMER) and systemd.states.get(JOB) is None
+
+
+@pytest.mark.parametrize("unit", [*UNITS, MAIL, QUEUE, TIMER])
+def test_what_the_next_boot_of_the_host_would_start_a_part_of_is_not_live(
+    full: Instance, systemd: FakeSystemd, unit: str
+) -> None:
+    full.boot()
+    make_live(full)
+    assert full.is_live()
+    systemd.enabled.remove(unit)
+    assert not full.is_live()
+
+
+@pytest.mark.parametrize("state", ["inactive", "failed", ""])
+def test_what_has_a_timer_that_does_not_run_is_not_live(full: Instance, systemd: FakeSystemd, state: str) -> None:
+    full.boot()
+    make_live(full)
+    systemd.states[TIMER] = state
+    assert not full.is_live()
+
+
+def test_an_instance_with_jobs_at_work_or_workers_that_do_not_run_is_live_all_the_same(
+    full: Instance, systemd: FakeSystemd
+) -> None:
+    full.boot()
+    make_live(full)
+    systemd.states.update({MAIL: "inactive", JOB: "activating"})
+    assert full.is_live()
+
+
+@pytest.mark.parametrize("unit", [MAIL, TIMER])
+def test_no_visitor_has_reached_a_worker_or_a_timer(full: Instance, systemd: FakeSystemd, unit: str) -> None:
+    full.boot()
+    systemd.enable(unit)
+    assert not full.was_live()
+
+
+def test_an_instance_that_stands_down_ends_timers_and_workers_and_neither_jobs_nor_requests(
+    before: Instance, systemd: FakeSystemd
+) -> None:
+    systemd.start(OLD_JOB, wait=False)
+    systemd.calls.clear()
+    before.stand_down()
+    assert systemd.calls == [f"stop --no-block {OLD_TIMER} {' '.join(before.workers)}"]
+    assert systemd.states[OLD_TIMER] == "inactive"
+    assert {systemd.states[worker] for worker in before.workers} == {"deactivating"}
+    assert systemd.states[OLD_JOB] == "activating"
+    assert before.answers() and before.was_live()
+
+
+def test_an_instance_without_workers_and_timers_stands_down_without_a_word(old: Instance, systemd: FakeSystemd) -> None:
+    systemd.calls.clear()
+    old.stand_down()
+    assert systemd.calls == []
+
+
+def test_an_instance_of_which_a_killed_run_left_no_worker_stands_down(
+    full: Instance, layout: Layout, systemd: FakeSystemd
+) -> None:
+    full.boot()
+    full.enable()
+    (layout.units / MAIL).unlink()
+    full.stand_down()
+    assert systemd.calls[-1] == f"stop --no-block {TIMER} {QUEUE}"
+
+
+def test_a_retired_instance_ends_all_but_the_job_that_is_at_work(
+    before: Instance, new: Instance, systemd: FakeSystemd
+) -> None:
+    make_way(before, new)
+    systemd.start(OLD_JOB, wait=False)
+    systemd.calls.clear()
+    before.retire()
+    units = " ".join(before.lasting)
+    assert systemd.calls == [f"disable {units}", f"stop --no-block {units}"]
+    assert systemd.enabled == set(new.units)
+    systemd.states.update(dict.fromkeys(before.lasting, "inactive"))
+    assert systemd.states[OLD_JOB] == "activating"
+    assert before.is_ending() and not before.has_ended()
+    systemd.finish(OLD_JOB)
+    assert before.has_ended() and not before.is_ending()
+
+
+@pytest.mark.parametrize(
+    ("unit", "state"), [(OLD_MAIL, "deactivating"), (OLD_JOB, "activating"), (OLD_JOB, "deactivating")]
+)
+def test_an_instance_whose_requests_are_done_is_ending_while_its_workers_and_jobs_have_work(
+    before: Instance, new: Instance, systemd: FakeSystemd, unit: str, state: str
+) -> None:
+    make_way(before, new)
+    before.retire()
+    systemd.states.update({**dict.fromkeys(before.units, "inactive"), unit: state})
+    assert before.is_ending() and not before.has_ended()
+
+
+def test_an_instance_with_workers_that_ends_is_waited_for_with_its_jobs(
+    before: Instance, new: Instance, systemd: FakeSystemd
+) -> None:
+    make_way(before, new)
+    systemd.start(OLD_JOB, wait=False)
+    before.end()
+    assert systemd.calls[-1] == f"stop {' '.join(before.units)}"
+    assert before.has_ended()
+
+
+def test_the_live_instance_is_not_ended(before: Instance, systemd: FakeSystemd) -> None:
+    systemd.calls.clear()
+    with pytest.raises(Failed, match=f"^release {OLD} is live"):
+        before.end()
+    assert systemd.calls == []
+
+
+def test_an_instance_whose_boot_was_killed_before_its_front_started_is_not_taken_for_one_that_ends(
+    full: Instance, systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = systemd.start
+
+    def killed(*units: str, wait: bool = True) -> None:
+        if wait:
+            raise Killed
+        start(*units, wait=wait)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(systemd, "start", killed)
+        with pytest.raises(Killed):
+            full.boot()
+    assert systemd.is_active(MAIL)
+    assert not full.has_ended() and not full.is_ending()
+
+
+def test_an_instance_that_is_removed_takes_workers_timers_and_jobs_with_it(
+    full: Instance, layout: Layout, systemd: FakeSystemd
+) -> None:
+    full.boot()
+    systemd.start(JOB, wait=False)
+    systemd.calls.clear()
+    full.remove()
+    assert systemd.calls[0] == f"kill {' '.join(full.units)}"
+    assert full.has_ended() and unit_files(layout) == set()
+    assert "failed" not in systemd.states.values()
+
+
+def test_systemd_forgets_with_an_instance_when_its_timers_were_due(
+    full: Instance, layout: Layout, systemd: FakeSystemd
+) -> None:
+    full.boot()
+    full.enable()
+    assert systemd.due == {TIMER}
+    full.end()
+    full.forget()
+    assert systemd.due == set() == systemd.enabled == unit_files(layout)
+
+
+@pytest.mark.parametrize("gone", [MAIL, TIMER, JOB])
+@pytest.mark.parametrize("end", ["retire", "end", "remove", "forget"])
+def test_an_instance_of_which_a_killed_run_left_a_part_is_ended(
+    full: Instance, layout: Layout, systemd: FakeSystemd, end: str, gone: str
+) -> None:
+    full.boot()
+    full.enable()
+    (layout.units / gone).unlink()
+    systemd.enabled.discard(gone)
+    getattr(full, end)()
+    assert unit_files(layout) == (set(full.units) - {gone} if end in ("retire", "end") else set())
+    assert systemd.enabled == set()
+
+
+@pytest.mark.parametrize("part", ["mail.service", "queue.service", "nightly.timer", "nightly.service"])
+def test_an_instance_with_workers_is_found_until_the_last_of_its_files_is_gone(
+    full: Instance, layout: Layout, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    full.boot()
+    with monkeypatch.context() as patch:
+        kill_at(patch, "unlink", f"hello@{NEW}-{part}")
+        with pytest.raises(Killed):
+            full.forget()
+    assert layout.instances() == [NEW]
+
+
+@pytest.mark.parametrize("part", ["mail.service", "queue.service", "nightly.timer", "nightly.service"])
+def test_an_instance_with_workers_is_found_from_the_first_of_its_files_on(
+    full: Instance, layout: Layout, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    with monkeypatch.context() as patch:
+        kill_at(patch, "replace", f"hello@{NEW}-{part}")
+        with pytest.raises(Killed):
+            full.boot()
     assert layout.instances() == [NEW]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
-from ansible_collections.wsgi.production.plugins.module_utils.installer import tool_name
+from ansible_collections.wsgi.production.plugins.module_utils.installer import tool_name, tool_names
 from ansible_collections.wsgi.production.plugins.module_utils.keep import Keeper, in_use
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from tests.unit.fakes import FakeSystemd, make_build, make_release, say, take
@@ -26,11 +28,11 @@ def went_live(app: Application, systemd: FakeSystemd) -> Callable[..., None]:
     Release `aaa111` is of build `b-aaa111` with packages `v-aaa111`, and so on.
     """
 
-    def go(*releases: str) -> None:
+    def go(*releases: str, **parts: Any) -> None:
         for release in releases:
             if app.releases.manifest(release) is None:
                 make_build(app.layout, f"b-{release}", f"v-{release}")
-                make_release(app.layout, release, build=f"b-{release}", server=f"s-{release}")
+                make_release(app.layout, release, build=f"b-{release}", server=f"s-{release}", **parts)
             take(app.boot(release) + app.switch(release) + app.record(release, 99) + app.end_others(release))
             end_what_is_ending(systemd)
 
@@ -39,7 +41,7 @@ def went_live(app: Application, systemd: FakeSystemd) -> Callable[..., None]:
 
 def end_what_is_ending(systemd: FakeSystemd) -> None:
     """Let the last requests of retired instances be answered."""
-    systemd.states.update({unit: "inactive" for unit, state in systemd.states.items() if state == "deactivating"})
+    systemd.finish(*(unit for unit, state in systemd.states.items() if state == "deactivating"))
 
 
 def there(app: Application) -> dict[str, list[str]]:
@@ -171,6 +173,65 @@ def test_a_release_whose_instance_answers_its_last_requests_stays_with_all_that_
     assert there(app) == those_of(B, C)
 
 
+def test_a_release_with_a_job_at_work_stays_and_goes_when_the_job_has_ended(
+    app: Application, went_live: Callable[..., None], systemd: FakeSystemd
+) -> None:
+    parts = {"workers": ["mail"], "timers": ["nightly"]}
+    went_live(A, **parts)
+    job = f"hello@{A}-nightly.service"
+    systemd.start(job, wait=False)
+    went_live(B, C, **parts)
+    assert systemd.states[job] == "activating" and app.instance(A).is_ending()
+    assert Keeper([]).prune(app, C, 2) == []
+    systemd.finish(job)
+    said = take(Keeper([]).prune(app, C, 2))
+    assert said[:3] == [f"take away the units of {A}", "let systemd forget them", f"remove releases/{A}"]
+    assert there(app) == those_of(B, C)
+    assert not [name for name in os.listdir(systemd.units) if A in name]
+    assert systemd.due == {f"hello@{release}-nightly.timer" for release in (B, C)}
+
+
+def test_a_release_with_a_worker_that_finishes_its_jobs_stays(
+    app: Application, went_live: Callable[..., None], systemd: FakeSystemd
+) -> None:
+    went_live(A, B, C, workers=["mail"])
+    systemd.states[f"hello@{A}-mail.service"] = "deactivating"
+    assert Keeper([]).prune(app, C, 2) == []
+
+
+def migration(app: Application, systemd: FakeSystemd, release: str, state: str) -> Path:
+    """Leave the migration of a release as a killed run does, and return the file of its unit."""
+    errand = app.errand(release, "migrate")
+    errand.placed.parent.mkdir(exist_ok=True)
+    errand.placed.write_text("Type=oneshot")
+    systemd.states[errand.unit] = state
+    return errand.placed
+
+
+def test_a_release_whose_migration_a_killed_run_left_at_work_stays(
+    app: Application, went_live: Callable[..., None], systemd: FakeSystemd
+) -> None:
+    went_live(A, B)
+    make_build(app.layout, f"b-{C}", f"v-{C}")
+    make_release(app.layout, C, build=f"b-{C}", errands=["migrate"])
+    migration(app, systemd, C, "activating")
+    take(Keeper([]).prune(app, B, 2))
+    assert there(app) == those_of(A, B, C)
+
+
+@pytest.mark.parametrize("state", ["inactive", "failed"])
+def test_with_a_release_goes_the_migration_that_a_killed_run_left_behind(
+    app: Application, went_live: Callable[..., None], systemd: FakeSystemd, state: str
+) -> None:
+    went_live(A, B)
+    make_build(app.layout, f"b-{C}", f"v-{C}")
+    make_release(app.layout, C, build=f"b-{C}", errands=["migrate"])
+    placed = migration(app, systemd, C, state)
+    take(Keeper([]).prune(app, B, 2))
+    assert there(app) == those_of(A, B)
+    assert not placed.exists()
+
+
 def test_a_release_that_is_retired_by_the_same_run_stays(app: Application, went_live: Callable[..., None]) -> None:
     went_live(A, B)
     make_build(app.layout, f"b-{C}", f"v-{C}")
@@ -257,7 +318,7 @@ def shared(tmp_path: Path, app: Application, went_live: Callable[..., None]) -> 
 
 
 def prune_shared(keeper: Keeper, shared: Path) -> list[str]:
-    return take(keeper.prune_shared(shared / "srv", shared / "servers", shared / "tools"))
+    return take(keeper.prune_shared(shared / "srv", shared / "servers", shared / "tools", shared / "wheels"))
 
 
 def servers(shared: Path) -> list[str]:
@@ -310,15 +371,47 @@ def test_a_release_that_is_half_made_keeps_no_uwsgi_and_loses_none(shared: Path)
     assert servers(shared) == [f"s-{A}", f"s-{B}", f"s-{C}"]
 
 
-def test_of_the_tools_only_that_of_today_stays(shared: Path) -> None:
+def test_of_the_tools_only_those_of_today_stay(shared: Path) -> None:
+    for name in tool_names():
+        (shared / "tools" / name).mkdir(exist_ok=True)
     assert prune_shared(Keeper([]), shared) == ["remove tools/uv-before"]
-    assert os.listdir(shared / "tools") == [tool_name()]
+    assert set(os.listdir(shared / "tools")) == tool_names()
+
+
+def gathered(app: Application, shared: Path, release: str, wheels: str | None) -> None:
+    """Let the packages of a release come from a folder of wheels, or from an index."""
+    (shared / f"wheels/{wheels}").mkdir(parents=True, exist_ok=True)
+    manifest = {} if wheels is None else {"wheels": wheels}
+    (app.layout.venvs / f"v-{release}/manifest.json").write_text(json.dumps(manifest))
+
+
+def test_wheels_go_with_the_last_packages_that_came_from_them(app: Application, shared: Path) -> None:
+    for release, wheels in ((A, "w1"), (B, "w2"), (C, "w2")):
+        gathered(app, shared, release, wheels)
+    (shared / "wheels/half").mkdir()
+    keeper = Keeper([])
+    steps = keeper.prune(app, C, 2)
+    assert prune_shared(keeper, shared)[1:3] == ["remove wheels/half", "remove wheels/w1"]
+    take(steps)
+    assert os.listdir(shared / "wheels") == ["w2"]
+
+
+def test_wheels_stay_while_packages_of_another_application_came_from_them(app: Application, shared: Path) -> None:
+    for release, wheels in ((A, "w1"), (B, None), (C, None)):
+        gathered(app, shared, release, wheels)
+    other = Layout("other", root=shared / "srv")
+    make_build(other, f"b-{D}", f"v-{D}")
+    (other.venvs / f"v-{D}/manifest.json").write_text('{"wheels": "w1"}')
+    keeper = Keeper([])
+    keeper.prune(app, C, 2)
+    prune_shared(keeper, shared)
+    assert "w1" in os.listdir(shared / "wheels")
 
 
 def test_the_steps_for_what_applications_share_are_of_the_whole_host(app: Application, shared: Path) -> None:
     keeper = Keeper([])
     keeper.prune(app, C, 2)
-    steps = keeper.prune_shared(shared / "srv", shared / "servers", shared / "tools")
+    steps = keeper.prune_shared(shared / "srv", shared / "servers", shared / "tools", shared / "wheels")
     assert [(step.says, step.of) for step in steps] == [(f"remove servers/s-{A}", ""), ("remove tools/uv-before", "")]
 
 
@@ -326,11 +419,15 @@ def test_a_uwsgi_stays_while_a_living_process_uses_it_where_a_link_leads_there(a
     (shared / "link").symlink_to("servers")
     keeper = Keeper([(shared / f"servers/s-{A}/pyuwsgi.so").resolve()])
     keeper.prune(app, C, 2)
-    assert take(keeper.prune_shared(shared / "srv", shared / "link", shared / "tools")) == ["remove tools/uv-before"]
+    assert take(keeper.prune_shared(shared / "srv", shared / "link", shared / "tools", shared / "wheels")) == [
+        "remove tools/uv-before"
+    ]
 
 
 def test_a_host_without_shared_things_has_none_to_remove(app: Application, tmp_path: Path) -> None:
-    assert Keeper([]).prune_shared(tmp_path / "srv", tmp_path / "servers", tmp_path / "tools") == []
+    assert (
+        Keeper([]).prune_shared(tmp_path / "srv", tmp_path / "servers", tmp_path / "tools", tmp_path / "wheels") == []
+    )
 
 
 # What is in use

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,10 +16,12 @@ from ansible_collections.wsgi.production.plugins.module_utils.command import Fai
 from ansible_collections.wsgi.production.plugins.module_utils.door import open_doors
 from ansible_collections.wsgi.production.plugins.module_utils.keep import Keeper
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
+from ansible_collections.wsgi.production.plugins.module_utils.plan import Step
 from tests.unit.fakes import FakeSystemd, make_build, make_release, take
 
 LIVE, NEW, NEXT = "aaa111", "bbb222", "ccc333"
 KEEP = 2
+PARTS: dict[str, Any] = {"workers": ["mail"], "timers": ["nightly"], "errands": ["migrate", "after-switch"]}
 DOORS = {"http": "0.0.0.0:9000"}
 
 
@@ -34,32 +37,29 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def killed_after(number: int) -> Iterator[None]:
-    """Kill the body at its `number`th touch of the host, which is before or after one of its changes."""
+    """Kill the body before its `number`th change of the host, which is after the one before it."""
     left = itertools.count(number, -1)
 
     def around(change: Callable[..., object]) -> Callable[..., object]:
         def touch(*args: object, **kwargs: object) -> object:
-            if next(left) <= 0:
+            if next(left) <= 1:
                 raise Killed
-            done = change(*args, **kwargs)
-            if next(left) <= 0:
-                raise Killed
-            return done
+            return change(*args, **kwargs)
 
         return touch
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FakeSystemd, "_told", around(FakeSystemd._told))
+        patch.setattr(FakeSystemd, "_named", around(FakeSystemd._named))
         for change in ("replace", "unlink", "symlink_to"):
             patch.setattr(Path, change, around(getattr(Path, change)))
         yield
 
 
 def host(root: Path) -> Application:
-    """Return an application whose first release is live, behind a door."""
-    layout = Layout("hello", root=root / "srv", units=root / "units")
+    """Return an application whose first release is live, with a worker and a timer, behind a door."""
+    layout = Layout("hello", root=root / "srv", units=root / "units", transient=root / "transient")
     layout.units.mkdir(parents=True)
-    app = Application(layout, FakeSystemd(layout.units))
+    app = Application(layout, FakeSystemd(layout.units, layout.transient))
     run(app, LIVE)
     return app
 
@@ -68,24 +68,36 @@ def have(app: Application, release: str) -> None:
     """Make a release; that it may be killed itself is the store's affair."""
     if app.releases.manifest(release) is None:
         make_build(app.layout, f"b-{release}", f"v-{release}")
-        make_release(app.layout, release, build=f"b-{release}")
+        make_release(app.layout, release, build=f"b-{release}", **PARTS)
 
 
 def run(app: Application, release: str, doors: dict[str, str] = DOORS) -> None:
     """Take every step of a run that brings `release` live."""
     have(app, release)
+    take(app.migrate(release, True))
     take(app.boot(release))
     take(app.switch(release) + app.open_doors(doors))
-    take(app.record(release, KEEP) + app.end_others(release) + Keeper([]).prune(app, release, KEEP))
+    steps = app.record(release, KEEP)
+    if app.history.latest() != release:
+        steps.append(Step("run its commands after the switch", app.errand(release, "after-switch").run))
+    take(steps + app.end_others(release) + Keeper([]).prune(app, release, KEEP))
 
 
 def finish_requests(app: Application) -> None:
-    states = app.systemd.states if isinstance(app.systemd, FakeSystemd) else {}
-    states.update({unit: "inactive" for unit, state in states.items() if state == "deactivating"})
+    """Let what was told to end reach its end, and what waits for that begin."""
+    assert isinstance(app.systemd, FakeSystemd)
+    app.systemd.finish()
 
 
-def running(app: Application) -> list[str]:
-    return [release for release in app.layout.instances() if app.instance(release).runs()]
+def answering(app: Application) -> list[str]:
+    return [release for release in app.layout.instances() if app.instance(release).answers()]
+
+
+def working(app: Application) -> list[str]:
+    """Return the units that have not ended, the doors left out."""
+    assert isinstance(app.systemd, FakeSystemd)
+    states = app.systemd.states.items()
+    return sorted(unit for unit, state in states if state not in ("inactive", "failed") and "@" in unit)
 
 
 def each_way_to_be_killed(root: Path, body: Callable[[Application], None]) -> Iterator[tuple[int, Application]]:
@@ -138,23 +150,33 @@ each_body = pytest.mark.parametrize(
 
 @each_body
 @pytest.mark.usefixtures("apps")
-def test_at_every_moment_what_is_live_runs(tmp_path: Path, body: Callable[[Application], None]) -> None:
+def test_at_every_moment_what_is_live_answers(tmp_path: Path, body: Callable[[Application], None]) -> None:
     for number, app in each_way_to_be_killed(tmp_path, body):
-        assert app.layout.live() in running(app), number
+        assert app.layout.live() in answering(app), number
 
 
 @each_body
 @pytest.mark.usefixtures("apps")
-def test_the_next_run_brings_its_release_live_and_leaves_no_other_running(
+def test_at_every_moment_the_timers_of_what_is_live_run(tmp_path: Path, body: Callable[[Application], None]) -> None:
+    for number, app in each_way_to_be_killed(tmp_path, body):
+        live = app.instance(app.layout.live() or "")
+        assert live.is_live() or answering(app) != [live.release], number
+
+
+@each_body
+@pytest.mark.usefixtures("apps")
+def test_the_next_run_brings_its_release_live_and_leaves_nothing_of_another_running(
     tmp_path: Path, body: Callable[[Application], None]
 ) -> None:
     for number, app in each_way_to_be_killed(tmp_path, body):
         assert isinstance(app.systemd, FakeSystemd)
         app.systemd.broken = set()
         run(app, NEXT)
-        assert app.instance(NEXT).is_live(), number
-        assert running(app) == [NEXT], number
-        assert app.systemd.enabled == {*app.instance(NEXT).units, "hello-http.socket"}, number
+        finish_requests(app)
+        live = app.instance(NEXT)
+        assert live.is_live() and live.runs(), number
+        assert working(app) == sorted(live.lasting), number
+        assert app.systemd.enabled == {*live.lasting, "hello-http.socket"}, number
         assert app.open_doors(DOORS) == [], number
 
 
@@ -164,13 +186,28 @@ def test_the_way_back_leads_to_what_was_last_known_to_be_healthy(
     tmp_path: Path, body: Callable[[Application], None]
 ) -> None:
     for number, app in each_way_to_be_killed(tmp_path, body):
+        assert isinstance(app.systemd, FakeSystemd)
         healthy = app.history.latest()
         assert healthy is not None
         take(app.go_back())
-        assert app.instance(healthy).is_live(), number
-        assert running(app) == [healthy], number
+        live = app.instance(healthy)
+        assert live.is_live() and answering(app) == [healthy], number
         assert open_doors(app.layout) == app.history.doors(), number
+        assert app.systemd.enabled & set(live.units) == set(live.lasting), number
+        finish_requests(app)
         assert app.go_back() == [], number
+        assert set(working(app)) <= set(live.lasting), number
+
+
+@each_body
+@pytest.mark.usefixtures("apps")
+def test_after_the_way_back_the_workers_of_what_is_live_run(
+    tmp_path: Path, body: Callable[[Application], None]
+) -> None:
+    for number, app in each_way_to_be_killed(tmp_path, body):
+        take(app.go_back())
+        finish_requests(app)
+        assert app.instance(app.layout.live() or "").runs(), number
 
 
 @each_body
@@ -191,3 +228,15 @@ def test_nothing_is_left_over_two_runs_later(tmp_path: Path, body: Callable[[App
         units = {name for name in os.listdir(layout.units) if not name.startswith(".")}
         doors = {"hello-http.socket", "hello-http.service"}
         assert units == doors | {unit for one in kept for unit in app.instance(one).units}, number
+        # Of a release that is gone, it does not remember when its timers were due.
+        assert app.systemd.due <= units, number
+
+
+@each_body
+@pytest.mark.usefixtures("apps")
+def test_a_migration_that_was_done_to_its_end_is_not_done_again(
+    tmp_path: Path, body: Callable[[Application], None]
+) -> None:
+    for number, app in each_way_to_be_killed(tmp_path, body):
+        done = [release for release in app.releases.names() if app.errand(release, "migrate").is_done()]
+        assert [app.migrate(release, True) for release in done] == [[]] * len(done), number

@@ -47,6 +47,34 @@ def test_each_protocol_has_a_socket_of_its_own() -> None:
     assert str(layout.socket("aaa111", "http")) == "/run/hello/aaa111.http"
 
 
+PARTS = ["instance.socket", "instance.service", "instance-mail.service", "instance-a-b2.timer"]
+
+
+@pytest.mark.parametrize("file", PARTS)
+def test_the_unit_of_a_release_and_the_file_that_describes_it_lead_to_each_other(file: str) -> None:
+    layout = Layout("hello-two")
+    unit = layout.unit_of("aaa111", file)
+    assert unit == f"hello-two@aaa111{file.removeprefix('instance')}"
+    assert layout.unit_file(unit) == file
+
+
+def test_the_units_that_answer_requests_are_two_of_those(layout: Layout) -> None:
+    units = [layout.unit("aaa111", "socket"), layout.unit("aaa111", "service")]
+    assert units == [layout.unit_of("aaa111", file) for file in PARTS[:2]]
+
+
+def test_workers_and_timers_are_no_instances(layout: Layout) -> None:
+    for unit in ("hello@aaa111-mail.service", "hello@aaa111-nightly.timer", "hello@bbb222-b2.service"):
+        (layout.units / unit).touch()
+    assert layout.instances() == []
+
+
+def test_what_the_next_boot_of_the_host_forgets_lies_elsewhere() -> None:
+    layout = Layout("hello")
+    assert str(layout.units) == "/etc/systemd/system"
+    assert str(layout.transient) == "/run/systemd/system"
+
+
 def test_a_link_is_made_and_then_moved(tmp_path: Path) -> None:
     link = tmp_path / "current"
     for target in ("one", "two"):

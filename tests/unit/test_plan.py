@@ -57,18 +57,27 @@ def test_a_step_is_for_the_whole_host_unless_it_says_whose_it_is() -> None:
     assert Step("make it", list).of == ""
 
 
+def taken(steps: list[Step]) -> dict[str, str]:
+    """Take `steps`, and return what failed."""
+    planned = Plan(steps)
+    planned.take()
+    return planned.failures
+
+
+def test_steps_that_are_taken_leave_no_failure(host: Host) -> None:
+    assert taken([host.step("one"), host.step("two", of="a")]) == {}
+
+
 @failures
 def test_after_a_step_for_the_whole_host_that_fails_no_other_such_is_taken(host: Host, failure: Exception) -> None:
-    with pytest.raises(Failed, match=r"^no$"):
-        Plan([host.step("one"), host.step("two", failure), host.step("three")]).take()
+    assert taken([host.step("one"), host.step("two", failure), host.step("three")]) == {"": "no"}
     assert host.done == ["one"]
 
 
 @failures
 def test_after_a_step_that_fails_no_other_of_its_application_is_taken(host: Host, failure: Exception) -> None:
     steps = [host.step("one", of="a"), host.step("two", failure, of="a"), host.step("three", of="a")]
-    with pytest.raises(Failed, match=r"^a: no$"):
-        Plan(steps).take()
+    assert taken(steps) == {"a": "a: no"}
     assert host.done == ["one"]
 
 
@@ -81,8 +90,7 @@ def test_a_step_that_fails_ends_those_of_no_other_application(host: Host, failur
         host.step("four", of="a"),
         host.step("five", of="c"),
     ]
-    with pytest.raises(Failed, match=r"^a: no$"):
-        Plan(steps).take()
+    assert taken(steps) == {"a": "a: no"}
     assert host.done == ["one", "three", "five"]
 
 
@@ -91,15 +99,13 @@ def test_after_a_step_of_an_application_that_fails_none_for_the_whole_host_is_ta
     host: Host, failure: Exception
 ) -> None:
     steps = [host.step("one"), host.step("two", failure, of="a"), host.step("three"), host.step("four", of="b")]
-    with pytest.raises(Failed, match=r"^a: no$"):
-        Plan(steps).take()
+    assert taken(steps) == {"a": "a: no"}
     assert host.done == ["one", "four"]
 
 
 @failures
 def test_a_step_for_the_whole_host_that_fails_ends_those_of_no_application(host: Host, failure: Exception) -> None:
-    with pytest.raises(Failed, match=r"^no$"):
-        Plan([host.step("one", failure), host.step("two", of="a"), host.step("three")]).take()
+    assert taken([host.step("one", failure), host.step("two", of="a"), host.step("three")]) == {"": "no"}
     assert host.done == ["two"]
 
 
@@ -111,15 +117,73 @@ def test_all_failures_are_told_with_whose_they_are(host: Host, failure: Exceptio
         host.step("three", OSError("neither"), of="c"),
         host.step("four", Failed("not even this"), of="a"),
     ]
-    with pytest.raises(Failed, match=r"^a: no; c: neither$"):
-        Plan(steps).take()
+    assert taken(steps) == {"a": "a: no", "c": "c: neither"}
     assert host.done == ["two"]
+
+
+def test_a_failure_that_names_its_application_names_it_once(host: Host) -> None:
+    assert taken([host.step("one", Failed("a: no"), of="a")]) == {"a": "a: no"}
+    assert taken([host.step("one", Failed("ab: no"), of="a")]) == {"a": "a: ab: no"}
 
 
 def test_what_nobody_has_expected_ends_everything(host: Host) -> None:
     with pytest.raises(ValueError, match=r"^no$"):
-        Plan([host.step("one", ValueError("no"), of="a"), host.step("two", of="b"), host.step("three")]).take()
+        taken([host.step("one", ValueError("no"), of="a"), host.step("two", of="b"), host.step("three")])
     assert host.done == []
+
+
+def raising(failure: BaseException) -> Callable[[], list[Step]]:
+    """Return a plan that cannot be made."""
+
+    def plan() -> list[Step]:
+        raise failure
+
+    return plan
+
+
+def test_a_plan_is_added_to_for_each_application(host: Host) -> None:
+    planned = Plan([host.step("one")])
+    planned.add("a", lambda: [host.step("two", of="a"), host.step("three", of="a")])
+    planned.add("b", lambda: iter([host.step("four", of="b")]))
+    planned.take()
+    assert (host.done, planned.failures) == (["one", "two", "three", "four"], {})
+
+
+@failures
+def test_what_cannot_be_planned_for_one_application_keeps_nothing_from_the_others(
+    host: Host, failure: Exception
+) -> None:
+    planned = Plan()
+    planned.add("a", raising(failure))
+    planned.add("b", lambda: [host.step("two", of="b")])
+    planned.add("", lambda: [host.step("for all")])
+    assert planned.failures == {"a": "a: no"}
+    planned.take()
+    assert (host.done, planned.failures) == (["two"], {"a": "a: no"})
+
+
+@failures
+def test_an_application_whose_plan_fails_has_no_step_taken_that_another_plan_has_for_it(
+    host: Host, failure: Exception
+) -> None:
+    planned = Plan([host.step("one", of="a")])
+    planned.add("a", raising(failure))
+    planned.take()
+    assert host.done == []
+
+
+@failures
+def test_a_plan_for_the_whole_host_that_fails_ends_the_steps_of_no_application(host: Host, failure: Exception) -> None:
+    planned = Plan([host.step("one", of="a"), host.step("two")])
+    planned.add("", raising(failure))
+    assert planned.failures == {"": "no"}
+    planned.take()
+    assert host.done == ["one"]
+
+
+def test_a_plan_with_which_nobody_has_reckoned_ends_everything() -> None:
+    with pytest.raises(ValueError, match=r"^no$"):
+        Plan().add("a", raising(ValueError("no")))
 
 
 # The frame
@@ -159,7 +223,8 @@ def carry(lock: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Carry]:
 
         monkeypatch.setattr(frame, "AnsibleModule", make)
         with pytest.raises(SystemExit):
-            frame.carry_out({name: {"type": "str"} for name in params if name != "run"}, plan, last=last)
+            arguments = {name: {"type": "str"} for name in params if name not in ("run", "on_failure")}
+            frame.carry_out(arguments, plan, last=last)
         assert specs[0]["supports_check_mode"]
         assert specs[0]["argument_spec"]["run"] == {"type": "dict"}
         return module.result
@@ -213,18 +278,22 @@ def test_check_mode_tells_while_another_run_is_at_work(carry: Carry, host: Host,
 
 def test_a_difference_is_shown_after_what_is_done(carry: Carry, host: Host) -> None:
     difference = {"before": "one", "after": "two"}
-    result = carry(Plan([host.step("make it")], {"diff": difference}), name="hello")
-    assert result["diff"] == [{"prepared": "hello: make it\n"}, difference]
+    for more in (difference, [difference]):
+        result = carry(Plan([host.step("make it", of="hello")], {"diff": more}))
+        assert result["diff"] == [{"prepared": "hello: make it\n"}, difference]
+    result = carry(Plan([host.step("make it"), host.step("and it")], {"diff": [difference, difference]}))
+    assert result["diff"] == [{"prepared": "make it, and it\n"}, difference, difference]
 
 
 @pytest.mark.parametrize(
     ("steps", "check_mode", "msg"),
-    [(1, False, "hello: boot it"), (1, True, "hello: would boot it"), (0, False, "hello: all is well")],
+    [(1, False, "hello: boot it"), (1, True, "hello: would boot it"), (0, False, "all is well")],
 )
-def test_a_module_for_one_application_names_it(
+def test_what_is_done_for_an_application_names_it(
     carry: Carry, host: Host, steps: int, check_mode: bool, msg: str
 ) -> None:
-    assert carry(Plan([host.step("boot it")] * steps, settled="all is well"), check_mode, name="hello")["msg"] == msg
+    planned = Plan([host.step("boot it", of="hello")] * steps, settled="all is well")
+    assert carry(planned, check_mode)["msg"] == msg
 
 
 def test_what_is_done_is_told_of_each_application_together(carry: Carry, host: Host) -> None:
@@ -245,8 +314,8 @@ def test_what_is_done_is_told_of_each_application_together(carry: Carry, host: H
 
 
 @pytest.mark.parametrize("failure", [None, Failed("it does not start")])
-def test_a_module_for_one_application_names_it_once(carry: Carry, host: Host, failure: Exception | None) -> None:
-    result = carry(Plan([host.step("boot it", failure, of="hello"), host.step("switch", of="hello")]), name="hello")
+def test_an_application_is_named_once(carry: Carry, host: Host, failure: Exception | None) -> None:
+    result = carry(Plan([host.step("boot it", failure, of="hello"), host.step("switch", of="hello")]))
     assert result["msg"] == ("hello: it does not start" if failure else "hello: boot it, switch")
 
 
@@ -265,9 +334,65 @@ def test_what_a_module_makes_can_be_read_whatever_the_umask_is(carry: Carry, tmp
 def test_a_step_that_fails_is_the_error_of_the_module(
     carry: Carry, host: Host, failure: Exception, run: dict[str, Any] | None
 ) -> None:
-    result = carry(Plan([host.step("boot it", failure), host.step("switch")]), name="hello", run=run)
-    assert result == {"failed": True, "msg": "hello: it does not start"}
+    result = carry(Plan([host.step("boot it", failure), host.step("switch")]), run=run)
+    assert result == {"failed": True, "msg": "it does not start"}
     assert host.done == []
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+@pytest.mark.parametrize("on_failure", [None, "stop", "continue"])
+def test_what_is_broken_on_the_whole_host_is_the_error_of_the_module_in_any_case(
+    carry: Carry, host: Host, on_failure: str | None, check_mode: bool
+) -> None:
+    planned = Plan([host.step("boot it", of="a")], failures={"a": "a: no", "": "no room"})
+    more = {"on_failure": on_failure} if on_failure else {}
+    assert carry(planned, check_mode, **more) == {"failed": True, "msg": "a: no; no room"}
+
+
+@pytest.mark.parametrize("more", [{}, {"on_failure": "stop"}])
+def test_one_application_that_is_broken_is_the_error_of_a_module_that_is_to_stop(
+    carry: Carry, host: Host, more: dict[str, str]
+) -> None:
+    steps = [
+        host.step("boot it", Failed("no"), of="a"),
+        host.step("boot it too", of="b"),
+        host.step("go", Failed("never"), of="c"),
+    ]
+    assert carry(Plan(steps), **more) == {"failed": True, "msg": "a: no; c: never"}
+    assert host.done == ["boot it too"]
+
+
+def test_a_module_that_is_to_continue_returns_which_application_is_broken_and_why(carry: Carry, host: Host) -> None:
+    steps = [host.step("boot it", Failed("no"), of="a"), host.step("boot it too", of="b")]
+    result = carry(Plan(steps, {"live": "aaa111"}), on_failure="continue")
+    assert (result["changed"], result["live"], result["broken"]) == (True, "aaa111", {"a": "a: no"})
+    assert result["msg"].endswith("; a: no") and "b: boot it too" in result["msg"]
+    assert host.done == ["boot it too"]
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_module_that_is_to_continue_tells_what_cannot_even_be_planned(
+    carry: Carry, host: Host, check_mode: bool
+) -> None:
+    planned = Plan([], failures={"a": "a: no"}, settled="b runs")
+    result = carry(planned, check_mode, on_failure="continue")
+    assert result == {"changed": False, "msg": "b runs; a: no", "broken": {"a": "a: no"}}
+
+
+@pytest.mark.parametrize("on_failure", ["stop", "continue"])
+def test_where_nothing_is_broken_a_module_for_several_applications_says_so(
+    carry: Carry, host: Host, on_failure: str
+) -> None:
+    assert carry(Plan([host.step("boot it", of="a")]), on_failure=on_failure)["broken"] == {}
+    assert carry(Plan(settled="all is well"), on_failure=on_failure) == {
+        "changed": False,
+        "msg": "all is well",
+        "broken": {},
+    }
+
+
+def test_a_module_for_the_whole_host_does_not_speak_of_broken_applications(carry: Carry, host: Host) -> None:
+    assert "broken" not in carry(Plan([host.step("boot it")]))
 
 
 @pytest.mark.parametrize("failure", [Failed("no such release"), OSError("no such release")])
@@ -275,7 +400,8 @@ def test_a_step_that_fails_is_the_error_of_the_module(
 def test_a_plan_that_cannot_be_made_is_the_error_of_the_module(
     carry: Carry, failure: Exception, check_mode: bool
 ) -> None:
-    assert carry(failure, check_mode, name="hello", run=RUN) == {"failed": True, "msg": "hello: no such release"}
+    for more in ({}, {"on_failure": "continue"}):
+        assert carry(failure, check_mode, run=RUN, **more) == {"failed": True, "msg": "no such release"}
 
 
 def test_a_module_that_another_run_keeps_out_does_nothing_and_tells_whom_to_ask(
@@ -283,7 +409,7 @@ def test_a_module_that_another_run_keeps_out_does_nothing_and_tells_whom_to_ask(
 ) -> None:
     with Lock(lock).during({**OTHER, "hold": True}):
         pass
-    result = carry(Plan([host.step("boot it")]), name="hello", run=RUN)
+    result = carry(Plan([host.step("boot it")]), on_failure="continue", run=RUN)
     assert result["failed"]
     assert result["holder"]["id"] == OTHER["id"]
     assert result["msg"].startswith(f"another run is changing this host: {OTHER['who']} has held the lock since ")

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import grp
 import json
 import os
-import pwd
 import re
-import shutil
 from collections.abc import Callable
 from configparser import ConfigParser
 from dataclasses import fields, replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
@@ -21,18 +17,20 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.wsgi.production.plugins.module_utils import pins
 from ansible_collections.wsgi.production.plugins.module_utils import release as unit
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.data import Data
+from ansible_collections.wsgi.production.plugins.module_utils.environment import environment_file
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Index
-from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
+from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout, write_file
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
+from ansible_collections.wsgi.production.plugins.module_utils.programs import DRAIN, ENTRY
 from ansible_collections.wsgi.production.plugins.module_utils.release import (
-    Data,
+    AFTER_SWITCH_TIMEOUT,
     Host,
     Release,
     Settings,
-    environment_file,
 )
-from ansible_collections.wsgi.production.plugins.module_utils.units import DRAIN
+from ansible_collections.wsgi.production.plugins.module_utils.wheels import Folder
 from ansible_collections.wsgi.production.plugins.modules import release as module
 from tests.unit.fakes import FakeModule
 
@@ -43,6 +41,11 @@ SETTINGS = Settings(
     harakiri=60,
     start_timeout=30,
     env={"COLOUR": "blue"},
+    secret_files={"key.pem": "the key"},
+    migrate=["python manage.py migrate"],
+    after_switch=["python manage.py warm"],
+    workers=[{"name": "mail", "command": "python -m mail", "stop_timeout": 600}],
+    timers=[{"name": "nightly", "command": "python -m nightly", "on_calendar": "*-*-* 03:00"}],
     address_families=["AF_UNIX", "AF_INET"],
 )
 ARGUMENTS: dict[str, Any] = dict(module.ARGUMENTS)
@@ -116,23 +119,6 @@ def said(unit_file: str, key: str) -> list[str]:
     return re.findall(rf"^{key}=(.*)$", unit_file, re.MULTILINE)
 
 
-def as_systemd_reads(text: str) -> dict[str, str]:
-    """Read an environment file as systemd does, as far as double quotes go (src/basic/env-file.c)."""
-    read = {}
-    while text:
-        name, _, text = text.partition('="')
-        value = ""
-        while not text.startswith('"'):
-            if text[0] == "\\":
-                kept = {"\n": ""}.get(text[1], text[1] if text[1] in '"\\`$' else text[:2])
-                value, text = value + kept, text[2:]
-            else:
-                value, text = value + text[0], text[1:]
-        assert text.startswith('"\n')
-        read[name], text = value, text[2:]
-    return read
-
-
 def test_the_same_input_is_the_same_release(release: Release) -> None:
     assert Release(release.layout, release.build, SETTINGS, HOST).id == release.id
 
@@ -153,6 +139,24 @@ OTHERS: list[tuple[str, Any]] = [
     ("env", {"COLOUR": "green"}),
     ("env", {"COLOR": "blue"}),
     ("env", {}),
+    ("secret_files", {"key.pem": "another"}),
+    ("secret_files", {"key": "the key"}),
+    ("secret_files", {}),
+    ("migrate", ["python manage.py migrate --fake"]),
+    ("migrate", ["python manage.py migrate", "python manage.py check"]),
+    ("migrate", []),
+    ("migrate_timeout", 601),
+    ("irreversible", "it drops a column"),
+    ("after_switch", ["python manage.py warm", "true"]),
+    ("after_switch", []),
+    ("workers", [{"name": "mail", "command": "python -m mail", "stop_timeout": 601}]),
+    ("workers", [{"name": "mail", "command": "python -m email", "stop_timeout": 600}]),
+    ("workers", [{"name": "email", "command": "python -m mail", "stop_timeout": 600}]),
+    ("workers", []),
+    ("timers", [{"name": "nightly", "command": "python -m nightly", "on_calendar": "daily"}]),
+    ("timers", [{"name": "nightly", "command": "python -m daily", "on_calendar": "*-*-* 03:00"}]),
+    ("timers", [{"name": "daily", "command": "python -m nightly", "on_calendar": "*-*-* 03:00"}]),
+    ("timers", []),
     ("options", {"max-requests": 5000}),
     ("memory_max", "512M"),
     ("cpu_quota", "50%"),
@@ -227,6 +231,12 @@ def test_a_release_remembers_what_it_has_to_answer(release: Release, probe: Prob
     assert Probe(**(one.store.manifest(one.id) or {})["probe"]) == probe
 
 
+@pytest.mark.parametrize("irreversible", ["", "it drops a column"])
+def test_a_release_remembers_why_there_is_no_way_back_past_it(release: Release, irreversible: str) -> None:
+    one = made(release, irreversible=irreversible)
+    assert (one.store.manifest(one.id) or {})["irreversible"] == irreversible
+
+
 def test_a_release_leads_to_its_build_and_its_sockets(release: Release) -> None:
     release.make(Index())
     path = release.store.path(release.id)
@@ -236,55 +246,210 @@ def test_a_release_leads_to_its_build_and_its_sockets(release: Release) -> None:
     assert os.readlink(path / "http") == f"/run/hello/{release.id}.http"
 
 
-def test_nobody_but_root_reads_the_environment(release: Release) -> None:
+def test_a_release_has_the_files_that_its_settings_ask_for(release: Release) -> None:
+    def files(one: Release) -> set[str]:
+        path = one.store.path(one.id)
+        return {str(found.relative_to(path)) for found in path.rglob("*") if found.is_file() and not found.is_symlink()}
+
+    least = {"uwsgi.ini", "entry.py", "env", "drain.py", "instance.socket", "instance.service", "manifest.json"}
+    plain = made(release, secret_files={}, migrate=[], after_switch=[], workers=[], timers=[])
+    assert files(plain) == least
+    assert not (plain.store.path(plain.id) / "credentials").exists()
+    assert files(made(release)) == {
+        *least,
+        "credentials/key.pem",
+        "migrate.service",
+        "after-switch.service",
+        "instance-mail.service",
+        "instance-nightly.timer",
+        "instance-nightly.service",
+    }
+
+
+def test_nobody_but_root_reads_the_environment_and_secrets_in_files(release: Release) -> None:
     release.make(Index())
     path = release.store.path(release.id)
-    modes = {name: (path / name).stat().st_mode & 0o777 for name in ("env", "uwsgi.ini", "instance.service")}
-    assert modes == {"env": 0o600, "uwsgi.ini": 0o644, "instance.service": 0o644}
+    secret = {"env", "credentials/key.pem"}
+    modes = {str(one.relative_to(path)): one.lstat().st_mode & 0o777 for one in path.rglob("*")}
+    links = {"build", "socket", "http"}
+    assert modes.pop("credentials") == 0o700
+    assert {name: mode for name, mode in modes.items() if name not in links} == {
+        name: 0o600 if name in secret else 0o644 for name in modes if name not in links
+    }
+    assert secret <= set(modes)
 
 
-def test_no_value_of_the_environment_is_in_a_file_that_others_read(release: Release) -> None:
-    one = made(release, env={"SECRET": "hunter2"})
-    files = [path for path in one.store.path(one.id).iterdir() if path.is_file() and path.name != "env"]
-    assert len(files) >= 4
-    assert not [path.name for path in files if "hunter2" in path.read_text()]
+def test_the_directory_of_secrets_is_closed_before_anything_is_in_it(
+    release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def look(path: Path, text: str, mode: int = 0o644) -> None:
+        if path.parent.name == "credentials":
+            seen.append(path.parent.stat().st_mode & 0o777)
+        write_file(path, text, mode)
+
+    monkeypatch.setattr(unit, "write_file", look)
+    release.make(Index())
+    assert seen == [0o700]
+
+
+@pytest.mark.parametrize("value", ["the key", "two\nlines\n", "", "Grüße, {braces} and 100% $HOME"])
+def test_a_secret_in_a_file_is_there_as_it_was_given(release: Release, value: str) -> None:
+    assert text(made(release, secret_files={"key": value}), "credentials/key") == value
+
+
+def test_no_secret_is_in_a_file_that_others_read(release: Release) -> None:
+    one = made(release, env={"SECRET": "hunter2"}, secret_files={"key": "hunter3"})
+    secret = ("env", "key")
+    files = [path for path in one.store.path(one.id).rglob("*") if path.is_file() and path.name not in secret]
+    assert len(files) >= 11
+    assert not [path.name for path in files if "hunter" in path.read_text()]
+
+
+def test_the_environment_of_a_release_is_written_as_systemd_reads_it(release: Release) -> None:
+    env = {"SECRET": 'a "quoted"\nline', "NUMBER": 8}
+    assert text(made(release, env=env), "env") == environment_file(env)
+
+
+SERVICES = ["instance.service", "instance-mail.service", "instance-nightly.service"]
+SERVICES += ["migrate.service", "after-switch.service"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_process_of_a_release_has_its_user_environment_limits_and_sandbox(release: Release, name: str) -> None:
+    one = made(release, memory_max="512M", networks=["10.0.0.0/8"], memory_deny_write_execute=True)
+    path = one.store.path(one.id)
+    service = text(one, name)
+    expected = {
+        "User": ["hello"],
+        "Group": ["hello"],
+        "WorkingDirectory": [f"{path}/build/app"],
+        "Environment": [f"LANG=C.UTF-8 DATA_DIRECTORY={one.layout.data}"],
+        "EnvironmentFile": [f"{path}/env"],
+        "ExecSearchPath": [f"{path}/build/venv/bin:/usr/local/bin:/usr/bin:/bin"],
+        "LoadCredential": [f"key.pem:{path}/credentials/key.pem"],
+        "MemoryMax": ["512M"],
+        "MemoryDenyWriteExecute": ["yes"],
+        "IPAddressDeny": ["any"],
+        "RestrictAddressFamilies": ["AF_UNIX AF_INET"],
+        "ProtectSystem": ["strict"],
+        "ReadWritePaths": [str(one.layout.data)],
+        "NoNewPrivileges": ["yes"],
+        "CapabilityBoundingSet": [""],
+        "SystemCallFilter": ["@system-service", "~@privileged @resources"],
+    }
+    assert {key: said(service, key) for key in expected} == expected
+    lines = service.splitlines()
+    sections = [line for line in lines if line.startswith("[")]
+    assert sections[:2] == ["[Unit]", "[Service]"] and sections.count("[Service]") == 1
+    assert lines.index("[Service]") < lines.index("User=hello")
+
+
+def test_secrets_are_handed_over_by_their_names_in_their_order(release: Release) -> None:
+    one = made(release, secret_files={"b": "2", "a.pem": "1"})
+    path = one.store.path(one.id)
+    for name in SERVICES:
+        assert said(text(one, name), "LoadCredential") == [
+            f"a.pem:{path}/credentials/a.pem",
+            f"b:{path}/credentials/b",
+        ]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_without_secrets_in_files_none_is_handed_over(release: Release, name: str) -> None:
+    assert "LoadCredential" not in text(made(release, secret_files={}), name)
+
+
+HARD = "python -m 'a b' \"it's 100%\" '$HOME' 'back\\slash' 'Grüße;' \";\""
+HARD_QUOTED = '"python" "-m" "a b" "it\'s 100%%" "$$HOME" "back\\\\slash" "Grüße;" ";"'
 
 
 @pytest.mark.parametrize(
-    "value",
+    ("name", "setting", "value"),
     [
-        "",
-        " spaces around ",
-        'it\'s "quoted"',
-        "two\nlines",
-        "ends with a newline\n",
-        "\nbegins with one",
-        "100%",
-        "%n %%",
-        "$HOME ${HOME} $$",
-        "# no comment",
-        "; no comment either",
-        "back\\slash \\n \\\\",
-        "ends with a backslash\\",
-        "`command`",
-        "Grüße, 世界 🎉",
-        "tab\tand = sign",
-        "\\\n",
-        '\\"',
+        ("instance-x.service", "workers", [{"name": "x", "command": HARD, "stop_timeout": 5}]),
+        ("instance-x.service", "timers", [{"name": "x", "command": HARD, "on_calendar": "daily"}]),
+        ("migrate.service", "migrate", [HARD]),
+        ("after-switch.service", "after_switch", [HARD]),
     ],
 )
-def test_systemd_reads_back_each_value_as_it_was_given(value: str) -> None:
-    env = {"BEFORE": "1", "MIDDLE": value, "ZLAST": "2"}
-    assert as_systemd_reads(environment_file(env)) == env
+def test_a_command_is_written_as_systemd_reads_it(release: Release, name: str, setting: str, value: Any) -> None:
+    assert said(text(made(release, **{setting: value}), name), "ExecStart") == [HARD_QUOTED]
 
 
-@pytest.mark.parametrize(("value", "written"), [(8, "8"), (0.5, "0.5"), (0, "0")])
-def test_a_number_in_the_environment_is_its_text(value: float, written: str) -> None:
-    assert as_systemd_reads(environment_file({"NUMBER": value})) == {"NUMBER": written}
+def test_a_program_of_the_source_is_run_from_the_release(release: Release) -> None:
+    one = made(release, migrate=["./manage.py migrate"])
+    assert said(text(one, "migrate.service"), "ExecStart") == [
+        f'"{one.store.path(one.id)}/build/app/manage.py" "migrate"'
+    ]
 
 
-def test_the_order_of_variables_does_not_matter() -> None:
-    assert environment_file({"A": "1", "B": "2"}) == environment_file({"B": "2", "A": "1"})
+def test_a_worker_runs_all_the_time_and_has_its_own_while_to_finish(release: Release) -> None:
+    worker = text(made(release), "instance-mail.service")
+    expected = {
+        "Type": ["exec"],
+        "ExecStart": ['"python" "-m" "mail"'],
+        "Restart": ["always"],
+        "StartLimitIntervalSec": ["0"],
+        "KillMode": ["mixed"],
+        "TimeoutStopSec": ["600"],
+        "SyslogIdentifier": ["hello-mail"],
+        "WantedBy": ["multi-user.target"],
+    }
+    assert {key: said(worker, key) for key in expected} == expected
+
+
+def test_a_timer_starts_its_job_when_it_is_due_and_makes_up_for_what_was_missed(release: Release) -> None:
+    one = made(release)
+    timer, job = text(one, "instance-nightly.timer"), text(one, "instance-nightly.service")
+    expected = {"OnCalendar": ["*-*-* 03:00"], "Persistent": ["yes"], "WantedBy": ["timers.target"], "Unit": []}
+    assert {key: said(timer, key) for key in expected} == expected
+    expected = {"Type": ["oneshot"], "ExecStart": ['"python" "-m" "nightly"'], "TimeoutStartSec": ["infinity"]}
+    assert {key: said(job, key) for key in expected} == expected
+    assert said(job, "SyslogIdentifier") == ["hello-nightly"]
+    assert "[Install]" not in job
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "logged", "timeout"),
+    [
+        ("migrate.service", "migrate", "migration", 900),
+        ("after-switch.service", "after_switch", "after-switch", AFTER_SWITCH_TIMEOUT),
+    ],
+)
+def test_commands_around_a_switch_run_one_after_the_other_to_their_end(
+    release: Release, name: str, setting: str, logged: str, timeout: int
+) -> None:
+    service = text(made(release, **{setting: ["one", "two x"], "migrate_timeout": 900}), name)
+    expected = {
+        "Type": ["oneshot"],
+        "ExecStart": ['"one"', '"two" "x"'],
+        "TimeoutStartSec": [str(timeout)],
+        "SyslogIdentifier": [f"hello-{logged}"],
+        "Restart": [],
+    }
+    assert {key: said(service, key) for key in expected} == expected
+    assert "[Install]" not in service
+
+
+def test_several_workers_and_timers_have_each_their_own_unit(release: Release) -> None:
+    workers = [{"name": name, "command": name, "stop_timeout": 5} for name in ("a", "b-2")]
+    timers = [{"name": name, "command": name, "on_calendar": "daily"} for name in ("c", "d")]
+    one = made(release, workers=workers, timers=timers)
+    commands = {name: said(text(one, f"instance-{name}.service"), "ExecStart") for name in ("a", "b-2", "c", "d")}
+    assert commands == {name: [f'"{name}"'] for name in commands}
+    assert {path.name for path in one.store.path(one.id).glob("*.timer")} == {"instance-c.timer", "instance-d.timer"}
+
+
+def test_uwsgi_finds_the_callable_by_the_entry_of_the_release(release: Release) -> None:
+    wanted = "main:create(name='{x}')"
+    one = made(release, callable=wanted)
+    assert ini(one)["wsgi-file"] == f"{one.store.path(one.id)}/entry.py"
+    assert ini(one)["chdir"] == f"{one.store.path(one.id)}/build/app"
+    assert text(one, "entry.py") == ENTRY.format(wanted=wanted)
+    assert f"WANTED = {wanted!r}\n" in text(one, "entry.py")
+    assert not {"module", "callable"} & set(ini(one))
 
 
 @pytest.mark.parametrize(
@@ -292,7 +457,6 @@ def test_the_order_of_variables_does_not_matter() -> None:
     [
         ("strict", "true"),
         ("need-app", "true"),
-        ("module", "main:application"),
         ("processes", "4"),
         ("harakiri", "60"),
         ("listen", "4096"),
@@ -493,9 +657,9 @@ def test_what_a_killed_run_left_is_made_anew(release: Release) -> None:
 
 def test_before_the_first_release_the_difference_is_all_of_it(release: Release) -> None:
     difference = release.difference_from_live()
-    assert "module" not in difference["before"]
-    assert "module = main:application" in difference["after"]
-    assert "COLOUR" in difference["after"]
+    assert "main:application" not in difference["before"]
+    assert "WANTED = 'main:application'" in difference["after"]
+    assert "differ: COLOUR, credentials/key.pem\n" in difference["after"]
 
 
 def test_the_difference_shows_settings_before_and_after(release: Release) -> None:
@@ -512,6 +676,10 @@ def test_the_difference_shows_settings_before_and_after(release: Release) -> Non
         ("memory_max", "1G", "MemoryMax=1G"),
         ("memory_deny_write_execute", True, "MemoryDenyWriteExecute=yes"),
         ("probe", Probe(path="/health"), "probe path: /health"),
+        ("migrate", ["python -m other"], 'ExecStart="python" "-m" "other"'),
+        ("after_switch", ["python -m other"], 'ExecStart="python" "-m" "other"'),
+        ("workers", [{"name": "x", "command": "python x", "stop_timeout": 7}], "SyslogIdentifier=hello-x"),
+        ("timers", [{"name": "x", "command": "python x", "on_calendar": "daily"}], "OnCalendar=daily"),
     ],
 )
 def test_the_difference_shows_limits_hardening_and_probe(release: Release, setting: str, value: Any, line: str) -> None:
@@ -522,11 +690,20 @@ def test_the_difference_shows_limits_hardening_and_probe(release: Release, setti
     assert line in difference["after"]
 
 
+def test_the_difference_shows_what_the_live_release_has_and_this_one_has_no_more(release: Release) -> None:
+    live = made(release)
+    live.layout.current.symlink_to(f"releases/{live.id}")
+    difference = made(release, workers=[], timers=[], migrate=[], after_switch=[]).difference_from_live()
+    for line in ('"mail"', "OnCalendar=", '"nightly"', '"migrate"', '"warm"'):
+        assert line in difference["before"]
+        assert line not in difference["after"]
+
+
 def test_the_difference_leaves_out_what_differs_in_any_case(release: Release) -> None:
     live = made(release)
     live.layout.current.symlink_to(f"releases/{live.id}")
     difference = made(release, env={"COLOUR": "green"}).difference_from_live()
-    assert difference["after"] == difference["before"] + "variables that differ: COLOUR\n"
+    assert difference["after"] == difference["before"] + "secrets and variables that differ: COLOUR\n"
 
 
 @pytest.mark.parametrize(
@@ -547,181 +724,139 @@ def test_the_difference_names_the_variables_that_differ_and_never_their_values(
     live.layout.current.symlink_to(f"releases/{live.id}")
     shown = made(release, env=after).difference_from_live()
     assert "hunter" not in str(shown)
-    assert f"variables that differ: {names}\n" in shown["after"]
+    assert f"secrets and variables that differ: {names}\n" in shown["after"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "names"),
+    [
+        ({"key": "hunter1"}, {"key": "hunter2"}, "credentials/key"),
+        ({}, {"key": "hunter2"}, "credentials/key"),
+        ({"key": "hunter1"}, {}, "credentials/key"),
+        ({"a": "hunter1", "b": "hunter3"}, {"a": "hunter2", "b": "hunter3"}, "credentials/a"),
+    ],
+)
+def test_the_difference_names_the_secrets_in_files_that_differ_and_never_what_is_in_them(
+    release: Release, before: dict[str, str], after: dict[str, str], names: str
+) -> None:
+    live = made(release, secret_files=before)
+    live.layout.current.symlink_to(f"releases/{live.id}")
+    shown = made(release, secret_files=after).difference_from_live()
+    assert "hunter" not in str(shown)
+    assert f"secrets and variables that differ: {names}\n" in shown["after"]
 
 
 def test_the_difference_names_no_variable_where_none_differs(release: Release) -> None:
     live = made(release)
     live.layout.current.symlink_to(f"releases/{live.id}")
-    assert "COLOUR" not in str(made(release, harakiri=30).difference_from_live())
-
-
-def test_a_host_without_the_user_of_the_application_is_told_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(Failed, match=r"^the host has no user no-such-user, or no group www-data: make them$"):
-        Data(Layout("no-such-user", root=tmp_path), []).make()
-
-
-class Account(NamedTuple):
-    """The user that runs the tests, who can give files to nobody but himself, and his group."""
-
-    user: str
-    group: str
-
-
-@pytest.fixture
-def account(monkeypatch: pytest.MonkeyPatch) -> Account:
-    found = Account(pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name)
-    monkeypatch.setattr(unit, "WEB_SERVER", found.group)
-    return found
-
-
-def data_of(account: Account, root: Path, *public: str) -> Data:
-    """Return the data of an application of the name of that user."""
-    return Data(Layout(account.user, root=root), [*public])
-
-
-def modes(data: Data) -> dict[str, int]:
-    """Return the mode of each directory in the data of an application, the whole included."""
-    found = [data.path, *(path for path in data.path.rglob("*") if path.is_dir())]
-    return {str(path.relative_to(data.path)): path.stat().st_mode & 0o7777 for path in found}
-
-
-def test_the_data_of_an_application_is_its_own_and_nginx_may_pass_through(account: Account, tmp_path: Path) -> None:
-    data = data_of(account, tmp_path)
-    assert not data.is_right()
-    data.make()
-    assert data.is_right()
-    assert (data.path.owner(), data.path.group()) == account
-    assert modes(data) == {".": 0o710}
-
-
-def test_nginx_may_read_what_is_public_and_pass_through_to_it(account: Account, tmp_path: Path) -> None:
-    data = data_of(account, tmp_path, "media/photos/large", "files")
-    data.make()
-    assert modes(data) == {
-        ".": 0o710,
-        "files": 0o2750,
-        "media": 0o2750,
-        "media/photos": 0o2750,
-        "media/photos/large": 0o2750,
-    }
-    assert data.is_right()
-
-
-def test_data_outlives_what_becomes_public_or_is_no_longer(account: Account, tmp_path: Path) -> None:
-    data_of(account, tmp_path).make()
-    (tmp_path / account.user / "data/mine").write_text("mine")
-    more = data_of(account, tmp_path, "media")
-    assert not more.is_right()
-    more.make()
-    assert more.is_right()
-    assert data_of(account, tmp_path).is_right()
-    assert (tmp_path / account.user / "data/mine").read_text() == "mine"
-
-
-@pytest.mark.parametrize("below", ["", "media", "media/photos"])
-def test_a_directory_with_another_mode_is_put_right(account: Account, tmp_path: Path, below: str) -> None:
-    data = data_of(account, tmp_path, "media/photos")
-    data.make()
-    (data.path / below).chmod(0o755)
-    assert not data.is_right()
-    data.make()
-    assert data.is_right()
-
-
-@pytest.mark.parametrize("other", [(1, 0), (0, 1)])
-def test_data_that_belongs_to_another_user_or_group_is_not_right(
-    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: tuple[int, int]
-) -> None:
-    data = data_of(account, tmp_path, "media")
-    data.make()
-    ids = os.geteuid() + other[0], os.getegid() + other[1]
-    monkeypatch.setattr(Data, "_ids", lambda self: ids)
-    assert not data.is_right()
-
-
-def test_each_directory_of_the_data_is_given_to_the_application_and_to_the_group_of_nginx(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given: list[tuple[Path, int, int]] = []
-    monkeypatch.setattr(pwd, "getpwnam", lambda name: {"hello": SimpleNamespace(pw_uid=1234)}[name])
-    monkeypatch.setattr(grp, "getgrnam", lambda name: {"www-data": SimpleNamespace(gr_gid=33)}[name])
-    monkeypatch.setattr(
-        os, "fchown", lambda file, user, group: given.append((Path(os.readlink(f"/proc/self/fd/{file}")), user, group))
-    )
-    data = Data(Layout("hello", root=tmp_path), ["media"])
-    data.make()
-    assert given == [(path, 1234, 33) for path in (data.path, data.path / "media")]
-
-
-@pytest.mark.parametrize("link", ["media", "media/photos"])
-def test_a_link_that_the_application_has_put_into_its_data_is_not_followed(
-    account: Account, tmp_path: Path, link: str
-) -> None:
-    outside = tmp_path / "outside"
-    (outside / "photos").mkdir(parents=True)
-    outside.chmod(0o700)
-    data = data_of(account, tmp_path, "media/photos")
-    data.make()
-    shutil.rmtree(data.path / link)
-    (data.path / link).symlink_to(outside)
-    assert not data.is_right()
-    name = Path(link).name
-    with pytest.raises(Failed, match=rf"data/{link} is to be a directory, and {name} is none; remove it"):
-        data.make()
-    assert outside.stat().st_mode & 0o7777 == 0o700
-
-
-def test_data_of_a_user_that_is_gone_is_not_right(account: Account, tmp_path: Path) -> None:
-    data = data_of(account, tmp_path)
-    data.make()
-    data.owner = "no-such-user"
-    assert not data.is_right()
+    assert "that differ" not in str(made(release, harakiri=30).difference_from_live())
 
 
 Planner = Callable[..., Plan]
 
+SECRETS = ("env", "secrets", "secret_files")
+HARDENING = ("address_families", "networks", "memory_deny_write_execute")
+
 
 @pytest.fixture
-def planner(release: Release, monkeypatch: pytest.MonkeyPatch) -> Planner:
-    """Return what calls the module `release` for the release of that name, but for what it is given."""
-    monkeypatch.setattr(module, "Layout", lambda _: release.layout)
+def calendar(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Return what was asked of systemd about times; it understands all but "never"."""
+    asked: list[list[str]] = []
+
+    def run(argv: list[str], purpose: str) -> str:
+        asked.append(argv)
+        if "never" in argv:
+            raise Failed(f"could not {purpose}; systemd-analyze said:\nFailed to parse")
+        return ""
+
+    monkeypatch.setattr(module, "run", run)
+    return asked
+
+
+@pytest.fixture
+def planner(release: Release, monkeypatch: pytest.MonkeyPatch, calendar: list[list[str]]) -> Planner:
+    """Return what calls the module for the release of that name, but for what it is given, and for other `apps`."""
+    monkeypatch.setattr(module, "Layout", lambda name: Layout(name, root=release.layout.home.parent))
     monkeypatch.setattr(Host, "read", lambda _: HOST)
     monkeypatch.setattr(Data, "is_right", lambda data: data.path.is_dir())
-    monkeypatch.setattr(Data, "make", lambda data: data.path.mkdir())
+    monkeypatch.setattr(Data, "make", lambda data: data.path.mkdir(parents=True))
 
-    def plan(**given: Any) -> Plan:
-        return module.plan(FakeModule(**{**arguments(release), **given}))
+    def plan(others: tuple[dict[str, Any], ...] = (), **given: Any) -> Plan:
+        return module.plan(FakeModule(**arguments(described(release, **given), *others)))
 
     return plan
 
 
-def arguments(release: Release) -> dict[str, Any]:
-    """Return the arguments that ask the module for `release`."""
-    defaults = {option: spec.get("default") for option, spec in ARGUMENTS.items()}
+def described(release: Release, **given: Any) -> dict[str, Any]:
+    """Return an application as the action plugin has it, which asks for `release` but for what is given."""
     settings = {setting: getattr(release.settings, setting) for setting in module.SETTINGS}
-    own = {"name": "hello", "build": str(release.build), "env": json.dumps(release.settings.env)}
-    return {**defaults, **settings, "probe": release.settings.probe.as_dict(), **own}
+    hardening = {setting: getattr(release.settings, setting) for setting in HARDENING}
+    secret = {"env": release.settings.env, "secrets": {}, "secret_files": release.settings.secret_files}
+    app = {
+        "name": "hello",
+        "build": str(release.build),
+        "wheels": "",
+        "public_data": [],
+        "probe": release.settings.probe.as_dict(),
+    }
+    app = {**app, "hardening": hardening, **settings, **secret}
+    for key, value in given.items():
+        if key in HARDENING:
+            app["hardening"] = {**hardening, key: value}
+        else:
+            app[key] = value.as_dict() if isinstance(value, Probe) else value
+    return app
+
+
+def arguments(*apps: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of the module as the action plugin hands them on."""
+    defaults = {option: spec.get("default") for option, spec in ARGUMENTS.items()}
+    secrets = {app["name"]: {key: app[key] for key in SECRETS} for app in apps}
+    plain = [{key: value for key, value in app.items() if key not in SECRETS} for app in apps]
+    return {**defaults, "apps": plain, "secrets": json.dumps(secrets)}
 
 
 def test_the_module_makes_what_is_missing_and_says_so(release: Release, planner: Planner) -> None:
     planned = planner()
-    assert [step.says for step in planned.steps] == [
-        f"make {release.layout.data}",
-        f"make release {release.id} of build abc123",
+    assert [(step.says, step.of) for step in planned.steps] == [
+        (f"make {release.layout.data}", "hello"),
+        (f"make release {release.id} of build abc123", "hello"),
     ]
-    assert planned.result == {"release": release.id, "diff": release.difference_from_live()}
+    assert planned.result == {"releases": {"hello": release.id}, "diff": [release.difference_from_live()]}
     assert not release.exists()
     planned.take()
     assert release.exists()
     assert release.layout.data.is_dir()
 
 
+def test_the_module_makes_the_release_of_each_application(release: Release, planner: Planner) -> None:
+    other = described(release, name="other", env={"COLOUR": "green"})
+    planned = planner(others=(other,))
+    assert [step.of for step in planned.steps] == ["hello"] * 2 + ["other"] * 2
+    planned.take()
+    releases = planned.result["releases"]
+    assert (list(releases), releases["hello"]) == (["hello", "other"], release.id)
+    assert len(planned.result["diff"]) == 2
+    path = release.layout.home.parent / "other/releases" / releases["other"]
+    assert (path / "env").read_text() == environment_file({"COLOUR": "green"})
+    planned = planner(others=(other,))
+    settled = f"hello: has release {release.id}; other: has release {releases['other']}"
+    assert (planned.steps, planned.settled, planned.result["diff"]) == ([], settled, [])
+
+
+def test_an_application_that_is_refused_keeps_no_other_from_its_release(release: Release, planner: Planner) -> None:
+    planned = planner(others=(described(release, name="other", harakiri=0),))
+    assert planned.failures == {"other": "other: harakiri: 0: write a number above zero"}
+    assert planned.result["releases"] == {"hello": release.id}
+    planned.take()
+    assert release.exists()
+
+
 def test_the_module_has_nothing_to_do_for_a_release_that_exists(release: Release, planner: Planner) -> None:
     planner().take()
     planned = planner()
-    assert (planned.steps, planned.result) == ([], {"release": release.id})
-    assert planned.settled == f"has release {release.id}"
+    assert (planned.steps, planned.result) == ([], {"releases": {"hello": release.id}, "diff": []})
+    assert planned.settled == f"hello: has release {release.id}"
 
 
 def test_a_release_that_exists_is_never_made_again_because_it_may_be_live(release: Release, planner: Planner) -> None:
@@ -731,35 +866,60 @@ def test_a_release_that_exists_is_never_made_again_because_it_may_be_live(releas
     planned = planner()
     planned.take()
     assert [step.says for step in planned.steps] == [f"make {release.layout.data}"]
-    assert planned.result["release"] == release.id
+    assert planned.result["releases"] == {"hello": release.id}
     assert mark.exists()
-
-
-def as_argument(value: Any) -> Any:
-    """Return a setting as the module takes it."""
-    return value.as_dict() if isinstance(value, Probe) else value
 
 
 @pytest.mark.parametrize(("setting", "value"), OTHERS)
 def test_the_module_hands_on_each_setting(release: Release, planner: Planner, setting: str, value: Any) -> None:
     wanted = Release(release.layout, release.build, replace(SETTINGS, **{setting: value}), HOST)
-    assert planner(**{setting: as_argument(value)}).result["release"] == wanted.id
+    assert planner(**{setting: value}).result["releases"] == {"hello": wanted.id}
 
 
 def test_the_module_takes_a_part_of_a_probe_for_all_of_it(release: Release, planner: Planner) -> None:
     wanted = Release(release.layout, release.build, replace(SETTINGS, probe=Probe("/health")), HOST)
-    assert planner(probe={"path": "/health"}).result["release"] == wanted.id
+    assert planner(probe={"path": "/health"}).result["releases"] == {"hello": wanted.id}
 
 
-@pytest.mark.parametrize("env", [{"SECRET": "hunter2", "NUMBER": 8}, {"KEY": 'a "quoted"\nline, Grüße'}, {}])
-@pytest.mark.parametrize("encode", [json.dumps, dict])
-def test_the_environment_may_come_as_one_text(
-    release: Release, planner: Planner, env: dict[str, Any], encode: Callable[[dict[str, Any]], Any]
+@pytest.mark.parametrize(
+    ("env", "secrets", "merged"),
+    [
+        ({"A": "1"}, {"B": "hunter2"}, {"A": "1", "B": "hunter2"}),
+        ({}, {"KEY": 'a "quoted"\nline, Grüße', "NUMBER": 8}, {"KEY": 'a "quoted"\nline, Grüße', "NUMBER": 8}),
+        ({}, {}, {}),
+    ],
+)
+def test_variables_and_secrets_are_one_environment(
+    release: Release, planner: Planner, env: dict[str, Any], secrets: dict[str, Any], merged: dict[str, Any]
 ) -> None:
-    planned = planner(env=encode(env))
+    planned = planner(env=env, secrets=secrets)
     planned.take()
-    path = release.store.path(planned.result["release"])
-    assert (path / "env").read_text() == environment_file(env)
+    path = release.store.path(planned.result["releases"]["hello"])
+    assert (path / "env").read_text() == environment_file(merged)
+
+
+@pytest.mark.parametrize("wheels", ["", "/var/cache/wsgi/wheels/abc123"])
+def test_uwsgi_comes_from_the_index_unless_wheels_have_been_gathered(
+    planner: Planner, monkeypatch: pytest.MonkeyPatch, wheels: str
+) -> None:
+    indexes: list[Index] = []
+    monkeypatch.setattr(Release, "make", lambda release, index: indexes.append(index))
+    planner(wheels=wheels).take()
+    (index,) = indexes
+    assert isinstance(index, Folder) is bool(wheels)
+    assert not isinstance(index, Folder) or index.path == Path(wheels)
+
+
+def test_systemd_is_asked_whether_it_understands_when_a_timer_is_due(
+    release: Release, planner: Planner, calendar: list[list[str]]
+) -> None:
+    timers = [{"name": "a", "command": "a", "on_calendar": "daily"}]
+    timers.append({"name": "b", "command": "b", "on_calendar": "never"})
+    planned = planner(timers=timers)
+    assert [argv[:2] for argv in calendar] == [["systemd-analyze", "calendar"]] * 2
+    assert [argv[-1] for argv in calendar] == ["daily", "never"]
+    why = "hello: could not understand when the timer b is due; systemd-analyze said:\nFailed to parse"
+    assert (planned.failures, planned.steps) == ({"hello": why}, [])
 
 
 @pytest.mark.parametrize(
@@ -768,55 +928,88 @@ def test_the_environment_may_come_as_one_text(
         ({"name": "root"}, ["name: 'root': that name belongs to the system; choose another"]),
         ({"harakiri": 0}, ["harakiri: 0: write a number above zero"]),
         ({"probe": {"path": "health"}}, ["probe.path: 'health': write a path that begins with /"]),
-        ({"address_families": ["AF_INET"]}, ["address_families: ['AF_INET']: AF_UNIX is missing"]),
+        ({"address_families": ["AF_INET"]}, ["hardening.address_families: ['AF_INET']: AF_UNIX is missing"]),
         (
             {"networks": ["x"], "tasks_max": 0},
             ["networks: ['x']: 'x' is not a network", "tasks_max: 0: write a number"],
         ),
         ({"options": {"master": False}}, ["options: {'master': False}: master belongs to the role"]),
+        ({"callable": "main"}, ["callable: 'main': write the module, a colon"]),
+        ({"migrate": ["a; b", "c |"]}, ["migrate: 'a; b': 'a;' is not the name of a program"]),
+        ({"after_switch": [""]}, ["after_switch: '': write a command in one line"]),
+        ({"irreversible": "a\nb"}, ["irreversible: 'a\\nb': write it in one line"]),
+        ({"migrate_timeout": 0}, ["migrate_timeout: 0: write a number above zero"]),
+        ({"workers": [{"name": "A", "command": "a", "stop_timeout": 1}]}, ["workers: ", "name 'A': use up to 31"]),
+        ({"timers": [{"name": "a", "command": "", "on_calendar": "daily"}]}, ["timers: ", "command '': write a"]),
+        ({"secret_files": {"a/b": "x"}}, ["secret_files: 'a/b' cannot be the name of the file"]),
+        ({"secrets": {"A-B": "x"}}, ["secrets: 'A-B' is not the name of an environment variable"]),
+        ({"public_data": ["../x"]}, ["public_data: '../x': write a directory"]),
     ],
 )
 def test_the_module_refuses_what_the_rules_refuse(
     planner: Planner, given: dict[str, Any], objections: list[str]
 ) -> None:
-    with pytest.raises(Failed) as failure:
-        planner(**given)
-    assert [objection for objection in objections if objection not in str(failure.value)] == []
+    planned = planner(**given)
+    (failure,) = planned.failures.values()
+    assert [objection for objection in objections if objection not in failure] == []
+    assert (planned.steps, planned.result) == ([], {"releases": {}, "diff": []})
 
 
-def test_no_value_of_the_environment_is_in_what_the_module_returns_and_says(release: Release, planner: Planner) -> None:
-    live = made(release, env={"SECRET": "hunter1"})
+def test_a_worker_and_a_timer_of_one_name_are_refused_for_one_would_replace_the_other(planner: Planner) -> None:
+    planned = planner(
+        workers=[{"name": "mail", "command": "python -m a", "stop_timeout": 5}],
+        timers=[{"name": "mail", "command": "python -m b", "on_calendar": "daily"}],
+    )
+    assert "mail" in planned.failures.get("hello", "")
+
+
+def test_no_secret_is_in_what_the_module_returns_and_says(release: Release, planner: Planner) -> None:
+    live = made(release, env={"SECRET": "hunter1"}, secret_files={"key": "hunter4"})
     live.layout.current.symlink_to(f"releases/{live.id}")
-    env = json.dumps({"SECRET": "hunter2", "OTHER": "hunter3"})
+    given = {"env": {"SECRET": "hunter2"}, "secrets": {"OTHER": "hunter3"}, "secret_files": {"key": "hunter5"}}
     for _ in range(2):
-        planned = planner(env=env)
+        planned = planner(**given)
         assert "hunter" not in str([planned.result, planned.settled, *(step.says for step in planned.steps)])
         planned.take()
+        assert planned.failures == {}
+    assert "hunter" not in str(release.store.manifest(planned.result["releases"]["hello"]))
 
 
-def test_an_objection_to_the_environment_shows_none_of_its_values(planner: Planner) -> None:
-    with pytest.raises(Failed) as failure:
-        planner(env=json.dumps({"SECRET": "hunter2", "NO-NAME": "hunter3"}))
-    assert "NO-NAME" in str(failure.value)
-    assert "hunter" not in str(failure.value)
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"env": {"SECRET": "hunter2", "NO-NAME": "hunter3"}}, "NO-NAME"),
+        ({"secrets": {"SECRET": "hunter2", "NO-NAME": "hunter3"}}, "NO-NAME"),
+        ({"secret_files": {"key": "hunter2", "no/name": "hunter3"}}, "no/name"),
+        ({"secret_files": {"key": ["hunter2"]}}, "key is a list"),
+    ],
+)
+def test_an_objection_to_a_secret_shows_none_of_them(planner: Planner, given: dict[str, Any], named: str) -> None:
+    (failure,) = planner(**given).failures.values()
+    assert named in failure
+    assert "hunter" not in failure
 
 
-def test_ansible_is_told_that_the_environment_is_secret() -> None:
-    assert ARGUMENTS["env"]["no_log"] is True
+def test_ansible_is_told_what_is_secret() -> None:
+    assert ARGUMENTS["secrets"]["no_log"] is True
 
 
-def test_ansible_masks_the_environment_and_nothing_that_happens_to_be_like_it(
+def test_ansible_masks_the_secrets_and_nothing_that_happens_to_be_like_them(
     release: Release, planner: Planner, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    env = {"SECRET": "hunter2", "DEBUG": "1", "NAME": "hello", "BUILD": "abc123", "LETTER": "e"}
-    wanted = planner(env=env).result["release"]
-    given = {name: value for name, value in arguments(release).items() if value is not None}
-    with patch_module_args({**given, "env": json.dumps(env), "_ansible_check_mode": True}), pytest.raises(SystemExit):
+    secret = {
+        "env": {"DEBUG": "1", "NAME": "hello", "BUILD": "abc123", "LETTER": "e"},
+        "secrets": {"SECRET": "hunter2"},
+        "secret_files": {"key": "hunter3"},
+    }
+    wanted = planner(**secret).result["releases"]["hello"]
+    given = {name: value for name, value in arguments(described(release, **secret)).items() if value is not None}
+    with patch_module_args({**given, "_ansible_check_mode": True}), pytest.raises(SystemExit):
         module.main()
     told = capsys.readouterr().out
     result = json.loads(told)
-    assert "hunter2" not in told
-    assert result["invocation"]["module_args"]["env"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
-    assert (result["release"], result["changed"]) == (wanted, True)
+    assert "hunter" not in told
+    assert result["invocation"]["module_args"]["secrets"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+    assert (result["releases"], result["changed"], result["broken"]) == ({"hello": wanted}, True, {})
     assert result["msg"] == f"hello: would make {release.layout.data}, make release {wanted} of build abc123"
     assert release.store.names() == []

@@ -34,17 +34,201 @@ def test_a_name_that_would_give_the_application_a_group_of_the_system_is_refused
     assert rules.name(name) == "that name belongs to the system; choose another"
 
 
-@pytest.mark.parametrize("value", ["main:app", "a.b.c:application", "_m:_a", "m1:a1"])
-def test_a_callable_is_a_module_and_a_name_in_it(value: str) -> None:
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("main:app", "a.b.c:application", "_m:_a", "m1:a1", "main:a.b", "main:a.b.c", "main:Ä"),
+        *("main:app()", "main:a.b()", "main:create_app(debug=False)", "main:create('x', 1, -2.5, None)"),
+        *("main:create([1, 'a'], {'b': (2,)}, {3}, x=b'y')", "main:create('a:b')", 'main:create("it\'s")'),
+        *("wsgi.py", "wsgi.py:app", "deploy/wsgi.py", "my-app.py:create()", "a/b-c/d.e.py:site.app", "pkg.py:app"),
+    ],
+)
+def test_a_callable_is_in_a_module_or_a_file_or_what_a_call_there_returns(value: str) -> None:
     assert rules.callable_name(value) is None
 
 
 @pytest.mark.parametrize(
     "value",
-    ["", "main", "main.app", "main:", ":app", "main:app()", "main:a.b", "a/b:app", "main.py :app", "m:a\n", "ä:a"],
+    [
+        *("", "main", "main.app", "main:", ":app", ":", "a/b:app", "main.py :app", "ä:a", "main/app", "1a:app"),
+        *(
+            "a..b:app",
+            ".a:app",
+            "a.:app",
+            "a-b:app",
+            "a b:app",
+            "main\n:app",
+            " main:app",
+            "../wsgi.py",
+            "/srv/wsgi.py",
+        ),
+        *("a/../wsgi.py", "./wsgi.py", "a//wsgi.py", "a b.py", "wsgi.pyc", "wsgi.PY", "wsgi.py\n", "%n.py"),
+    ],
 )
-def test_what_is_not_the_path_of_a_callable_is_refused(value: str) -> None:
-    assert "such as main:application" in str(rules.callable_name(value))
+def test_what_is_neither_a_module_with_a_name_nor_a_file_is_refused(value: str) -> None:
+    assert rules.callable_name(value) == (
+        "write the module, a colon and the name in it, such as main:application, or a file such as wsgi.py"
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "1a",
+            "a b",
+            "a-b",
+            "a.",
+            ".a",
+            "a..b",
+            "a,b",
+            "a;b",
+            "a=b",
+            "a[0]",
+            "lambda: 0",
+            "'app'",
+            "None",
+            "1",
+            "(a, b)",
+        ),
+        *("a:b", "a\n", "a\nb", "create(", "create()()", "create().app", "create(x)", "create(a.b)", "create(f())"),
+        *("create(*[1])", "create(**{})", "create(x=y)", "create(1 + 'a')", "create(f'{x}')", "create(a for a in b)"),
+        *(
+            "create({[]: 1})",
+            "create({{}})",
+            "create({**{}})",
+            "a\0",
+            "\udcff",
+            "if",
+            "not a",
+            "await a",
+            "create(a:=1)",
+        ),
+    ],
+)
+@pytest.mark.parametrize("place", ["main", "wsgi.py"])
+def test_what_is_neither_a_name_nor_a_call_with_plain_values_is_refused(place: str, name: str) -> None:
+    assert rules.callable_name(f"{place}:{name}") == (
+        "after the colon, write a name, or a call with plain values, such as create_app(debug=False)"
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("python", "python manage.py migrate", "./manage.py", "bin/run-it.sh -x", "/usr/bin/env A=1 python"),
+        *("python -c 'print(1); exit()'", 'python -c "a $b"', "sh -c 'a && b | c'", "python -m x > y", "echo Grüße 🎉"),
+        *("  python  ", "my+app-2.0", "_x", ".venv/bin/x", "python a\\ b", "python ''", "echo #x"),
+    ],
+)
+def test_a_command_is_a_program_and_its_words(value: str) -> None:
+    assert rules.command(value) is None
+
+
+@pytest.mark.parametrize("value", ["", " ", "\t", "a\nb", "a\n", "a\tb", "a\0", "a\r", "a \x7f", "a \x85", "a \x1b[0m"])
+def test_a_command_that_is_none_or_not_in_one_line_is_refused(value: str) -> None:
+    assert rules.command(value) == "write a command in one line, such as python manage.py migrate"
+
+
+@pytest.mark.parametrize(("value", "why"), [("python 'a", "no closing quotation"), ("a \\", "no escaped character")])
+def test_a_command_that_no_shell_could_split_is_refused(value: str, why: str) -> None:
+    assert rules.command(value) == f"{why}; a command is split into words as a shell does"
+
+
+@pytest.mark.parametrize(
+    "program",
+    ["A=1", "-x", "@x", "+x", ":x", "!x", "|", "&&", "(a)", "$HOME/x", "~/x", "%n", "a;", "é", "a*", "'a b'", "''"],
+)
+def test_what_a_shell_would_do_is_refused_with_how_to_ask_one(program: str) -> None:
+    said = program.strip("'")
+    why = f"{said!r} is not the name of a program; for what a shell does, write sh -c '...'"
+    assert rules.command(f"{program} x") == why
+
+
+@pytest.mark.parametrize("value", ["a", "mail", "mail-2", "x" * 31, "a-b-c", "after-switch-2", "migrate2"])
+def test_the_name_of_a_worker_or_timer_passes(value: str) -> None:
+    assert rules.part_name(value) is None
+
+
+@pytest.mark.parametrize(
+    "value", ["", "A", "2a", "-a", "a_b", "a b", "a.b", "a@b", "ä", "a\n", "x" * 32, "%n", "migrate", "after-switch"]
+)
+def test_what_cannot_be_the_name_of_a_worker_or_timer_is_refused(value: str) -> None:
+    assert rules.part_name(value) == (
+        "use up to 31 of a-z, 0-9 and -, beginning with a letter, but neither of migrate and after-switch"
+    )
+
+
+WORKER: dict[str, Any] = {"name": "mail", "command": "python -m mail", "stop_timeout": 600}
+TIMER: dict[str, Any] = {"name": "nightly", "command": "python -m nightly", "on_calendar": "*-*-* 03:00"}
+
+
+def test_workers_and_timers_pass() -> None:
+    assert rules.parts([]) is None
+    assert rules.parts([WORKER, {**WORKER, "name": "mail-2"}]) is None
+    assert rules.parts([TIMER, {**TIMER, "name": "daily", "every_host": True}]) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "wrong"),
+    [
+        ({**WORKER, "name": "Mail"}, "name 'Mail': use up to 31 of"),
+        ({**WORKER, "command": "a; b"}, "command 'a; b': 'a;' is not the name of a program"),
+        ({**WORKER, "stop_timeout": 0}, "stop_timeout 0: write a number above zero"),
+        ({**TIMER, "on_calendar": "daily\nUnit=x"}, "on_calendar 'daily\\nUnit=x': write it in one line"),
+        ({**TIMER, "name": "migrate"}, "name 'migrate': use up to 31 of"),
+    ],
+)
+def test_a_worker_or_timer_that_could_not_run_is_refused_with_what_is_wrong(one: dict[str, Any], wrong: str) -> None:
+    assert str(rules.parts([WORKER, one])).startswith(wrong)
+
+
+def test_two_workers_or_timers_of_one_name_are_refused() -> None:
+    for one in (WORKER, TIMER):
+        assert rules.parts([one, {**one, "name": "x"}, one]) == f"two have the name {one['name']}; change one"
+
+
+@pytest.mark.parametrize("key", ["key", "key.pem", "_a", "A-b.c_d", "1", "x" * 64, "a.."])
+def test_a_secret_in_a_file_passes(key: str) -> None:
+    assert rules.secret_files({key: "text"}) is None
+    assert rules.secret_files({key: "", "other": "two\nlines\0"}) is None
+    assert rules.secret_files({}) is None
+
+
+@pytest.mark.parametrize(
+    "key", ["", ".", "..", ".key", "-key", "a/b", "../a", "a b", "a:b", "%n", "ä", "a\n", "x" * 65, 5, None]
+)
+def test_what_cannot_be_the_name_of_a_file_of_a_secret_is_refused(key: Any) -> None:
+    assert rules.secret_files({"good": "hunter2", key: "hunter2"}) == (
+        f"{key!r} cannot be the name of the file; use letters, digits, . _ and -"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [(True, "bool"), (None, "NoneType"), (5, "int"), (["hunter2"], "list"), ({"hunter2": 1}, "dict")]
+)
+def test_a_secret_in_a_file_that_is_no_text_is_refused_and_not_shown(value: Any, kind: str) -> None:
+    assert rules.secret_files({"key": value}) == f"key is a {kind}; write it as text, in quotes"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["python", "python3", "python3.12", "pypy3", "pypy3.10", "/usr/bin/python3", "/opt/python-3.12+x/bin/python3.12"],
+)
+def test_an_interpreter_passes(value: str) -> None:
+    assert rules.interpreter(value) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "3.12", "py3", "python4", "python3.12.1", "python3.", "python3.x", "python 3", "python3\n", "ruby"),
+        *("bin/python3", "./python3", "~/python3", "/usr/bin/", "/usr/bin/sh", "/usr bin/python3", "$PY/python3"),
+        *("python3;x", "-python3", "/usr/bin/python3 -x", "xpython3"),
+    ],
+)
+def test_what_is_not_the_name_or_path_of_an_interpreter_is_refused(value: str) -> None:
+    assert rules.interpreter(value) == ("write the name of an interpreter on the host, such as python3.12, or its path")
 
 
 @pytest.mark.parametrize("value", ["example.org", "a", "my-app.example.org", "xn--bcher-kva.example", "10.0.0.1"])
@@ -339,7 +523,9 @@ def own_options() -> list[str]:
     return [line.partition(" = ")[0] for line in lines if " = " in line]
 
 
-@pytest.mark.parametrize("key", ["socket", "http-socket", "listen", "master", "need-app", "strict", "chdir", "module"])
+@pytest.mark.parametrize(
+    "key", ["socket", "http-socket", "listen", "master", "need-app", "strict", "chdir", "wsgi-file"]
+)
 def test_an_option_of_every_release_is_refused(key: str) -> None:
     assert key in own_options()
     assert rules.options({key: 1}) is not None
@@ -549,6 +735,28 @@ def test_a_rule_within_another_names_both() -> None:
 def test_what_of_the_edge_is_not_set_has_no_objection() -> None:
     assert rules.objections(rules.EDGE, {"acme_email": "", "status": ""}) == []
     assert len(rules.objections(rules.EDGE, {"acme_email": "x", "acme_directory": "", "status": "x"})) == 3
+
+
+@pytest.mark.parametrize("key", ["env", "secrets", "secret_files"])
+def test_an_objection_never_shows_a_secret(key: str) -> None:
+    (wrong,) = rules.objections(rules.RUN, {key: {"SECRET": "hunter2", "NO NAME": "hunter3", "LIST": ["hunter4"]}})
+    assert wrong.startswith(f"{key}: ")
+    assert "hunter" not in wrong
+
+
+def test_what_a_build_is_told_has_rules() -> None:
+    wrong = {"python": "ruby", "commands": ["make", "a; b"], "env": {"A-B": "x"}}
+    assert [sentence.split(": ")[:2] for sentence in rules.objections(rules.BUILD, wrong)] == [
+        ["python", "'ruby'"],
+        ["commands", "'a; b'"],
+        ["env", "'A-B' is not the name of an environment variable"],
+    ]
+
+
+def test_an_objection_to_one_command_of_several_names_it() -> None:
+    for key in ("migrate", "after_switch"):
+        (wrong,) = rules.objections(rules.RUN, {key: ["python a", "a; b"]})
+        assert wrong.startswith(f"{key}: 'a; b': 'a;' is not the name of a program")
 
 
 def test_an_objection_never_shows_the_value_of_a_variable() -> None:

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
+from ansible_collections.wsgi.production.plugins.plugin_utils import description
 
 PROJECT = Path(__file__).parents[2]
 ROLES = sorted(path for path in (PROJECT / "roles").iterdir() if path.is_dir())
@@ -19,6 +21,9 @@ MODULES = sorted(path.stem for path in (PROJECT / "plugins/modules").glob("*.py"
 
 # They take no part in a run: one works on the controller alone, one changes nothing, and one does at any time.
 OUTSIDE = {"check", "maintenance", "releases"}
+
+# The modules whose applications a role documents.
+OF_A_ROLE = {"build": "python_app", "wheels": "python_app", "release": "uwsgi"}
 
 
 def entry_points_of(role: Path) -> dict[str, dict[str, Any]]:
@@ -118,6 +123,73 @@ def test_the_probe_of_the_role_is_that_of_the_modules() -> None:
     assert {name: option["default"] for name, option in options.items()} == Probe().as_dict()
 
 
+def test_the_sections_of_an_entry_leave_out_what_there_is_to_leave_out() -> None:
+    for role, added in description.SECTIONS.values():
+        assert added <= set(description.input_spec(role))
+
+
+def test_what_to_do_when_an_application_is_broken_is_one_choice_everywhere() -> None:
+    for role in ("python_app", "uwsgi"):
+        option = spec_of(PROJECT / f"roles/{role}")[f"{role}_on_failure"]
+        assert {word: option[word] for word in ("type", "choices", "default")} == ON_FAILURE["on_failure"]
+
+
+def test_what_is_removed_is_described_by_the_role_as_by_its_module() -> None:
+    role = spec_of(PROJECT / "roles/uwsgi")["uwsgi_absent"]
+    assert comparable({"absent": role}) == comparable({"absent": arguments("retire")["absent"]})
+
+
+def test_what_a_role_releases_comes_to_the_module_without_a_setting_lost() -> None:
+    release = import_module(f"{PLUGINS}.modules.release")
+    secrets = import_module(f"{PLUGINS}.action.release").SECRETS
+    # The rest is for the switch and for what retires.
+    elsewhere = {"keep", "listen_http", "listen_uwsgi"}
+    taken = {"name", "build", "wheels", "public_data", "probe", "hardening", *release.SETTINGS, *secrets}
+    assert taken | elsewhere == set(description.input_spec("uwsgi"))
+    assert not taken & elsewhere
+
+
+def test_what_may_hold_a_secret_is_shown_in_no_sentence() -> None:
+    secrets = import_module(f"{PLUGINS}.action.release").SECRETS
+    assert set(secrets) <= import_module(f"{PLUGINS}.module_utils.rules").SECRET
+
+
+def arguments(module: str) -> dict[str, Any]:
+    """Return the options that `module` takes."""
+    taken: dict[str, Any] = import_module(f"{PLUGINS}.modules.{module}").ARGUMENTS
+    return taken
+
+
+each_of_a_role = pytest.mark.parametrize(("module", "role"), OF_A_ROLE.items())
+
+
+@each_of_a_role
+def test_a_module_whose_applications_a_role_documents_says_so_and_nothing_of_its_own(module: str, role: str) -> None:
+    for apps in (documented(module)["apps"], arguments(module)["apps"]):
+        assert (apps["type"], apps["elements"], apps["required"]) == ("list", "dict", True)
+        assert not {"options", "suboptions", "default"} & set(apps)
+    assert f"as the role C({role}) documents them" in documented(module)["apps"]["description"]
+
+
+@each_of_a_role
+def test_an_example_of_such_a_module_is_what_the_role_takes(module: str, role: str) -> None:
+    for task in yaml.safe_load(import_module(f"{PLUGINS}.modules.{module}").EXAMPLES):
+        apps = task[f"wsgi.production.{module}"]["apps"]
+        assert [app["name"] for app in description.inputs(apps, role)] == [app["name"] for app in apps] != []
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "check"])
+def test_only_those_modules_take_applications_that_they_do_not_describe(module: str) -> None:
+    undescribed = arguments(module).get("apps", {"options": {}}).get("options") is None
+    assert undescribed is (module in OF_A_ROLE)
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "check"])
+def test_a_module_that_goes_on_without_what_is_broken_returns_what_that_is(module: str) -> None:
+    returned = yaml.safe_load(import_module(f"{PLUGINS}.modules.{module}").RETURN) or {}
+    assert ("on_failure" in arguments(module)) is ("broken" in returned)
+
+
 def documented(module: str) -> dict[str, Any]:
     """Return the options that `module` documents, those of its fragments included."""
     documentation = yaml.safe_load(import_module(f"{PLUGINS}.modules.{module}").DOCUMENTATION)
@@ -148,9 +220,8 @@ each_module = pytest.mark.parametrize("module", [name for name in MODULES if nam
 @each_module
 def test_a_module_documents_the_options_that_it_takes(module: str) -> None:
     said = documented(module)
-    taken = import_module(f"{PLUGINS}.modules.{module}").ARGUMENTS
     # The frame of all modules adds `run`.
-    expected = comparable({**taken, "run": {"type": "dict"}})
+    expected = comparable({**arguments(module), "run": {"type": "dict"}})
     for name, option in said.items():
         if "not to be given" in str(option["description"]):
             # The action plugin always gives it.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -15,16 +17,19 @@ from ansible_collections.wsgi.production.plugins.module_utils import probe
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
 from ansible_collections.wsgi.production.plugins.module_utils.certificate import Facts
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.data import Data
 from ansible_collections.wsgi.production.plugins.module_utils.edge import Sign
 from ansible_collections.wsgi.production.plugins.module_utils.keep import Keeper
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Answer, Ask, Probe
+from ansible_collections.wsgi.production.plugins.module_utils.user import User
 from ansible_collections.wsgi.production.plugins.modules import (
     back,
     boot,
     choose,
     maintenance,
+    migrate,
     releases,
     retire,
     switch,
@@ -43,83 +48,144 @@ class Host:
         self.root = root
         self.systemd = systemd
         self.used: set[Path] = set()
+        self.warnings: list[str] = []
 
     def layout(self, name: str) -> Layout:
         """Return where the application `name` is."""
-        return Layout(name, root=self.root / "srv", units=self.root / "units")
+        return Layout(name, self.root / "srv", self.root / "units", self.root / "transient")
 
     def app(self, name: str = "hello") -> Application:
         """Return the application `name`."""
         return Application(self.layout(name), self.systemd)
 
-    def make(self, *made: str, name: str = "hello") -> None:
+    def make(self, *made: str, name: str = "hello", **parts: Any) -> None:
         """Make releases, each with a build and a uWSGI of its own."""
         for release in made:
             make_build(self.layout(name), f"b-{release}", f"v-{release}")
-            make_release(self.layout(name), release, build=f"b-{release}", server=f"s-{release}")
+            make_release(self.layout(name), release, build=f"b-{release}", server=f"s-{release}", **parts)
             (self.root / f"servers/s-{release}").mkdir(parents=True, exist_ok=True)
 
     def plan(self, module: Any, *, check_mode: bool = False, **params: Any) -> Plan:
         """Return the plan of `module`, with the defaults of its arguments."""
         defaults = {key: argument.get("default") for key, argument in module.ARGUMENTS.items()}
-        planned: Plan = module.plan(FakeModule(check_mode, **{**defaults, **params}))
+        ansible = FakeModule(check_mode, **{**defaults, **params})
+        planned: Plan = module.plan(ansible)
+        self.warnings = ansible.warnings
         return planned
 
     def take(self, module: Any, **params: Any) -> Plan:
-        """Let `module` do its work."""
+        """Let `module` do its work.
+
+        :raises Failed: where a part of it fails.
+        """
         planned = self.plan(module, **params)
         planned.take()
+        if planned.failures:
+            raise Failed("; ".join(planned.failures.values()))
         return planned
 
     def switch(self, release: str, name: str = "hello", **doors: str) -> None:
         """Bring a release live that nobody has verified yet."""
         if self.app(name).releases.manifest(release) is None:
             self.make(release, name=name)
-        self.take(boot, name=name, release=release)
-        self.take(switch, name=name, release=release, **doors)
+        self.take(boot, releases={name: release})
+        self.take(switch, apps=[asked(release, name, **doors)])
 
     def bring_live(self, *each: str, name: str = "hello", **doors: str) -> None:
         """Bring releases live, one after the other, each to the end of its run."""
         for release in each:
             self.switch(release, name, **doors)
             self.take(retire, apps=[{"name": name, "keep": 7}])
-            self.finish_requests()
+            self.systemd.finish()
 
-    def finish_requests(self) -> None:
-        """Let the last requests of retired instances be answered."""
-        ending = [unit for unit, state in self.systemd.states.items() if state == "deactivating"]
-        self.systemd.states.update(dict.fromkeys(ending, "inactive"))
+
+def asked(release: str, name: str = "hello", **doors: str) -> dict[str, Any]:
+    """Return what the module `switch` is asked to do for an application, with the defaults of its arguments."""
+    return {"name": name, "release": release, "listen_uwsgi": "", "listen_http": "", **doors}
 
 
 @pytest.fixture
 def host(tmp_path: Path, systemd: FakeSystemd, apps: FakeApps, monkeypatch: pytest.MonkeyPatch) -> Host:
     host = Host(tmp_path, systemd)
-    modules: list[ModuleType] = [back, boot, choose, releases, retire, switch]
+    modules: list[ModuleType] = [back, boot, choose, migrate, releases, retire, switch]
     for module in modules:
         monkeypatch.setattr(module, "Layout", host.layout)
         monkeypatch.setattr(module, "Systemd", lambda: systemd)
     monkeypatch.setattr(retire, "APPLICATIONS", tmp_path / "srv")
     monkeypatch.setattr(retire, "SERVERS", tmp_path / "servers")
     monkeypatch.setattr(retire, "in_use", lambda *roots: host.used)
-    monkeypatch.setattr(Keeper.prune_shared, "__defaults__", (tmp_path / "servers", tmp_path / "tools"))
+    monkeypatch.setattr(
+        Keeper.prune_shared, "__defaults__", (tmp_path / "servers", tmp_path / "tools", tmp_path / "wheels")
+    )
     return host
 
 
 # boot
 
 
-def test_boot_returns_the_unit_of_the_instance(host: Host) -> None:
+def test_boot_boots_the_release_of_each_application(host: Host) -> None:
     host.make(A)
-    planned = host.take(boot, name="hello", release=A)
-    assert say(planned.steps) == [f"boot {A} beside nothing and probe it"]
-    assert planned.result == {"unit": f"hello@{A}.service"}
-    assert host.app().instance(A).runs()
+    host.make(B, name="other")
+    planned = host.take(boot, releases={"hello": A, "other": B})
+    assert [(step.says, step.of) for step in planned.steps] == [
+        (f"boot {A} beside nothing and probe it", "hello"),
+        (f"boot {B} beside nothing and probe it", "other"),
+    ]
+    assert planned.result == {}
+    assert host.app().instance(A).runs() and host.app("other").instance(B).runs()
 
 
-def test_boot_has_nothing_to_do_where_the_release_is_live_and_runs(host: Host) -> None:
+def test_boot_has_nothing_to_do_where_each_release_is_live_and_runs(host: Host) -> None:
     host.bring_live(A)
-    planned = host.plan(boot, name="hello", release=A)
-    assert (planned.steps, planned.settled) == ([], f"{A} runs")
+    host.bring_live(B, name="other")
+    planned = host.plan(boot, releases={"hello": A, "other": B})
+    assert (planned.steps, planned.settled) == ([], f"hello: {A} runs; other: {B} runs")
+    assert host.plan(boot, releases={}).steps == []
+
+
+def test_a_release_that_does_not_boot_keeps_no_other_application_from_it(host: Host, systemd: FakeSystemd) -> None:
+    host.make(A)
+    host.make(A, name="other")
+    systemd.broken = {f"hello@{A}.service"}
+    planned = host.plan(boot, releases={"hello": A, "other": A})
+    planned.take()
+    log = f"the log of hello@{A}.service"
+    assert planned.failures == {"hello": f"hello: release {A} of main:app does not start; its log ends with:\n{log}"}
+    assert host.app("other").instance(A).runs()
+    assert host.layout("hello").instances() == []
+
+
+# migrate
+
+
+def test_migrate_runs_the_migration_of_each_release_that_has_one(host: Host) -> None:
+    host.make(A, errands=["migrate"])
+    host.make(B, name="other", errands=["migrate"])
+    host.make(C, name="third")
+    releases = {"hello": A, "other": B, "third": C}
+    planned = host.take(migrate, releases=releases, asked=["hello", "other"])
+    assert [(step.says, step.of) for step in planned.steps] == [
+        (f"migrate for {A}", "hello"),
+        (f"migrate for {B}", "other"),
+    ]
+    planned = host.plan(migrate, releases=releases, asked=["hello", "other"])
+    assert (planned.steps, planned.settled) == ([], "nothing is to be migrated")
+
+
+def test_in_check_mode_migrate_tells_of_what_was_asked_for_before_the_release_is_there(host: Host) -> None:
+    planned = host.plan(migrate, check_mode=True, releases={"hello": A, "other": B}, asked=["hello"])
+    assert [(step.says, step.of) for step in planned.steps] == [(f"migrate for {A}", "hello")]
+
+
+def test_a_migration_that_fails_keeps_no_other_application_from_its_own(host: Host, systemd: FakeSystemd) -> None:
+    host.make(A, errands=["migrate"])
+    host.make(A, name="other", errands=["migrate"])
+    systemd.broken = {f"hello@{A}-migrate.service"}
+    planned = host.plan(migrate, releases={"hello": A, "other": A}, asked=["hello", "other"])
+    planned.take()
+    unit = f"hello@{A}-migrate.service"
+    assert planned.failures == {"hello": f"hello: {unit} fails; its log ends with:\nthe log of {unit}"}
+    assert host.app("other").errand(A, "migrate").is_done()
 
 
 # switch
@@ -128,47 +194,72 @@ def test_boot_has_nothing_to_do_where_the_release_is_live_and_runs(host: Host) -
 def test_switch_returns_what_is_live_and_what_was_before_and_how_to_verify_it(host: Host) -> None:
     host.bring_live(A)
     make_release(host.layout("hello"), B, probe={"path": "/health", "tries": 1})
-    host.take(boot, name="hello", release=B)
-    planned = host.take(switch, name="hello", release=B)
+    host.take(boot, releases={"hello": B})
+    planned = host.take(switch, apps=[asked(B)])
     assert say(planned.steps) == [f"switch from {A} to {B}"]
-    assert planned.result == {"name": "hello", "live": B, "previous": A, "probe": {"path": "/health", "tries": 1}}
+    assert planned.result == {
+        "switched": [{"name": "hello", "live": B, "previous": A, "probe": {"path": "/health", "tries": 1}}]
+    }
     assert host.layout("hello").live() == B
 
 
-def test_switch_has_nothing_to_do_where_the_release_is_live(host: Host) -> None:
+def test_switch_makes_the_release_of_each_application_live(host: Host) -> None:
+    host.make(A)
+    host.make(B, name="other")
+    host.take(boot, releases={"hello": A, "other": B})
+    planned = host.take(switch, apps=[asked(A), asked(B, "other", listen_http="0.0.0.0:9000")])
+    assert [(step.says, step.of) for step in planned.steps] == [
+        (f"switch from nothing to {A}", "hello"),
+        (f"switch from nothing to {B}", "other"),
+        ("open 0.0.0.0:9000", "other"),
+    ]
+    assert [(one["name"], one["live"], one["previous"]) for one in planned.result["switched"]] == [
+        ("hello", A, None),
+        ("other", B, None),
+    ]
+    assert (host.layout("hello").live(), host.layout("other").live()) == (A, B)
+
+
+def test_switch_has_nothing_to_do_where_each_release_is_live(host: Host) -> None:
     host.bring_live(A)
-    planned = host.plan(switch, name="hello", release=A)
-    assert (planned.steps, planned.settled) == ([], f"{A} is live")
-    assert planned.result["previous"] == planned.result["live"] == A
+    host.bring_live(B, name="other")
+    planned = host.plan(switch, apps=[asked(A), asked(B, "other")])
+    assert (planned.steps, planned.settled) == ([], f"hello: {A} is live; other: {B} is live")
+    assert [(one["previous"], one["live"]) for one in planned.result["switched"]] == [(A, A), (B, B)]
 
 
 def test_in_check_mode_switch_does_not_claim_that_the_release_is_live(host: Host) -> None:
     host.bring_live(A)
-    planned = host.plan(switch, check_mode=True, name="hello", release=B)
+    planned = host.plan(switch, check_mode=True, apps=[asked(B)])
     assert say(planned.steps) == [f"switch from {A} to {B}"]
-    assert planned.result == {"name": "hello", "live": A, "previous": A, "probe": {}}
+    assert planned.result == {"switched": [{"name": "hello", "live": A, "previous": A, "probe": {}}]}
 
 
 def test_switch_opens_the_doors_after_there_is_something_behind_them(host: Host) -> None:
     host.make(A)
-    host.take(boot, name="hello", release=A)
-    doors: dict[str, Any] = {"listen_uwsgi": "127.0.0.1:9001", "listen_http": "0.0.0.0:9000"}
-    planned = host.take(switch, name="hello", release=A, **doors)
+    host.take(boot, releases={"hello": A})
+    doors = {"listen_uwsgi": "127.0.0.1:9001", "listen_http": "0.0.0.0:9000"}
+    planned = host.take(switch, apps=[asked(A, **doors)])
     assert say(planned.steps) == [f"switch from nothing to {A}", "open 127.0.0.1:9001", "open 0.0.0.0:9000"]
-    assert host.plan(switch, name="hello", release=A, **doors).steps == []
+    assert host.plan(switch, apps=[asked(A, **doors)]).steps == []
     closed = ["close the door for uwsgi", "close the door for http"]
-    assert say(host.take(switch, name="hello", release=A).steps) == closed
+    assert say(host.take(switch, apps=[asked(A)]).steps) == closed
 
 
 @pytest.mark.parametrize(
     ("wrong", "option"), [({"listen_http": "9000"}, "listen_http"), ({"listen_uwsgi": "0.0.0.0:9001"}, "listen_uwsgi")]
 )
-def test_switch_refuses_a_door_that_may_not_be(host: Host, wrong: dict[str, Any], option: str) -> None:
+def test_switch_refuses_a_door_that_may_not_be_and_switches_the_others(
+    host: Host, wrong: dict[str, str], option: str
+) -> None:
     host.make(A)
-    host.take(boot, name="hello", release=A)
-    with pytest.raises(Failed, match=f"^{option}: "):
-        host.take(switch, name="hello", release=A, **wrong)
-    assert host.layout("hello").live() is None
+    host.make(A, name="other")
+    host.take(boot, releases={"hello": A, "other": A})
+    planned = host.plan(switch, apps=[asked(A, **wrong), asked(A, "other")])
+    planned.take()
+    assert list(planned.failures) == ["hello"]
+    assert planned.failures["hello"].startswith(f"hello: {option}: ")
+    assert (host.layout("hello").live(), host.layout("other").live()) == (None, A)
 
 
 # verify
@@ -261,8 +352,9 @@ def test_verify_asks_over_tls_as_a_visitor_does_and_tells_how_long_certificates_
 
 def test_verify_fails_over_tls_as_it_does_without(host: Host, fronts: Fronts) -> None:
     fronts.sick = {"127.0.0.1:443"}
-    with pytest.raises(Failed, match=r"^one does not answer at its front door, 127\.0\.0\.1:443: asked 5 times "):
-        host.plan(verify, fronts=[front("one", "127.0.0.1:443")])
+    planned = host.plan(verify, fronts=[front("one", "127.0.0.1:443")])
+    assert planned.failures["one"].startswith("one does not answer at its front door, 127.0.0.1:443: asked 5 times ")
+    assert planned.result == {"days": {}}
 
 
 def test_verify_forgives_a_moment(host: Host, fronts: Fronts) -> None:
@@ -273,17 +365,39 @@ def test_verify_forgives_a_moment(host: Host, fronts: Fronts) -> None:
 
 def test_verify_names_the_door_that_does_not_answer(host: Host, fronts: Fronts) -> None:
     fronts.sick = {"127.0.0.1:9000"}
-    why = r"^two does not answer at its front door, 127\.0\.0\.1:9000: asked 5 times for / of localhost, .* 502"
-    with pytest.raises(Failed, match=why):
-        host.plan(verify, fronts=[front("one", "127.0.0.1:80"), front("two", "127.0.0.1:9000")])
+    planned = host.plan(verify, fronts=[front("one", "127.0.0.1:80"), front("two", "127.0.0.1:9000")])
+    assert list(planned.failures) == ["two"]
+    why = r"two does not answer at its front door, 127\.0\.0\.1:9000: asked 5 times for / of localhost, .* 502.*"
+    assert re.fullmatch(why, planned.failures["two"])
+
+
+def test_verify_asks_at_all_front_doors_though_one_does_not_answer(host: Host, fronts: Fronts) -> None:
+    fronts.sick = {"127.0.0.1:9000", "127.0.0.1:9002"}
+    fronts.days = {"two.example.com": 6.5}
+    doors = [
+        front("one", "127.0.0.1:9000"),
+        front("two", "127.0.0.1:443", host="two.example.com"),
+        front("three", "127.0.0.1:9002"),
+    ]
+    planned = host.plan(verify, fronts=doors)
+    assert list(planned.failures) == ["one", "three"]
+    assert planned.result == {"days": {"two.example.com": 6}}
+
+
+def test_verify_tells_of_the_first_front_door_of_an_application_that_does_not_answer(
+    host: Host, fronts: Fronts
+) -> None:
+    fronts.sick = {"127.0.0.1:9000", "127.0.0.1:9002"}
+    planned = host.plan(verify, fronts=[front("one", "127.0.0.1:9000"), front("one", "127.0.0.1:9002")])
+    assert "127.0.0.1:9000" in planned.failures["one"]
 
 
 @pytest.mark.parametrize(("takes", "times"), [(0.5, "3 times"), (1.5, "2 times"), (10, "once")])
 def test_verify_asks_no_more_after_two_seconds(host: Host, fronts: Fronts, takes: float, times: str) -> None:
     fronts.sick = {"127.0.0.1:80"}
     fronts.takes = takes
-    with pytest.raises(Failed, match=f": asked {times} for "):
-        host.plan(verify, fronts=[front("one", "127.0.0.1:80")])
+    planned = host.plan(verify, fronts=[front("one", "127.0.0.1:80")])
+    assert f": asked {times} for " in planned.failures["one"]
 
 
 def test_in_check_mode_verify_asks_nobody(host: Host, fronts: Fronts) -> None:
@@ -314,6 +428,7 @@ def test_back_says_that_nothing_has_changed(host: Host) -> None:
     planned = host.plan(back, names=["hello", "other"])
     assert planned.steps == []
     assert planned.settled == f"hello has {A} live, as before; other has nothing live, as before"
+    assert host.plan(back, names=[]).settled == "no application runs here"
 
 
 def test_back_does_what_it_can_for_the_one_application_where_it_fails_for_the_other(
@@ -339,8 +454,9 @@ def test_what_cannot_be_planned_for_one_application_keeps_nothing_from_the_other
     host.app().history.path.write_text("")
     params: dict[str, Any] = {"names": ["hello", "other"]} if module is back else {"apps": [HELLO, OTHER]}
     planned = host.plan(module, **params)
-    with pytest.raises(Failed, match=r"^hello: .*history\.json is not what"):
-        planned.take()
+    planned.take()
+    assert list(planned.failures) == ["hello"]
+    assert re.match(r"hello: .*history\.json is not what", planned.failures["hello"])
     app = host.app("other")
     assert app.layout.live() == app.history.latest() == (A if module is back else B)
     assert host.app().layout.live() == B
@@ -356,7 +472,7 @@ def test_back_leaves_the_doors_as_they_were(host: Host) -> None:
         "open 0.0.0.0:9000",
         f"retire {B}",
     ]
-    assert host.plan(switch, name="hello", release=A, listen_http="0.0.0.0:9000").steps == []
+    assert host.plan(switch, apps=[asked(A, listen_http="0.0.0.0:9000")]).steps == []
 
 
 # retire
@@ -388,7 +504,7 @@ def test_retire_has_nothing_to_do_the_second_time(host: Host) -> None:
 
 def test_retire_remembers_the_doors_that_are_open(host: Host) -> None:
     host.bring_live(A)
-    host.take(switch, name="hello", release=A, listen_http="0.0.0.0:9000")
+    host.take(switch, apps=[asked(A, listen_http="0.0.0.0:9000")])
     assert say(host.take(retire, apps=[HELLO]).steps) == [f"remember {A} as healthy"]
     assert host.app().history.doors() == {"http": "0.0.0.0:9000"}
     assert host.plan(retire, apps=[HELLO]).steps == []
@@ -432,7 +548,7 @@ def test_retire_looks_for_living_processes_wherever_it_removes(host: Host, monke
 
 def test_retire_leaves_an_application_alone_that_never_went_live(host: Host) -> None:
     host.make(A)
-    host.take(boot, name="hello", release=A)
+    host.take(boot, releases={"hello": A})
     host.make(B, name="other")
     assert host.plan(retire, apps=[{"name": "hello", "keep": 2}]).steps == []
     assert host.app().history.latest() is None
@@ -454,8 +570,188 @@ def test_retire_on_a_host_without_applications_has_nothing_to_do(host: Host) -> 
 @pytest.mark.parametrize("keep", [1, 0, -1])
 def test_retire_refuses_to_keep_less_than_the_way_back_needs(host: Host, keep: int) -> None:
     host.bring_live(A, B)
-    with pytest.raises(Failed, match=f"^hello: keep: {keep}: write 2 or more"):
-        host.plan(retire, apps=[{"name": "hello", "keep": keep}])
+    planned = host.plan(retire, apps=[{"name": "hello", "keep": keep}])
+    assert planned.failures["hello"].startswith(f"hello: keep: {keep}: write 2 or more")
+    assert planned.steps == []
+
+
+AFTER = "run its commands after the switch"
+
+
+def test_the_commands_after_a_switch_run_once_when_a_release_becomes_healthy(host: Host, systemd: FakeSystemd) -> None:
+    host.bring_live(A)
+    host.make(B, errands=["after-switch"])
+    host.switch(B)
+    systemd.calls.clear()
+    planned = host.take(retire, apps=[HELLO])
+    assert [(step.says, step.of) for step in planned.steps] == [
+        (AFTER, "hello"),
+        (f"remember {B} as healthy", "hello"),
+        (f"retire {A}", "hello"),
+    ]
+    assert f"start hello@{B}-after-switch.service" in systemd.calls
+    assert host.app().errand(B, "after-switch").is_done()
+    systemd.finish()
+    assert host.take(retire, apps=[HELLO]).steps == []
+
+
+def test_the_commands_after_a_switch_do_not_run_when_only_a_door_has_changed(host: Host) -> None:
+    host.make(A, errands=["after-switch"])
+    host.bring_live(A)
+    host.take(switch, apps=[asked(A, listen_http="0.0.0.0:9000")])
+    assert say(host.take(retire, apps=[HELLO]).steps) == [f"remember {A} as healthy"]
+
+
+def test_the_commands_after_a_switch_run_again_for_a_release_that_one_went_back_to(host: Host) -> None:
+    host.make(A, errands=["after-switch"])
+    host.bring_live(A, B)
+    host.switch(A)
+    assert AFTER in say(host.plan(retire, apps=[HELLO]).steps)
+
+
+def test_the_commands_after_a_switch_run_only_where_that_is_told(host: Host) -> None:
+    host.make(A, errands=["after-switch"])
+    host.switch(A)
+    planned = host.take(retire, apps=[HELLO], after_switch=False)
+    assert say(planned.steps) == [f"remember {A} as healthy"]
+    assert not host.app().errand(A, "after-switch").began()
+
+
+@pytest.mark.parametrize("how", ["broken", "slow"])
+def test_commands_after_a_switch_that_fail_are_a_warning_and_the_run_goes_on(
+    host: Host, systemd: FakeSystemd, how: str
+) -> None:
+    host.bring_live(A)
+    host.make(B, errands=["after-switch"])
+    host.switch(B)
+    unit = f"hello@{B}-after-switch.service"
+    setattr(systemd, how, {unit})
+    host.take(retire, apps=[HELLO])
+    (warning,) = host.warnings
+    assert warning.startswith("what was to be done after the switch is not done, and nothing else has changed: ")
+    assert f"the log of {unit}" in warning
+    assert host.app().instance(A).is_ending() and host.app().history.latest() == B
+
+
+def test_retire_ends_timers_and_workers_and_keeps_the_job_that_is_at_work(host: Host, systemd: FakeSystemd) -> None:
+    parts: dict[str, Any] = {"workers": ["mail"], "timers": ["nightly"]}
+    for release in (A, B, C):
+        host.make(release, **parts)
+    host.bring_live(A)
+    job = f"hello@{A}-nightly.service"
+    systemd.start(job, wait=False)
+    for release in (B, C):
+        host.switch(release)
+        assert say(host.take(retire, apps=[HELLO]).steps)[0] == f"remember {release} as healthy"
+        systemd.finish(*host.app().instance(A).front, f"hello@{A}-mail.service", *host.app().instance(B).units)
+    states = {unit: systemd.states.get(unit, "inactive") for unit in host.app().instance(A).units}
+    assert states == {**dict.fromkeys(states, "inactive"), job: "activating"}
+    assert host.take(retire, apps=[HELLO]).steps == []
+    systemd.finish(job)
+    assert f"take away the units of {A}" in say(host.take(retire, apps=[HELLO]).steps)
+    assert host.app().releases.names() == [B, C]
+
+
+# retire: what is to be absent, and what is left over
+
+
+@pytest.fixture
+def users(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the users of the host."""
+    found = ["hello", "other"]
+    monkeypatch.setattr(User, "exists", lambda user: user.name in found)
+    monkeypatch.setattr(User, "remove", lambda user: found.remove(user.name))
+    return found
+
+
+def test_retire_removes_what_is_to_be_absent_before_all_else_and_the_uwsgi_that_it_ran_with(
+    host: Host, users: list[str]
+) -> None:
+    host.bring_live(A)
+    host.bring_live(B, name="other")
+    home = host.layout("other").home
+    planned = host.take(retire, apps=[HELLO], absent=[{"name": "other", "remove_data": False}])
+    assert [(step.says, step.of) for step in planned.steps] == [
+        (f"take {B} out of service", "other"),
+        (f"end {B}", "other"),
+        ("remove the user other", "other"),
+        ("remove its releases and builds", "other"),
+        (f"remove {home}", "other"),
+        (f"remove servers/s-{B}", ""),
+    ]
+    assert not home.exists() and users == ["hello"]
+    assert host.app().instance(A).is_live() and (host.root / f"servers/s-{A}").is_dir()
+    planned = host.plan(retire, apps=[HELLO], absent=[{"name": "other", "remove_data": False}])
+    assert (planned.steps, planned.settled) == ([], "nothing is left over")
+
+
+def test_with_what_is_to_be_absent_go_the_wheels_that_it_came_from(host: Host, users: list[str]) -> None:
+    for name, wheels in (("hello", "w1"), ("other", "w2")):
+        host.bring_live(A, name=name)
+        (host.layout(name).venvs / f"v-{A}/manifest.json").write_text(json.dumps({"wheels": wheels}))
+        (host.root / "wheels" / wheels).mkdir(parents=True)
+    said = say(host.plan(retire, apps=[HELLO], absent=[{"name": "other", "remove_data": False}]).steps)
+    assert "remove wheels/w2" in said and "remove wheels/w1" not in said
+
+
+def test_retire_removes_the_last_application_of_a_host(host: Host, users: list[str]) -> None:
+    host.bring_live(A)
+    said = say(host.take(retire, apps=[], absent=[{"name": "hello", "remove_data": True}]).steps)
+    assert said[-1] == f"remove servers/s-{A}"
+    assert not host.layout("hello").home.exists()
+
+
+@pytest.mark.parametrize("remove_data", [False, True])
+def test_retire_removes_the_data_of_what_is_absent_on_word(
+    host: Host, users: list[str], monkeypatch: pytest.MonkeyPatch, remove_data: bool
+) -> None:
+    host.bring_live(A)
+    data = host.layout("hello").data
+    data.mkdir()
+    monkeypatch.setattr(Data, "is_left", lambda data: False)
+    said = say(host.plan(retire, apps=[], absent=[{"name": "hello", "remove_data": remove_data}]).steps)
+    assert (f"remove {data}" in said, f"leave {data} to root" in said) == (remove_data, not remove_data)
+
+
+def test_what_cannot_be_removed_keeps_nothing_from_the_other_applications_and_no_uwsgi_goes(
+    host: Host, systemd: FakeSystemd, users: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("hello", "other"):
+        host.bring_live(A, name=name)
+    host.switch(B)
+
+    def refuse(user: object) -> None:
+        raise Failed("the user is at work")
+
+    monkeypatch.setattr(User, "remove", refuse)
+    planned = host.plan(retire, apps=[HELLO], absent=[{"name": "other", "remove_data": False}])
+    planned.take()
+    assert planned.failures == {"other": "other: the user is at work"}
+    assert host.app().history.latest() == B
+    assert (host.root / f"servers/s-{A}").is_dir()
+
+
+def test_retire_tells_of_what_nobody_describes_and_lets_it_be(host: Host) -> None:
+    host.bring_live(A)
+    host.bring_live(B, name="other")
+    planned = host.plan(retire, apps=[HELLO], described=["hello"])
+    assert planned.steps == []
+    (warning,) = host.warnings
+    assert warning.startswith("other is left over: ") and "- {name: other, state: absent}" in warning
+    host.plan(retire, apps=[HELLO], described=["hello", "other"])
+    assert host.warnings == []
+
+
+def test_on_a_host_that_runs_nothing_any_more_retire_tells_of_what_is_left_over(host: Host) -> None:
+    host.bring_live(A)
+    host.plan(retire, apps=[], described=[])
+    assert len(host.warnings) == 1
+
+
+def test_where_it_is_not_told_what_is_described_nothing_is_left_over(host: Host) -> None:
+    host.bring_live(A)
+    host.plan(retire, apps=[])
+    assert host.warnings == []
 
 
 # maintenance
@@ -471,10 +767,10 @@ def test_maintenance_closes_a_site_until_it_is_opened(tmp_path: Path, monkeypatc
         planned.take()
         return [(step.says, step.of) for step in planned.steps], planned.settled
 
-    assert asked(False) == ([], "is open")
+    assert asked(False) == ([], "hello is open")
     assert asked(True) == ([("close it", "hello")], "")
     assert Sign("hello", tmp_path / "nginx.conf", signs).is_up()
-    assert asked(True) == ([], "is closed")
+    assert asked(True) == ([], "hello is closed")
     assert asked(False) == ([("open it", "hello")], "")
     assert not Sign("hello", tmp_path / "nginx.conf", signs).is_up()
 
@@ -489,16 +785,30 @@ def test_maintenance_takes_no_lock_of_a_run_so_that_it_works_at_any_time(monkeyp
 # choose, releases
 
 
-def test_choose_returns_the_release_and_changes_nothing(host: Host) -> None:
+def test_choose_returns_the_release_of_each_application_and_changes_nothing(host: Host) -> None:
     host.bring_live(A, B)
-    planned = host.plan(choose, name="hello")
-    assert (planned.steps, planned.result, planned.settled) == ([], {"release": A}, f"go to {A}")
-    assert host.plan(choose, name="hello", release=B[:2]).result == {"release": B}
+    host.bring_live(B, C, name="other")
+    planned = host.plan(choose, names=["hello", "other"])
+    assert (planned.steps, planned.result) == ([], {"releases": {"hello": A, "other": B}})
+    assert planned.settled == f"hello goes to {A}, other goes to {B}"
+    assert host.plan(choose, names=["hello"], release=B[:2]).result == {"releases": {"hello": B}}
+
+
+def test_choose_on_a_host_without_applications_chooses_none(host: Host) -> None:
+    planned = host.plan(choose, names=[])
+    assert (planned.result, planned.settled) == ({"releases": {}}, "no application runs here")
+
+
+def test_choose_refuses_all_where_one_application_cannot_go_back(host: Host) -> None:
+    host.bring_live(A, B)
+    host.bring_live(A, name="other")
+    with pytest.raises(Failed, match=f"^other: there is no release before {A} to go back to$"):
+        host.plan(choose, names=["hello", "other"])
 
 
 def test_choose_refuses_what_is_not_there(host: Host) -> None:
-    with pytest.raises(Failed, match="is not on this host"):
-        host.plan(choose, name="hello", release=A)
+    with pytest.raises(Failed, match=f"^hello: release {A} is not on this host"):
+        host.plan(choose, names=["hello"], release=A)
 
 
 def test_releases_are_told_as_data_and_as_text(host: Host) -> None:
@@ -512,13 +822,13 @@ def test_releases_are_told_as_data_and_as_text(host: Host) -> None:
         f"{A}  previous       live since {since[A]}  packages v1  commit c0ffee  from app",
         f"{C}  never healthy  live since -  packages v1  commit -  from -",
     ]
-    assert (planned.steps, planned.settled) == ([], "3 releases")
+    assert (planned.steps, planned.settled) == ([], "hello has 3 releases")
 
 
 def test_the_way_back_in_full_leads_from_each_release_to_the_one_before(host: Host) -> None:
     host.bring_live(A, B)
     for expected in (A, B):
-        release = host.plan(choose, name="hello").result["release"]
+        release = host.plan(choose, names=["hello"]).result["releases"]["hello"]
         assert release == expected
         host.bring_live(release)
         assert host.app().instance(release).is_live()
@@ -528,11 +838,13 @@ def test_the_way_back_in_full_leads_from_each_release_to_the_one_before(host: Ho
 each_module: Callable[..., Any] = pytest.mark.parametrize(
     ("module", "params"),
     [
-        (boot, {"name": "hello", "release": C}),
-        (switch, {"name": "hello", "release": C, "listen_http": "0.0.0.0:9000"}),
+        (migrate, {"releases": {"hello": C}, "asked": ["hello"]}),
+        (boot, {"releases": {"hello": C}}),
+        (switch, {"apps": [asked(C, listen_http="0.0.0.0:9000")]}),
         (back, {"names": ["hello"]}),
-        (retire, {"apps": [{"name": "hello", "keep": 2}]}),
-        (choose, {"name": "hello"}),
+        (retire, {"apps": [{"name": "hello", "keep": 2}], "described": []}),
+        (retire, {"apps": [], "absent": [{"name": "hello", "remove_data": True}]}),
+        (choose, {"names": ["hello"]}),
         (releases, {"name": "hello"}),
     ],
 )
@@ -540,7 +852,7 @@ each_module: Callable[..., Any] = pytest.mark.parametrize(
 
 @pytest.mark.parametrize(
     ("module", "last"),
-    [(back, True), (retire, True)] + [(module, False) for module in (boot, choose, releases, switch, verify)],
+    [(back, True), (retire, True)] + [(module, False) for module in (boot, choose, migrate, releases, switch, verify)],
 )
 def test_a_run_ends_with_back_or_with_retire(monkeypatch: pytest.MonkeyPatch, module: Any, last: bool) -> None:
     carried: list[tuple[object, object, bool]] = []
@@ -556,6 +868,7 @@ def test_a_run_ends_with_back_or_with_retire(monkeypatch: pytest.MonkeyPatch, mo
 @each_module
 def test_a_plan_changes_nothing(host: Host, systemd: FakeSystemd, module: Any, params: dict[str, Any]) -> None:
     host.bring_live(A, B)
+    host.make(C, errands=["migrate", "after-switch"], workers=["mail"], timers=["nightly"])
     host.switch(C)
     systemd.disable(*host.app().instance(C).units)
     systemd.calls.clear()
@@ -563,3 +876,13 @@ def test_a_plan_changes_nothing(host: Host, systemd: FakeSystemd, module: Any, p
     host.plan(module, **params)
     assert systemd.calls == []
     assert sorted(host.root.rglob("*")) == before
+
+
+def test_retire_leaves_what_is_broken_as_it_was(host: Host) -> None:
+    for name in ("hello", "other"):
+        host.bring_live(A, name=name)
+        host.switch(B, name)
+    host.take(retire, apps=[HELLO], broken=["other"])
+    assert (host.layout("hello").live(), host.layout("other").live()) == (B, A)
+    assert host.app("other").history.latest() == A
+    assert host.app("other").instance(B).is_ending()

@@ -11,7 +11,7 @@ from ansible_collections.wsgi.production.plugins.module_utils import systemd as 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
 
-SOCKET, SERVICE = "hello@aaa111.socket", "hello@aaa111.service"
+SOCKET, SERVICE, TIMER = "hello@aaa111.socket", "hello@aaa111.service", "hello@aaa111-nightly.timer"
 
 
 class Host:
@@ -42,11 +42,20 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     [
         (lambda systemd: systemd.reload(), ["systemctl daemon-reload"]),
         (lambda systemd: systemd.start(SOCKET, SERVICE), [f"systemctl start {SOCKET} {SERVICE}"]),
+        (
+            lambda systemd: systemd.start(SOCKET, SERVICE, wait=False),
+            [f"systemctl start --no-block {SOCKET} {SERVICE}"],
+        ),
         (lambda systemd: systemd.stop(SOCKET, SERVICE), [f"systemctl stop {SOCKET} {SERVICE}"]),
         (
             lambda systemd: systemd.stop(SOCKET, SERVICE, wait=False),
             [f"systemctl stop --no-block {SOCKET} {SERVICE}"],
         ),
+        (
+            lambda systemd: systemd.clean(TIMER, "other.timer"),
+            [f"systemctl clean --what=state {TIMER}", "systemctl clean --what=state other.timer"],
+        ),
+        (lambda systemd: systemd.clean(), []),
         (lambda systemd: systemd.enable(SOCKET, SERVICE), [f"systemctl enable --quiet {SOCKET} {SERVICE}"]),
         (lambda systemd: systemd.disable(SOCKET, SERVICE), [f"systemctl disable --quiet {SOCKET} {SERVICE}"]),
     ],
@@ -67,6 +76,7 @@ def test_an_instance_is_killed_only_once_systemd_will_not_start_it_again(host: H
     Systemd().kill(SOCKET, SERVICE)
     assert host.calls == [
         f"systemctl stop --no-block {SOCKET} {SERVICE}",
+        f"systemctl kill --signal=KILL {SOCKET}",
         f"systemctl kill --signal=KILL {SERVICE}",
         f"systemctl stop {SOCKET} {SERVICE}",
     ]
@@ -75,7 +85,11 @@ def test_an_instance_is_killed_only_once_systemd_will_not_start_it_again(host: H
 def test_what_has_ended_by_itself_need_not_be_killed(host: Host) -> None:
     host.answers["kill"] = Failed(f"Unit {SERVICE} not loaded.")
     Systemd().kill(SOCKET, SERVICE)
-    assert host.calls[-1] == f"systemctl stop {SOCKET} {SERVICE}"
+    assert host.calls[1:] == [
+        f"systemctl kill --signal=KILL {SOCKET}",
+        f"systemctl kill --signal=KILL {SERVICE}",
+        f"systemctl stop {SOCKET} {SERVICE}",
+    ]
 
 
 def test_what_cannot_be_stopped_is_not_taken_for_killed(host: Host) -> None:
@@ -88,6 +102,12 @@ def test_what_systemd_knows_nothing_of_need_not_be_cleared(host: Host) -> None:
     host.answers["reset-failed"] = Failed(f"Unit {SERVICE} not loaded.")
     Systemd().clear(SOCKET, SERVICE)
     assert host.calls == [f"systemctl reset-failed {SOCKET} {SERVICE}"]
+
+
+def test_a_timer_of_which_nothing_is_remembered_need_not_be_cleaned_and_keeps_nobody_from_the_next(host: Host) -> None:
+    host.answers["clean"] = Failed("no")
+    Systemd().clean(TIMER, "other.timer")
+    assert len(host.calls) == 2
 
 
 def test_properties_come_in_the_order_in_which_they_are_asked_for(host: Host) -> None:
@@ -150,7 +170,9 @@ def test_what_is_looked_at_again_is_seen_as_it_is_then(host: Host) -> None:
     [
         lambda systemd: systemd.reload(),
         lambda systemd: systemd.start(OTHER),
+        lambda systemd: systemd.start(OTHER, wait=False),
         lambda systemd: systemd.stop(OTHER),
+        lambda systemd: systemd.clean(OTHER),
         lambda systemd: systemd.kill(OTHER),
         lambda systemd: systemd.clear(OTHER),
         lambda systemd: systemd.enable(OTHER),
@@ -163,7 +185,7 @@ def test_what_was_seen_counts_until_anything_is_changed_even_if_that_fails(
     host.answers["show"] = SEEN
     systemd = Systemd()
     systemd.look_at(SERVICE, OTHER)
-    host.answers.update(dict.fromkeys(["daemon-reload", "start", "stop", "kill", "enable", "disable"], answer))
+    host.answers.update(dict.fromkeys(["daemon-reload", "start", "stop", "kill", "clean", "enable", "disable"], answer))
     with suppress(Failed):
         change(systemd)
     host.answers["show"] = "ActiveState=failed\n"

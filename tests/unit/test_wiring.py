@@ -8,20 +8,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible.errors import AnsibleFilterError
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 
 from ansible_collections.wsgi.production.plugins.filter.wiring import (
     FilterModule,
+    as_released,
     as_served,
+    broken,
     live_builds,
     one,
     only,
     section,
+    timed_at,
     with_builds,
     with_defaults,
+    without,
 )
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
+from ansible_collections.wsgi.production.plugins.modules import switch
+from ansible_collections.wsgi.production.plugins.plugin_utils.description import absent, input_spec, present
 
 PROJECT = Path(__file__).parents[2]
 
@@ -54,11 +63,119 @@ def test_an_application_without_a_build_yet_is_left_without_one() -> None:
     ]
 
 
+def test_an_application_knows_the_wheels_that_its_build_was_installed_from() -> None:
+    apps = with_builds(section(APPS, "run"), {"hello": "/1", "world": "/2"}, {"world": "/var/cache/wsgi/wheels/0f3a"})
+    assert [(app["name"], app["build"], app.get("wheels")) for app in apps] == [
+        ("hello", "/1", None),
+        ("world", "/2", "/var/cache/wsgi/wheels/0f3a"),
+    ]
+    assert [app["callable"] for app in apps] == ["main:app", "main:app"]
+
+
+@pytest.mark.parametrize("folders", [None, {}, {"other": "/3"}])
+def test_an_application_whose_packages_come_from_an_index_has_no_wheels(folders: Any) -> None:
+    apps = with_builds(section(APPS, "run"), {"hello": "/1", "world": "/2"}, folders)
+    assert [app for app in apps if "wheels" in app] == []
+    assert {app["wheels"] for app in with_defaults(apps, "uwsgi")} == {""}
+
+
 def test_the_entries_stay_as_they_are() -> None:
     before = deepcopy(APPS)
-    with_builds(as_served(section(APPS, "run"), APPS), {"hello": "/1", "world": "/2"})
+    apps = with_builds(as_served(section(APPS, "run"), APPS), {"hello": "/1", "world": "/2"}, {"hello": "/3"})
+    complete = with_defaults(apps, "uwsgi")
+    then = deepcopy(complete)
+    timed_at(complete, False)
+    as_released(without(complete, ["world"]), {"hello": "81d0"})
+    assert complete == then
     only(APPS, "name")
+    present(APPS)
+    absent(APPS)
     assert before == APPS
+
+
+def test_an_application_that_is_to_be_removed_is_given_to_no_role() -> None:
+    apps = [APPS[0], {**APPS[1], "name": "gone", "state": "absent"}, {**APPS[1], "state": "present"}]
+    assert [app["name"] for app in section(present(apps), "build")] == ["hello", "world"]
+    assert [app["name"] for app in section(present(apps), "run")] == ["hello", "world"]
+    assert absent(apps) == [{"name": "gone", "remove_data": False}]
+
+
+def test_the_input_of_a_role_is_what_an_entry_says_and_nothing_else() -> None:
+    entries = [{**APPS[0], "state": "present", "remove_data": False}]
+    (built,) = with_defaults(section(present(entries), "build"), "python_app")
+    assert set(built) == set(input_spec("python_app"))
+    run = with_builds(as_served(section(present(entries), "run"), entries), {"hello": "/1"}, {"hello": "/2"})
+    (released,) = with_defaults(run, "uwsgi")
+    assert set(released) | {"processes", "tasks_max"} == set(input_spec("uwsgi"))
+
+
+def test_what_is_broken_on_one_host_is_broken_on_all() -> None:
+    hosts = {
+        "app1": {"made": {"broken": {}}, "booted": {"broken": {"world": "it does not answer"}}},
+        "app2": {"made": {"broken": {"hello": "no such package"}}},
+        "lb": {},
+    }
+    assert broken(hosts, ["app1", "app2", "lb"], "made", "booted") == {
+        "hello": "no such package (app2)",
+        "world": "it does not answer (app1)",
+    }
+
+
+def test_the_first_reason_why_an_application_is_broken_is_the_one_that_is_told() -> None:
+    hosts = {
+        name: {"made": {"broken": {"hello": f"made {name}"}}, "booted": {"broken": {"hello": "booted"}}}
+        for name in "ab"
+    }
+    assert broken(hosts, ["b", "a"], "made", "booted") == {"hello": "made b (b)"}
+    assert broken(hosts, ["a"], "booted", "made") == {"hello": "booted (a)"}
+
+
+@pytest.mark.parametrize("result", [{}, {"skipped": True}, {"failed": True, "msg": "no"}, {"broken": {}}])
+def test_a_task_that_found_nothing_broken_breaks_nothing(result: dict[str, Any]) -> None:
+    assert broken({"app1": {"made": result}, "app2": {}}, ["app1", "app2"], "made", "booted") == {}
+
+
+def test_a_host_that_takes_no_part_and_a_task_that_is_not_named_break_nothing() -> None:
+    hosts = {"app1": {"other": {"broken": {"hello": "x"}}}, "app2": {"made": {"broken": {"hello": "x"}}}}
+    assert broken(hosts, ["app1"], "made") == {}
+
+
+def test_what_is_broken_is_left_out() -> None:
+    assert without(APPS, {"hello": "it does not answer"}) == [APPS[1]]
+    assert without(APPS, ["hello", "world"]) == []
+    assert without(APPS, {}) == APPS
+    assert without(APPS, ["hell"]) == APPS
+
+
+TIMERS = [{"name": "once", "every_host": False}, {"name": "each", "every_host": True}]
+
+
+@pytest.mark.parametrize(("first", "names"), [(True, ["once", "each"]), (False, ["each"])])
+def test_a_timer_runs_on_the_first_host_alone_unless_it_is_for_every_one(first: bool, names: list[str]) -> None:
+    apps: list[dict[str, Any]] = [
+        {"name": "hello", "timers": TIMERS, "workers": [{"name": "w"}]},
+        {"name": "world", "timers": []},
+    ]
+    hello, world = timed_at(apps, first)
+    assert [timer["name"] for timer in hello["timers"]] == names
+    assert (hello["workers"], world) == ([{"name": "w"}], {"name": "world", "timers": []})
+
+
+def test_a_switch_knows_of_an_application_what_it_has_to_and_no_secret() -> None:
+    apps = with_defaults(
+        [
+            {"name": "hello", "build": "/1", "callable": "m:a", "secrets": {"A": "x"}, "listen_http": "0.0.0.0:9000"},
+            {"name": "world", "build": "/2", "callable": "m:a", "listen_uwsgi": "127.0.0.1:9001"},
+        ],
+        "uwsgi",
+    )
+    found = as_released(apps, {"world": "5c0a", "hello": "81d0", "other": "1111"})
+    assert found == [
+        {"name": "hello", "release": "81d0", "listen_uwsgi": "", "listen_http": "0.0.0.0:9000"},
+        {"name": "world", "release": "5c0a", "listen_uwsgi": "127.0.0.1:9001", "listen_http": ""},
+    ]
+    option: Any = switch.ARGUMENTS["apps"]
+    assert {key for app in found for key in app} == set(option["options"])
 
 
 @pytest.mark.parametrize(
@@ -194,12 +311,61 @@ def test_what_a_role_cannot_take_is_an_error_that_names_the_key(app: dict[str, A
         with_defaults([app], "uwsgi")
 
 
-FILTERS = ["fronts", "live_builds", "one", "only", "section", "sites", "with_builds", "with_defaults", "as_served"]
+def role_variable(role: str, name: str, **known: Any) -> Any:
+    """Return what the private variable `name` of `role` is where the variables `known` are."""
+    texts = [PROJECT / f"roles/{role}/{kind}/main.yml" for kind in ("defaults", "vars")]
+    variables: dict[str, Any] = {}
+    for path in texts:
+        said: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        variables.update({key: _trusted(value) for key, value in said.items()})
+    return Templar(DataLoader(), variables={**variables, **known}).template(variables[name])
 
 
-@pytest.mark.parametrize("name", FILTERS)
-def test_the_playbooks_find_each_filter(name: str) -> None:
-    assert callable(FilterModule().filters()[name])
+def _trusted(value: Any) -> Any:
+    return trust_as_template(value) if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize(
+    ("hosts", "play", "once"),
+    [
+        ([], ["app1", "app2"], ["app1", "app2"]),
+        (["app1"], ["app1", "lb"], ["app1"]),
+        (["app1", "app2"], ["app2", "lb"], ["app2"]),
+    ],
+)
+def test_the_first_host_of_a_run_does_what_is_done_once(hosts: list[str], play: list[str], once: list[str]) -> None:
+    known = {"uwsgi_hosts": hosts, "ansible_play_hosts_all": play}
+    found = [host for host in play if role_variable("uwsgi", "__uwsgi_once", inventory_hostname=host, **known)]
+    assert sorted(found) == once
+
+
+def test_what_is_done_once_is_done_on_the_first_host_that_the_inventory_names() -> None:
+    hosts = [f"app{number}" for number in range(8)]
+    for number in range(8):
+        turned = [*hosts[number:], *hosts[:number]]
+        known = {"uwsgi_hosts": turned, "ansible_play_hosts_all": [*hosts, "lb"]}
+        once = [host for host in hosts if role_variable("uwsgi", "__uwsgi_once", inventory_hostname=host, **known)]
+        assert once == [turned[0]]
+
+
+def test_a_run_on_load_balancers_alone_does_nothing_once() -> None:
+    known = {"uwsgi_hosts": ["app1"], "ansible_play_hosts_all": ["lb"], "inventory_hostname": "lb"}
+    assert role_variable("uwsgi", "__uwsgi_once", **known) is False
+
+
+@pytest.mark.parametrize(("made", "builds"), [({}, {}), ({"failed": True}, {}), ({"builds": {"a": "/1"}}, {"a": "/1"})])
+def test_the_builds_are_known_from_the_moment_that_they_are_made(made: dict[str, Any], builds: dict[str, str]) -> None:
+    known = {"inventory_hostname": "app1"}
+    assert role_variable("python_app", "python_app_builds", python_app_made=made, **known) == builds
+    assert role_variable("python_app", "python_app_folders", python_app_made=made, **known) == {}
+    assert role_variable("python_app", "python_app_builds", **known) == {}
+    assert role_variable("python_app", "python_app_folders", python_app_made={"folders": builds}, **known) == builds
+
+
+@pytest.mark.parametrize(("asked", "host"), [("", "app1"), ("build1", "build1")])
+def test_the_host_that_builds_is_named_even_where_there_is_none(asked: str, host: str) -> None:
+    known = {"inventory_hostname": "app1", "python_app_build_host": asked}
+    assert role_variable("python_app", "__python_app_build_host", **known) == host
 
 
 def test_every_filter_that_is_used_is_there_and_every_filter_that_is_there_is_used() -> None:

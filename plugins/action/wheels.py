@@ -1,0 +1,43 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""The controller's half of the module `wheels`: brings what was gathered to the controller, once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.wsgi.production.plugins.action.build import SourceAction
+from ansible_collections.wsgi.production.plugins.plugin_utils.cache import cache
+
+# How many archives of wheels stay on the controller that the run does not need.
+KEPT = 20
+
+
+class ActionModule(SourceAction):
+    """Gathers the wheels on the host, and fetches those that the controller does not have."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Run the task; the result is that of the module, with where on the controller each archive is."""
+        super().run(tmp, task_vars)
+        result, args = self.with_sources(task_vars or {})
+        gathered = result.get("wheels", {})
+        folder = cache("wheels")
+        for told in gathered.values():
+            told["archive"] = str(folder / f"{told['folder']}.tar")
+        lacking = {name: Path(told["archive"]) for name, told in gathered.items() if not Path(told["archive"]).exists()}
+        if lacking and not result.get("failed"):
+            args["pack"] = {name: self.remote(f"{name}.wheels.tar") for name in lacking}
+            packed = self.step(args, task_vars or {})
+            if packed.get("failed"):
+                return packed
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, archive in lacking.items():
+                beside = archive.with_suffix(f".{os.getpid()}")
+                self._connection.fetch_file(args["pack"][name], str(beside))
+                beside.replace(archive)
+            unused = set(folder.glob("*.tar")) - {Path(told["archive"]) for told in gathered.values()}
+            for old in sorted(unused, key=os.path.getmtime)[:-KEPT]:
+                old.unlink()
+        return result

@@ -1,0 +1,20 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""What the modules that work for several applications say of one that is broken."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The option in `module.ON_FAILURE`."""
+
+    DOCUMENTATION = """
+options:
+  on_failure:
+    description:
+      - What to do when one application is broken. C(stop) fails for all; C(continue) goes on with the others, and
+        returns which one is broken and why.
+    type: str
+    choices: [stop, continue]
+    default: stop
+"""

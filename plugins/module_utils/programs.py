@@ -1,0 +1,89 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""The programs of a release that are not the application's: what starts it, finds its callable, and lets it end."""
+
+from __future__ import annotations
+
+LAUNCHER = """\
+# Runs uWSGI inside the interpreter of the virtual environment that starts this file.
+from pyuwsgi import run
+
+run()
+"""
+
+DRAIN = """\
+# Runs before systemd ends an instance that is no longer live: waits until uWSGI has taken everyone who stands in line
+# at its sockets. A line is first come, first served, so whoever comes last and is taken knows that it is empty.
+import os
+import socket
+import sys
+import time
+
+current, release, *sockets = sys.argv[1:]
+dead = "MAINPID" not in os.environ
+live = os.path.islink(current) and os.path.basename(os.readlink(current)) == release
+if dead or live:
+    # Nobody would take us, or the line never ends; and the socket outlasts a restart.
+    sys.exit()
+for path in sockets:
+    with socket.socket(socket.AF_UNIX) as last:
+        try:
+            last.connect(path)
+            last.shutdown(socket.SHUT_WR)
+            last.recv(1)
+        except OSError as failure:
+            print(f"{path}: {failure}")
+# A worker that has just taken somebody does not count as busy until it reads the request.
+time.sleep(0.2)
+"""
+
+ENTRY = """\
+# Finds the callable of the application, and says what there is where it is not there.
+import ast
+import importlib
+import importlib.util
+import os
+import pkgutil
+import sys
+
+WANTED = {wanted!r}
+
+
+def load(place):
+    if not place.endswith(".py"):
+        try:
+            return importlib.import_module(place)
+        except ModuleNotFoundError as missing:
+            if not f"{{place}}.".startswith(f"{{missing.name}}."):
+                raise
+            there = ", ".join(sorted(one.name for one in pkgutil.iter_modules(["."]))) or "none"
+            sys.exit(f"{{WANTED}}: there is no module {{missing.name}}; in the source there are: {{there}}")
+    if not os.path.isfile(place):
+        there = ", ".join(sorted(name for name in os.listdir() if name.endswith(".py"))) or "none"
+        sys.exit(f"{{WANTED}}: there is no file {{place}}; in the source there are: {{there}}")
+    name = os.path.basename(place)[:-3]
+    sys.path.insert(0, os.path.dirname(os.path.abspath(place)))
+    spec = importlib.util.spec_from_file_location(name, place)
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def find(module, node):
+    if isinstance(node, ast.Call):
+        arguments = [ast.literal_eval(one) for one in node.args]
+        return find(module, node.func)(*arguments, **{{one.arg: ast.literal_eval(one.value) for one in node.keywords}})
+    owner, name = (find(module, node.value), node.attr) if isinstance(node, ast.Attribute) else (module, node.id)
+    try:
+        return getattr(owner, name)
+    except AttributeError:
+        names = [one for one in dir(owner) if callable(getattr(owner, one)) and not one.startswith("_")]
+        there = ", ".join(names) or "nothing"
+        sys.exit(f"{{WANTED}}: there is no {{name}}; what can be called there: {{there}}")
+
+
+place, _, name = WANTED.partition(":")
+application = find(load(place), ast.parse(name or "application", mode="eval").body)
+if not callable(application):
+    sys.exit(f"{{WANTED}} is a {{type(application).__name__}}, which cannot be called")
+"""

@@ -1,0 +1,79 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""Removal: what it takes for an application to be gone from a host, and what has been left there undescribed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from ansible_collections.wsgi.production.plugins.module_utils.application import Application
+from ansible_collections.wsgi.production.plugins.module_utils.data import Data
+from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
+from ansible_collections.wsgi.production.plugins.module_utils.plan import Step
+from ansible_collections.wsgi.production.plugins.module_utils.user import User
+
+
+def removal(app: Application, remove_data: bool) -> list[Step]:
+    """Return the steps after which the application is gone: its doors, instances, builds, releases and user.
+
+    :param remove_data: whether its data goes as well, which otherwise is left to root.
+    """
+    layout, user, data = app.layout, User(app.layout), Data(app.layout, [])
+    of = layout.name
+    steps = app.open_doors({})
+    links = [link for link in (layout.current, layout.previous) if link.is_symlink()]
+    if links:
+        says = f"take {layout.live()} out of service" if layout.live() else "remove its links"
+        steps.append(Step(says, partial(_unlink, links), of))
+    instances = app.instances()
+    steps += [Step(f"end {one.release}", partial(_end, app, one.release), of) for one in instances]
+    if data.path.exists() and remove_data:
+        steps.append(Step(f"remove {data.path}", partial(_remove, [data.path]), of))
+    elif data.path.exists() and not data.is_left():
+        steps.append(Step(f"leave {data.path} to root", data.leave, of))
+    made = [path for path in (layout.releases, layout.builds, layout.venvs, app.history.path) if path.exists()]
+    if user.exists() and (made or links or instances):
+        # While there is something of the collection's, which says whose user it is.
+        steps.append(Step(f"remove the user {user.name}", user.remove, of))
+    if made:
+        steps.append(Step("remove its releases and builds", partial(_remove, made), of))
+    empty = layout.home.is_dir() and not any(layout.home.iterdir())
+    return [*steps, Step(f"remove {layout.home}", partial(_tidy, layout), of)] if steps or empty else []
+
+
+def left_over(applications: Path, described: Iterable[str]) -> list[str]:
+    """Return the names of the applications that the collection has put on this host and that nobody describes."""
+    there = {path.parent.name for path in applications.glob("*/releases")}
+    return sorted(there - set(described))
+
+
+def _unlink(links: Iterable[Path]) -> None:
+    for link in links:
+        link.unlink()
+
+
+def _end(app: Application, release: str) -> None:
+    instance = app.instance(release)
+    instance.end()
+    instance.forget()
+    app.systemd.reload()
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _tidy(layout: Layout) -> None:
+    """Remove the application's directories where nothing is left in them."""
+    for directory in (layout.home, Path("/run") / layout.name):
+        with suppress(OSError):
+            os.rmdir(directory)

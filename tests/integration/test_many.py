@@ -1,0 +1,173 @@
+"""Many applications on one host: what another one costs, what a broken one does to them, and how one is removed."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+import time
+import urllib.error
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import Site
+from tests.rig import PROJECT
+from tests.rig.server import Server
+
+NAMES = ("alpha", "beta", "gamma", "delta", "epsilon")
+ROUNDS = 3
+
+
+class Many(Site):
+    """A server with several applications, whose code a test changes."""
+
+    def __init__(self, server: Server, source: Path) -> None:
+        super().__init__(server, source)
+        self.apps = [self.describe(name) for name in NAMES]
+        for name in NAMES:
+            shutil.copytree(PROJECT / "tests/integration/busy", source / name)
+            self.edit(name, "first")
+
+    def describe(self, name: str, **run: Any) -> dict[str, Any]:
+        """Return the entry of an application."""
+        return {
+            "name": name,
+            "build": {"source": str(self.source / name)},
+            "run": {"callable": "main:application", "processes": 1, "secrets": {"TOKEN": f"of {name}"}, **run},
+            "serve": {"server_names": [f"{name}.example.com"]},
+        }
+
+    def edit(self, name: str, mark: str) -> None:
+        """Change the code of an application."""
+        code = (PROJECT / "tests/integration/busy/main.py").read_text()
+        (self.source / name / "main.py").write_text(code.replace('MARK = "first"', f'MARK = "{mark}"'))
+
+    def marks(self, *names: str) -> list[str]:
+        """Return which code of each application is live."""
+        return [json.loads(self.get(f"{name}.example.com"))["mark"] for name in names]
+
+    def seconds(self, apps: list[dict[str, Any]]) -> float:
+        """Return how long a run takes."""
+        begun = time.monotonic()
+        self.deploy(apps=apps)
+        return time.monotonic() - begun
+
+
+@pytest.fixture(scope="module", params=["debian12", "debian13"])
+def many(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Many]:
+    """Return a server with five applications live on it."""
+    server = Server(f"wsgi-test-many-{request.param}", request.param)
+    server.down()
+    try:
+        server.up()
+        one = Many(server, tmp_path_factory.mktemp("many"))
+        one.deploy(apps=one.apps)
+        yield one
+    finally:
+        server.down()
+
+
+def test_five_applications_go_live_in_one_run_and_none_reads_what_is_anothers(many: Many) -> None:
+    assert many.marks(*NAMES) == ["first"] * 5
+    assert " changed=0 " in many.deploy(apps=many.apps).stdout
+    many.server.shell("echo private > /srv/alpha/data/note; chown alpha /srv/alpha/data/note")
+    readable = "cat /srv/alpha/data/note /srv/alpha/current/env /proc/$(pgrep --newest --uid alpha)/environ"
+    said = many.server.shell(f"su --shell /bin/sh beta --command '{readable}' 2>&1", check=False)
+    assert "private" not in said and "of alpha" not in said
+    assert said.count("Permission denied") == 3
+    connect = "import socket; socket.socket(socket.AF_UNIX).connect('/srv/alpha/current/socket')"
+    refused = many.server.shell(f'su --shell /bin/sh beta --command "python3 -c \\"{connect}\\"" 2>&1', check=False)
+    assert "PermissionError" in refused
+
+
+def test_one_more_application_costs_at_most_a_third_of_the_first(many: Many) -> None:
+    many.deploy(apps=many.apps[:1])
+    for what in ("nothing", "the code"):
+        one, all_five = [], []
+        for number in range(ROUNDS):
+            if what == "the code":
+                many.edit(NAMES[0], f"one {number}")
+            one.append(many.seconds(many.apps[:1]))
+            if what == "the code":
+                for name in NAMES:
+                    many.edit(name, f"five {number}")
+            all_five.append(many.seconds(many.apps))
+        first, further = median(one), (median(all_five) - median(one)) / 4
+        print(f"a run that changes {what}: {first:.2f} s, {further:.2f} s for each further one: {further / first:.2f}")
+        assert further <= first / 3
+
+
+def broken(many: Many) -> list[dict[str, Any]]:
+    """Return the entries with new code for all, that of one of them broken."""
+    mark = f"at {time.monotonic()}"
+    for name in NAMES:
+        many.edit(name, mark)
+    apps = copy.deepcopy(many.apps)
+    apps[1]["run"]["callable"] = "main:nothing"
+    return apps
+
+
+def test_one_that_is_broken_stops_all_of_them(many: Many) -> None:
+    before = many.marks(*NAMES)
+    said = many.deploy(apps=broken(many), check=False)
+    assert said.returncode != 0
+    assert "beta: release " in said.stdout and "there is no nothing" in said.stdout
+    assert many.marks(*NAMES) == before
+    assert "this host serves what it served before" in said.stdout
+
+
+@pytest.mark.parametrize("step", ["build", "boot"])
+def test_one_that_is_broken_lets_the_others_finish_where_that_was_chosen(many: Many, step: str) -> None:
+    before = many.marks("beta")
+    apps = broken(many)
+    if step == "build":
+        apps[1]["build"]["commands"] = ["python work.py fail"]
+        apps[1]["build"]["env"] = {"DATA_DIRECTORY": "/tmp"}
+    said = many.deploy("-e", "wsgi_on_failure=continue", apps=apps, check=False)
+    assert said.returncode != 0
+    assert "beta: " in said.stdout.partition("Tell which applications are broken")[2]
+    assert many.marks("beta") == before
+    marks = many.marks("alpha", "gamma", "delta", "epsilon")
+    assert len(set(marks)) == 1 and marks[0].startswith("at ")
+    units = many.server.shell("systemctl list-units --plain --no-legend --state=active,activating 'beta@*.service'")
+    assert len(units.splitlines()) == 1
+    many.deploy(apps=many.apps)
+    assert many.marks("beta") == marks[:1]
+
+
+def test_one_that_nobody_describes_goes_on_and_is_told_of(many: Many) -> None:
+    rest = [app for app in many.apps if app["name"] != "epsilon"]
+    said = " ".join(many.deploy(apps=rest).stdout.split())
+    assert "epsilon is left over" in said and "{name: epsilon, state: absent}" in said
+    assert many.marks("epsilon") == many.marks("alpha")
+    assert " changed=0 " in many.deploy(apps=rest).stdout
+
+
+def test_one_that_is_absent_is_gone_but_for_its_data_and_comes_back_to_it(many: Many) -> None:
+    timers = [{"name": "tick", "command": "true", "on_calendar": "daily"}]
+    workers = [{"name": "queue", "command": "python work.py worker 0.1"}]
+    described = [*many.apps[:4], many.describe("epsilon", timers=timers, workers=workers, listen_http="0.0.0.0:9000")]
+    many.deploy(apps=described)
+    many.server.shell("echo kept > /srv/epsilon/data/note")
+    gone = [*many.apps[:4], {**described[4], "state": "absent"}]
+    said = many.deploy("--check", "--diff", apps=gone).stdout
+    assert "epsilon: would " in said and many.marks("epsilon")
+    many.deploy(apps=gone)
+    left = many.server.shell(
+        "ls -d /etc/systemd/system/*epsilon* /etc/systemd/system/*.wants/*epsilon* /run/epsilon /var/lib/systemd/timers"
+        "/*epsilon*; id epsilon; grep epsilon /etc/nginx/nginx.conf; ls /srv/epsilon; pgrep -f [/]srv/epsilon; true",
+        check=False,
+    )
+    assert left == "data\n"
+    assert many.server.shell("stat --format '%a %U' /srv/epsilon/data").strip() == "700 root"
+    with pytest.raises((urllib.error.URLError, ConnectionError)):
+        many.get("epsilon.example.com")
+    assert " changed=0 " in many.deploy(apps=gone).stdout
+    many.deploy(apps=described)
+    assert many.server.shell("su --shell /bin/sh epsilon --command 'cat /srv/epsilon/data/note'") == "kept\n"
+    many.deploy(apps=[*many.apps[:4], {"name": "epsilon", "state": "absent", "remove_data": True}])
+    assert many.server.shell("ls /srv/epsilon", check=False) == ""

@@ -1,0 +1,319 @@
+"""What the data of an application promises."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import shutil
+import stat
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import pytest
+
+from ansible_collections.wsgi.production.plugins.module_utils import data as unit
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.data import Data
+from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
+
+
+def test_a_host_without_the_user_of_the_application_is_told_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(Failed, match=r"^the host has no user no-such-user, or no group www-data: make them$"):
+        Data(Layout("no-such-user", root=tmp_path), []).make()
+
+
+class Account(NamedTuple):
+    """The user that runs the tests, who can give files to nobody but himself, and his group."""
+
+    user: str
+    group: str
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Account:
+    found = Account(pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name)
+    monkeypatch.setattr(unit, "WEB_SERVER", found.group)
+    return found
+
+
+def data_of(account: Account, root: Path, *public: str) -> Data:
+    """Return the data of an application of the name of that user."""
+    return Data(Layout(account.user, root=root), [*public])
+
+
+def modes(data: Data) -> dict[str, int]:
+    """Return the mode of each directory in the data of an application, the whole included."""
+    found = [data.path, *(path for path in data.path.rglob("*") if path.is_dir())]
+    return {str(path.relative_to(data.path)): path.stat().st_mode & 0o7777 for path in found}
+
+
+def test_the_data_of_an_application_is_its_own_and_nginx_may_pass_through(account: Account, tmp_path: Path) -> None:
+    data = data_of(account, tmp_path)
+    assert not data.is_right()
+    data.make()
+    assert data.is_right()
+    assert (data.path.owner(), data.path.group()) == account
+    assert modes(data) == {".": 0o710}
+
+
+def test_nginx_may_read_what_is_public_and_pass_through_to_it(account: Account, tmp_path: Path) -> None:
+    data = data_of(account, tmp_path, "media/photos/large", "files")
+    data.make()
+    assert modes(data) == {
+        ".": 0o710,
+        "files": 0o2750,
+        "media": 0o2750,
+        "media/photos": 0o2750,
+        "media/photos/large": 0o2750,
+    }
+    assert data.is_right()
+
+
+def test_data_outlives_what_becomes_public_or_is_no_longer(account: Account, tmp_path: Path) -> None:
+    data_of(account, tmp_path).make()
+    (tmp_path / account.user / "data/mine").write_text("mine")
+    more = data_of(account, tmp_path, "media")
+    assert not more.is_right()
+    more.make()
+    assert more.is_right()
+    assert data_of(account, tmp_path).is_right()
+    assert (tmp_path / account.user / "data/mine").read_text() == "mine"
+
+
+@pytest.mark.parametrize("below", ["", "media", "media/photos"])
+def test_a_directory_with_another_mode_is_put_right(account: Account, tmp_path: Path, below: str) -> None:
+    data = data_of(account, tmp_path, "media/photos")
+    data.make()
+    (data.path / below).chmod(0o755)
+    assert not data.is_right()
+    data.make()
+    assert data.is_right()
+
+
+@pytest.mark.parametrize("other", [(1, 0), (0, 1)])
+def test_data_that_belongs_to_another_user_or_group_is_not_right(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: tuple[int, int]
+) -> None:
+    data = data_of(account, tmp_path, "media")
+    data.make()
+    ids = os.geteuid() + other[0], os.getegid() + other[1]
+    monkeypatch.setattr(Data, "_ids", lambda self: ids)
+    assert not data.is_right()
+
+
+def test_each_directory_of_the_data_is_given_to_the_application_and_to_the_group_of_nginx(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[Path, int, int]] = []
+    user = SimpleNamespace(pw_uid=1234, pw_gid=1235)
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: {"hello": user}[name])
+    monkeypatch.setattr(os, "lchown", lambda path, user, group: None)
+    monkeypatch.setattr(grp, "getgrnam", lambda name: {"www-data": SimpleNamespace(gr_gid=33)}[name])
+    monkeypatch.setattr(
+        os, "fchown", lambda file, user, group: given.append((Path(os.readlink(f"/proc/self/fd/{file}")), user, group))
+    )
+    data = Data(Layout("hello", root=tmp_path), ["media"])
+    data.make()
+    assert given == [(path, 1234, 33) for path in (data.path, data.path / "media")]
+
+
+@pytest.mark.parametrize("link", ["media", "media/photos"])
+def test_a_link_that_the_application_has_put_into_its_data_is_not_followed(
+    account: Account, tmp_path: Path, link: str
+) -> None:
+    outside = tmp_path / "outside"
+    (outside / "photos").mkdir(parents=True)
+    outside.chmod(0o700)
+    data = data_of(account, tmp_path, "media/photos")
+    data.make()
+    shutil.rmtree(data.path / link)
+    (data.path / link).symlink_to(outside)
+    assert not data.is_right()
+    name = Path(link).name
+    with pytest.raises(Failed, match=rf"data/{link} is to be a directory, and {name} is none; remove it"):
+        data.make()
+    assert outside.stat().st_mode & 0o7777 == 0o700
+
+
+def test_data_of_a_user_that_is_gone_is_not_right(account: Account, tmp_path: Path) -> None:
+    data = data_of(account, tmp_path)
+    data.make()
+    data.owner = "no-such-user"
+    assert not data.is_right()
+
+
+# Left to root, and given back
+
+OLD, NEW, WEB = (1001, 1002), (2001, 2002), 33
+
+
+class Owners:
+    """Whose the files of an application are, as root would have it; nothing is really given to anybody.
+
+    `place` is where the applications are, `of` are user and group of each file, `fails_after` how many
+    more are given before the run is killed.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = self.place = root
+        self.user = OLD
+        self.of: dict[str, tuple[int, int]] = {}
+        self.fails_after = 1000
+
+    def __getattr__(self, name: str) -> Any:
+        """Be the module `os` in all else."""
+        return getattr(os, name)
+
+    def lchown(self, path: str, user: int, group: int) -> None:
+        """Take the place of `os.lchown`."""
+        if not self.fails_after:
+            raise Killed
+        self.fails_after -= 1
+        key = os.path.normpath(path)
+        before = self.of.get(key, (0, 0))
+        self.of[key] = (user, before[1] if group == -1 else group)
+
+    def fchown(self, file: int, user: int, group: int) -> None:
+        """Take the place of `os.fchown`."""
+        self.lchown(os.readlink(f"/proc/self/fd/{file}"), user, group)
+
+    def lstat(self, path: str | Path) -> Any:
+        """Take the place of `os.lstat`."""
+        user, group = self.of.get(os.path.normpath(path), (0, 0))
+        return SimpleNamespace(st_mode=os.lstat(path).st_mode, st_uid=user, st_gid=group)
+
+    def getpwnam(self, name: str) -> Any:
+        """Take the place of `pwd.getpwnam`."""
+        return {"hello": SimpleNamespace(pw_uid=self.user[0], pw_gid=self.user[1])}[name]
+
+    def getgrnam(self, name: str) -> Any:
+        """Take the place of `grp.getgrnam`."""
+        return {"www-data": SimpleNamespace(gr_gid=WEB)}[name]
+
+    def below(self) -> dict[str, tuple[int, int]]:
+        """Return the owners of all that lies below the root."""
+        return {os.path.relpath(path, self.root): ids for path, ids in self.of.items()}
+
+
+class Killed(BaseException):
+    """Ends a run where it stands, as a signal does."""
+
+
+@pytest.fixture
+def owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Owners:
+    """Return whose the files of the application `hello` are."""
+    found = Owners(tmp_path / "hello/data")
+
+    class Owned(type(tmp_path)):  # type: ignore[misc]
+        """A path that tells of those owners."""
+
+        def stat(self, *, follow_symlinks: bool = True) -> Any:
+            """Take the place of `Path.stat`."""
+            return found.lstat(os.path.realpath(self) if follow_symlinks else self)
+
+    for module in ("os", "pwd", "grp"):
+        monkeypatch.setattr(unit, module, found)
+    found.place = Owned(tmp_path)
+    return found
+
+
+FILES = ["mine", "below/deep/file", "media/photo"]
+LINKS = {"link": "/etc/passwd", "below/up": "..", "dangling": "nowhere"}
+
+
+@pytest.fixture
+def full(owners: Owners) -> Data:
+    """Return data with files and links of the application's, of which NGINX may read a part."""
+    data = Data(Layout("hello", root=owners.place), ["media"])
+    data.make()
+    for name in FILES:
+        (data.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (data.path / name).write_text(name)
+    for name, target in LINKS.items():
+        (data.path / name).symlink_to(target)
+    for path in data.path.rglob("*"):
+        owners.of.setdefault(str(path), (OLD[0], WEB if "media" in path.parts else OLD[1]))
+    assert data.is_right()
+    return data
+
+
+def test_data_that_is_left_belongs_to_root_alone(full: Data, owners: Owners) -> None:
+    assert not full.is_left()
+    full.leave()
+    assert full.is_left() and not full.is_right()
+    assert {user for user, _ in owners.of.values()} == {0}
+    assert stat.S_IMODE(os.lstat(full.path).st_mode) == 0o700
+
+
+def test_nothing_outside_is_touched_where_a_link_leads_there(full: Data, owners: Owners, tmp_path: Path) -> None:
+    full.leave()
+    full.make()
+    assert not [path for path in owners.of if not path.startswith(str(tmp_path / "hello/data"))]
+    assert [(full.path / name).read_text() for name in FILES] == FILES
+
+
+def test_data_that_was_left_is_given_to_the_new_user_and_what_nginx_may_read_stays_so(
+    full: Data, owners: Owners
+) -> None:
+    full.leave()
+    owners.user = NEW
+    assert not full.is_right()
+    full.make()
+    assert full.is_right() and not full.is_left()
+    web = {".", "media", "media/photo"}
+    assert owners.below() == {name: (NEW[0], WEB if name in web else NEW[1]) for name in owners.below()}
+    assert {*web, "mine", "below", "below/deep", "below/deep/file", *LINKS} == set(owners.below())
+
+
+def test_data_that_belongs_to_the_user_is_not_gone_through(full: Data, owners: Owners) -> None:
+    owners.of[str(full.path / "below")] = (0, 0)
+    (full.path / "media").chmod(0o700)
+    full.make()
+    assert owners.of[str(full.path / "below")] == (0, 0)
+    assert full.is_right()
+
+
+@pytest.mark.parametrize("uid", [0, OLD[0]])
+@pytest.mark.parametrize("mode", [0o700, 0o710, 0o755])
+def test_data_is_left_only_where_root_owns_it_and_nobody_else_gets_in(
+    full: Data, owners: Owners, uid: int, mode: int
+) -> None:
+    owners.of[str(full.path)] = (uid, 0)
+    full.path.chmod(mode)
+    assert full.is_left() is (uid == 0 and mode == 0o700)
+
+
+def test_nobody_else_gets_in_from_the_moment_on_that_data_begins_to_be_left(full: Data, owners: Owners) -> None:
+    owners.fails_after = 0
+    with pytest.raises(Killed):
+        full.leave()
+    assert stat.S_IMODE(os.lstat(full.path).st_mode) == 0o700
+
+
+@pytest.mark.parametrize("number", range(11))
+def test_data_that_a_killed_run_left_to_root_in_part_does_not_count_as_left(
+    full: Data, owners: Owners, number: int
+) -> None:
+    owners.fails_after = number
+    with suppress(Killed):
+        full.leave()
+    left = {name for name, (user, _) in owners.below().items() if user == 0}
+    assert full.is_left() is (left == set(owners.below()))
+
+
+@pytest.mark.parametrize("number", range(15))
+def test_data_that_a_killed_run_gave_back_in_part_is_given_back_by_the_next(
+    full: Data, owners: Owners, number: int
+) -> None:
+    full.leave()
+    owners.user, owners.fails_after = NEW, number
+    with suppress(Killed):
+        full.make()
+    owners.fails_after = 1000
+    if not full.is_right():
+        full.make()
+    assert full.is_right()
+    assert {user for user, _ in owners.of.values()} == {NEW[0]}

@@ -1,0 +1,298 @@
+"""What it takes for an application to be gone."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.wsgi.production.plugins.module_utils import removal as unit
+from ansible_collections.wsgi.production.plugins.module_utils.application import Application
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.data import Data
+from ansible_collections.wsgi.production.plugins.module_utils.door import Door
+from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
+from ansible_collections.wsgi.production.plugins.module_utils.removal import left_over, removal
+from ansible_collections.wsgi.production.plugins.module_utils.user import User
+from tests.unit.fakes import FakeSystemd, make_build, make_release, say, take
+
+A, B = "aaa111", "bbb222"
+DOOR = "0.0.0.0:9000"
+PARTS: dict[str, Any] = {"workers": ["mail"], "timers": ["nightly"]}
+
+
+class Users:
+    """The users of a host, by their names, and data that was left to root; `done` is what became of them, in order."""
+
+    def __init__(self) -> None:
+        self.names = {"hello"}
+        self.left: set[Path] = set()
+        self.done: list[str] = []
+
+    def remove(self, name: str) -> None:
+        """Remove a user."""
+        self.names.remove(name)
+        self.done.append(f"removed {name}")
+
+    def leave(self, path: Path) -> None:
+        """Leave data to root."""
+        self.left.add(path)
+        self.done.append(f"left {path.name}")
+
+
+@pytest.fixture(autouse=True)
+def users(monkeypatch: pytest.MonkeyPatch) -> Users:
+    fake = Users()
+    monkeypatch.setattr(User, "exists", lambda user: user.name in fake.names)
+    monkeypatch.setattr(User, "remove", lambda user: fake.remove(user.name))
+    monkeypatch.setattr(Data, "is_left", lambda data: data.path in fake.left)
+    monkeypatch.setattr(Data, "leave", lambda data: fake.leave(data.path))
+    return fake
+
+
+def deployed(app: Application) -> Application:
+    """Bring two releases live, one after the other, behind a door, with data."""
+    for release in (A, B):
+        make_build(app.layout, f"b-{release}", f"v-{release}")
+        make_release(app.layout, release, build=f"b-{release}", **PARTS)
+        take(app.boot(release) + app.switch(release))
+        Door(app.layout, "http", DOOR, app.systemd).put_right()
+        take(app.record(release, 7) + app.end_others(release))
+    app.layout.data.mkdir()
+    (app.layout.data / "mine").write_text("mine")
+    return app
+
+
+@pytest.fixture
+def full(app: Application) -> Application:
+    return deployed(app)
+
+
+STEPS = [
+    "close the door for http",
+    f"take {B} out of service",
+    f"end {A}",
+    f"end {B}",
+    "leave {home}/data to root",
+    "remove the user hello",
+    "remove its releases and builds",
+    "remove {home}",
+]
+
+
+def steps(app: Application, **instead: str) -> list[str]:
+    """Return what is done to remove an application, but for what is done instead."""
+    return [instead.get(step.split()[0], step).format(home=app.layout.home) for step in STEPS]
+
+
+def gone(app: Application) -> None:
+    """Expect nothing of an application but its data."""
+    assert os.listdir(app.layout.units) == []
+    assert not isinstance(app.systemd, FakeSystemd) or not app.systemd.enabled
+    assert app.layout.live() is None
+    assert not app.layout.home.exists() or os.listdir(app.layout.home) == ["data"]
+
+
+def test_an_application_is_removed_from_the_outside_to_the_inside(full: Application, users: Users) -> None:
+    assert take(removal(full, False)) == steps(full)
+    gone(full)
+    assert (full.layout.data / "mine").read_text() == "mine"
+    assert users.done == ["left data", "removed hello"]
+
+
+def test_data_is_removed_on_word(full: Application, users: Users) -> None:
+    assert take(removal(full, True)) == steps(full, leave="remove {home}/data")
+    gone(full)
+    assert not full.layout.home.exists()
+    assert users.done == ["removed hello"]
+
+
+def test_each_step_is_of_the_application(full: Application) -> None:
+    assert {step.of for step in removal(full, False)} == {"hello"}
+
+
+def test_telling_of_a_removal_removes_nothing(full: Application, systemd: FakeSystemd, users: Users) -> None:
+    systemd.calls.clear()
+    before = sorted(full.layout.home.rglob("*"))
+    assert say(removal(full, True))
+    assert (systemd.calls, sorted(full.layout.home.rglob("*")), users.done) == ([], before, [])
+
+
+@pytest.mark.parametrize("remove_data", [False, True])
+def test_a_removal_has_nothing_to_do_the_second_time(full: Application, remove_data: bool) -> None:
+    take(removal(full, remove_data))
+    assert removal(full, remove_data) == []
+
+
+def test_data_that_was_left_is_removed_on_word_afterwards(full: Application) -> None:
+    take(removal(full, False))
+    home = full.layout.home
+    assert take(removal(full, True)) == [f"remove {home}/data", f"remove {home}"]
+    assert not home.exists()
+
+
+def test_an_application_that_never_was_here_has_nothing_to_remove(app: Application, users: Users) -> None:
+    app.layout.releases.rmdir()
+    app.layout.home.rmdir()
+    users.names.clear()
+    assert removal(app, True) == []
+
+
+def test_a_user_of_that_name_who_has_nothing_to_do_with_the_collection_stays(app: Application, users: Users) -> None:
+    app.layout.releases.rmdir()
+    app.layout.home.rmdir()
+    assert removal(app, True) == []
+    assert users.names == {"hello"}
+
+
+def test_an_instance_ends_with_its_workers_timers_and_jobs_before_anything_of_it_is_removed(
+    full: Application, systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    systemd.start(f"hello@{B}-nightly.service", wait=False)
+    remove = unit._remove
+
+    def look(paths: list[Path]) -> None:
+        assert full.layout.instances() == []
+        assert {state for one, state in systemd.states.items() if "@" in one} == {"inactive"}
+        remove(paths)
+
+    monkeypatch.setattr(unit, "_remove", look)
+    take(removal(full, False))
+    assert systemd.due == set()
+
+
+def test_systemd_hears_that_the_units_are_gone(full: Application, systemd: FakeSystemd) -> None:
+    take(removal(full, False))
+    assert systemd.calls[-1] == "reload"
+
+
+def test_nothing_is_removed_while_an_instance_does_not_end(
+    full: Application, systemd: FakeSystemd, users: Users, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = systemd.stop
+
+    def refuse(*units: str, wait: bool = True) -> None:
+        if wait and f"hello@{B}.service" in units:
+            raise Failed("it does not end")
+        stop(*units, wait=wait)
+
+    monkeypatch.setattr(systemd, "stop", refuse)
+    with pytest.raises(Failed, match=r"^hello: it does not end$"):
+        take(removal(full, True))
+    assert users.names == {"hello"}
+    assert full.releases.names() == [A, B] and full.layout.data.exists()
+
+
+def test_a_door_and_links_are_gone_that_lead_nowhere(app: Application) -> None:
+    app.layout.current.symlink_to("releases/gone")
+    app.layout.previous.symlink_to("releases/gone")
+    app.layout.releases.rmdir()
+    take(removal(app, False))
+    assert not app.layout.home.exists()
+
+
+def test_where_only_the_release_before_is_still_linked_it_is_not_told_that_none_is_taken_out(
+    app: Application,
+) -> None:
+    app.layout.previous.symlink_to(f"releases/{A}")
+    assert not [step for step in say(removal(app, False)) if "None" in step]
+
+
+def test_the_directory_of_its_sockets_goes_with_it(full: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = removal(full, True)
+    tried: list[str] = []
+    monkeypatch.setattr(os, "rmdir", lambda path, **_: tried.append(str(path)))
+    steps[-1].do()
+    assert tried == [str(full.layout.home), "/run/hello"]
+
+
+def test_what_somebody_has_put_beside_the_application_stays(full: Application) -> None:
+    (full.layout.home / "notes").write_text("mine")
+    take(removal(full, True))
+    assert os.listdir(full.layout.home) == ["notes"]
+
+
+def test_what_is_half_made_is_removed_too(app: Application) -> None:
+    make_release(app.layout, A, sealed=False)
+    app.layout.builds.mkdir()
+    app.history.path.write_text("no history")
+    take(removal(app, False))
+    assert not app.layout.home.exists()
+
+
+class Killed(BaseException):
+    """Ends a run where it stands, as a signal does."""
+
+
+def killed_before(number: int, patch: pytest.MonkeyPatch) -> None:
+    """Let the run be killed before its `number`th change of the host."""
+    left = itertools.count(number, -1)
+
+    def around(change: Callable[..., object]) -> Callable[..., object]:
+        def touch(*args: object, **kwargs: object) -> object:
+            if next(left) <= 1:
+                raise Killed
+            return change(*args, **kwargs)
+
+        return touch
+
+    patch.setattr(FakeSystemd, "_named", around(FakeSystemd._named))
+    patch.setattr(Path, "unlink", around(Path.unlink))
+    for change in ("unlink", "rmdir"):
+        patch.setattr(os, change, around(getattr(os, change)))
+    for change in ("remove", "leave"):
+        patch.setattr(Users, change, around(getattr(Users, change)))
+
+
+@pytest.mark.usefixtures("apps")
+@pytest.mark.parametrize("remove_data", [False, True])
+def test_a_removal_that_was_killed_is_completed_by_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, users: Users, remove_data: bool
+) -> None:
+    for number in itertools.count(1):
+        layout = Layout("hello", tmp_path / f"{number}/srv", tmp_path / f"{number}/units", tmp_path / f"{number}/run")
+        layout.units.mkdir(parents=True)
+        app = deployed(Application(layout, FakeSystemd(layout.units, layout.transient)))
+        users.names = {"hello"}
+        was_killed = False
+        with monkeypatch.context() as patch:
+            killed_before(number, patch)
+            try:
+                take(removal(app, remove_data))
+            except Killed:
+                was_killed = True
+        take(removal(app, remove_data))
+        gone(app)
+        assert layout.data.exists() is not remove_data, number
+        assert users.names == set(), number
+        assert removal(app, remove_data) == [], number
+        if not was_killed:
+            assert number > 30
+            return
+
+
+# Left over
+
+
+def test_what_nobody_describes_is_left_over(tmp_path: Path) -> None:
+    for name in ("hello", "other", "third"):
+        (tmp_path / name / "releases").mkdir(parents=True)
+    assert left_over(tmp_path, ["hello"]) == ["other", "third"]
+    assert left_over(tmp_path, ["third", "hello", "other", "new"]) == []
+
+
+def test_what_is_none_of_the_collections_is_not_left_over(tmp_path: Path) -> None:
+    (tmp_path / "git/repositories").mkdir(parents=True)
+    (tmp_path / "file").touch()
+    assert left_over(tmp_path, []) == []
+    assert left_over(tmp_path / "missing", []) == []
+
+
+def test_an_application_whose_data_was_left_to_root_is_not_left_over(full: Application) -> None:
+    take(removal(full, False))
+    assert full.layout.data.exists()
+    assert left_over(full.layout.home.parent, []) == []
