@@ -25,7 +25,7 @@ class ActionModule(SourceAction):
         gathered = result.get("wheels", {})
         folder = cache("wheels")
         for told in gathered.values():
-            told["archive"] = str(folder / f"{told['folder']}.tar")
+            told["archive"] = str(folder / f"{told['packed']}.tar")
         lacking = {name: Path(told["archive"]) for name, told in gathered.items() if not Path(told["archive"]).exists()}
         if lacking and not result.get("failed"):
             args["pack"] = {name: self.remote(f"{name}.wheels.tar") for name in lacking}

@@ -15,7 +15,11 @@ from ansible_collections.wsgi.production.plugins.module_utils.layout import CACH
 from ansible_collections.wsgi.production.plugins.module_utils.store import Store, digest
 
 # The options of a module that make an `Index`, in its order; documented in plugins/doc_fragments/index.py.
-INDEX_OPTIONS = {option: {"type": "str", "default": ""} for option in ("index_url", "ca_bundle", "proxy")}
+# The two URLs may carry a password.
+INDEX_OPTIONS = {
+    option: {"type": "str", "default": "", "no_log": option != "ca_bundle"}
+    for option in ("index_url", "ca_bundle", "proxy")
+}
 
 DISTRIBUTION_WHEELS = Path("/usr/share/python-wheels")
 

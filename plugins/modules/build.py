@@ -94,7 +94,8 @@ ARGUMENTS = {
     "apps": {"type": "list", "elements": "dict", "required": True},
     "contents": {"type": "dict", "required": True},
     "archives": {"type": "dict"},
-    "lock_pins": {"type": "dict", "default": {}},
+    # No secret, but too long for a log.
+    "lock_pins": {"type": "dict", "default": {}, "no_log": True},
     "wheels": {"type": "dict", "default": {}},
     "wheel_archives": {"type": "dict", "default": {}},
     **ON_FAILURE,
@@ -114,6 +115,7 @@ class Build:
         self.wheels = Wheels.of(told) if told else None
         digest = self.wheels.digest if self.wheels else ""
         tag = interpreter_tag(self.python)
+        self.packages = FromFolder(self.wheels, WHEELS / self.wheels.folder, tag) if self.wheels else None
         self.recipe = Recipe(app["source"], self.content, tag, app["commands"], app["env"], digest)
         self.builder = Builder(Layout(self.name))
 
@@ -130,11 +132,9 @@ class Build:
     def make(self) -> None:
         """Make it."""
         archive, dependencies = Path(self.module.params["archives"][self.name]), self.content["dependencies"]
-        if self.wheels:
+        if self.wheels and self.packages:
             folder = unpack(Path(self.module.params["wheel_archives"][self.name]), self.wheels)
-            tool = installer(Folder(folder))
-            packages = FromFolder(self.wheels, folder, self.recipe.interpreter)
-            self.builder.make(self.recipe, archive, self.python, tool, packages)
+            self.builder.make(self.recipe, archive, self.python, installer(Folder(folder)), self.packages)
             return
         tool = installer(Index(*(self.module.params[option] for option in INDEX_OPTIONS)))
         if tool.name == "pip":
@@ -144,8 +144,8 @@ class Build:
                 f"{self.name}: {dependencies['file']} has no hashes, so nobody can tell whether the packages are those "
                 "that you have tested"
             )
-        packages_of = FromIndex(Wanted.of(dependencies), self.module.params["lock_pins"])
-        self.builder.make(self.recipe, archive, self.python, tool, packages_of)
+        packages = FromIndex(Wanted.of(dependencies), self.module.params["lock_pins"])
+        self.builder.make(self.recipe, archive, self.python, tool, packages)
 
 
 def plan(module: AnsibleModule) -> Plan:

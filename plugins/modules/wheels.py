@@ -72,7 +72,8 @@ ARGUMENTS = {
     "apps": {"type": "list", "elements": "dict", "required": True},
     "contents": {"type": "dict", "required": True},
     "archives": {"type": "dict"},
-    "lock_pins": {"type": "dict", "default": {}},
+    # No secret, but too long for a log.
+    "lock_pins": {"type": "dict", "default": {}, "no_log": True},
     "pack": {"type": "dict", "default": {}},
     **INDEX_OPTIONS,
 }
@@ -95,7 +96,7 @@ def _plan(module: AnsibleModule, planned: Plan, app: dict[str, Any]) -> list[Ste
     gatherer = Gatherer(Recipe(app["source"], module.params["contents"][name], interpreter_tag(python)))
     found, told = gatherer.find(), planned.result["wheels"]
     if found:
-        told[name] = found.as_dict()
+        told[name] = _told(found)
         if name in module.params["pack"]:
             # On the way to the controller, which is no change of this host.
             pack(gatherer.path, Path(module.params["pack"][name]))
@@ -105,10 +106,14 @@ def _plan(module: AnsibleModule, planned: Plan, app: dict[str, Any]) -> list[Ste
     def gather() -> None:
         tool = installer(Index(*(module.params[option] for option in INDEX_OPTIONS)))
         archive = Path(module.params["archives"][name])
-        made: Wheels = gatherer.make(archive, python, tool, module.params["lock_pins"])
-        told[name] = made.as_dict()
+        told[name] = _told(gatherer.make(archive, python, tool, module.params["lock_pins"]))
 
     return [Step(f"gather the wheels {gatherer.name}", gather, name)]
+
+
+def _told(wheels: Wheels) -> dict[str, Any]:
+    """Return what describes them, and a name for their archive: gathered anew, the same folder may hold others."""
+    return {**wheels.as_dict(), "packed": f"{wheels.folder}-{wheels.digest}"}
 
 
 def main() -> None:

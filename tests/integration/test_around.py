@@ -233,7 +233,8 @@ def test_a_run_that_was_killed_in_a_migration_is_gone_on_with(busy: Busy, killed
     run.kill()
     if killed != "the run":
         # As if the power had gone: of the controller alone, or of the host as well.
-        busy.server.shell("kill -9 $(pgrep --full AnsiballZ_migrate)")
+        client = "client=$(pgrep --full '[s]ystemctl start busy@.*-migrate')"
+        busy.server.shell(f"{client}; kill -KILL $(ps --format ppid= $client) $client")
     if killed == "the migration":
         busy.server.shell("systemctl kill --signal=KILL 'busy@*-migrate.service'")
     said = busy.deploy("--diff", apps=apps).stdout

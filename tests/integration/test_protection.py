@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.integration.conftest import Site
+
+# An index that asks for a password, as a private one does.
+INDEX = """\
+import base64, http.server
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self):
+        given = self.headers.get("Authorization", "").removeprefix("Basic ")
+        if base64.b64decode(given) == b"reader:" + open("/index.password", "rb").read():
+            return super().do_GET()
+        self.send_response(401)
+        self.send_header("WWW-Authenticate", "Basic realm=index")
+        self.end_headers()
+
+http.server.HTTPServer(("127.0.0.1", 8081), Handler).serve_forever()
+"""
 
 CANARY = 'canary-4711 "quoted" $5 %n'
 
@@ -42,6 +60,20 @@ def both():
 
 def run_with(site: Site, **settings: Any) -> list[dict[str, Any]]:
     return [{**site.app, "run": {**site.app["run"], **settings}}]
+
+
+def shown_on(site: Site) -> str:
+    """Return what other users of the server can read of secrets, and what is kept in logs."""
+    shown = site.server.shell(
+        f"systemctl show hello@{site.live()}.service; journalctl --no-pager; cat /proc/[0-9]*/cmdline | tr '\\0' ' ';"
+        "cat /srv/hello/releases/*/manifest.json /srv/hello/*/*/manifest.json /srv/hello/history.json /run/wsgi.lock"
+    )
+    readable = (
+        "grep --recursive --no-messages --text canary-4711 /srv /etc /run /opt /tmp /var /home /proc/[0-9]*/environ"
+    )
+    for user in ("nobody", "other"):
+        shown += site.server.shell(f"su --shell /bin/sh {user} --command '{readable}'", check=False)
+    return shown
 
 
 def test_the_sandbox_is_tight(site: Site) -> None:
@@ -82,18 +114,35 @@ def test_a_secret_shows_up_nowhere(site: Site) -> None:
     failed = site.deploy("-vvv", "--diff", apps=broken, check=False)
     assert failed.returncode != 0
     assert "SECRET_KEY" in said, "the names of variables that differ are shown"
-    shown = site.server.shell(
-        f"systemctl show hello@{site.live()}.service; journalctl --no-pager; cat /proc/[0-9]*/cmdline | tr '\\0' ' ';"
-        "cat /srv/hello/releases/*/manifest.json /srv/hello/history.json /run/wsgi.lock"
-    )
-    readable = (
-        "grep --recursive --no-messages --text canary-4711 /srv /etc /run /opt /tmp /var /home /proc/[0-9]*/environ"
-    )
-    for user in ("nobody", "other"):
-        shown += site.server.shell(f"su --shell /bin/sh {user} --command '{readable}'", check=False)
     assert "canary-4711" not in said + failed.stdout
-    assert "canary-4711" not in shown
+    assert "canary-4711" not in shown_on(site)
     assert "canary-4711" in site.server.shell("cat /srv/hello/current/env")
+    site.deploy()
+
+
+def test_the_password_of_an_index_shows_up_nowhere(site: Site, tmp_path: Path) -> None:
+    site.server.shell("id other 2>/dev/null || useradd --system other; mkdir -p /index/simple/iniconfig")
+    download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(tmp_path / "wheels")]
+    subprocess.run([*download, "iniconfig==2.1.0"], check=True)
+    (wheel,) = (tmp_path / "wheels").iterdir()
+    subprocess.run(["docker", "cp", str(wheel), f"{site.server.name}:/index/simple/iniconfig/"], check=True)
+    site.server.shell(f"cat > /index.py <<'END'\n{INDEX}\nEND")
+    # On a command line of the index itself it would be found, and not be ours.
+    site.server.shell("install -m 0600 /dev/null /index.password; printf canary-4711 > /index.password")
+    site.server.shell("systemd-run --working-directory /index python3 /index.py")
+    (tmp_path / "source").mkdir()
+    index = ["-e", "python_app_index_url=http://reader:canary-4711@127.0.0.1:8081/simple", "-vvv", "--diff"]
+    code = "def application(environ, start_response):\n    start_response('200 OK', [])\n    return [b'private']\n"
+    (tmp_path / "source/main.py").write_text(code)
+    app = {**site.app, "build": {"source": str(tmp_path / "source")}}
+    (tmp_path / "source/requirements.txt").write_text("iniconfig==2.1.0\n")
+    said = site.deploy(*index, apps=[app]).stdout
+    assert site.get() == "private"
+    (tmp_path / "source/requirements.txt").write_text("iniconfig==2.1.0\nnothing-of-that-name==1\n")
+    failed = site.deploy(*index, apps=[app], check=False)
+    assert failed.returncode != 0 and "nothing-of-that-name" in failed.stdout
+    assert "canary-4711" not in said + failed.stdout
+    assert "canary-4711" not in shown_on(site)
     site.deploy()
 
 

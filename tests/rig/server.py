@@ -29,6 +29,8 @@ START_SECONDS = 60
 # What systemd needs to be PID 1 in a container, on cgroup v1 and v2, without --privileged.
 SYSTEMD = [
     *("--cap-add", "SYS_ADMIN"),
+    # For a server that is to reach nobody.
+    *("--cap-add", "NET_ADMIN"),
     *("--security-opt", "seccomp=unconfined"),
     *("--security-opt", "apparmor=unconfined"),
     *("--cgroupns", "host"),
@@ -167,6 +169,10 @@ class Server:
         """Cut the server's power, and start it again."""
         self.cut()
         self.mend()
+
+    def isolate(self) -> None:
+        """Take away the server's way to everything but this machine."""
+        self.shell("ip route del default")
 
     def shell(self, command: str, check: bool = True) -> str:
         """Run a shell command on the server as root, and return what it wrote."""

@@ -456,7 +456,10 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def gathered(**folders: str) -> dict[str, Any]:
     """Return what the module says that has the wheels of applications in `folders`."""
-    told = {name: {"folder": folder, "files": {f"{name}-1-py3-none-any.whl": "0"}} for name, folder in folders.items()}
+    told = {
+        name: {"folder": folder, "packed": folder, "files": {f"{name}-1-py3-none-any.whl": "0"}}
+        for name, folder in folders.items()
+    }
     return {"changed": False, "msg": "", "wheels": told, "missing": []}
 
 

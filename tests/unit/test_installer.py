@@ -213,7 +213,11 @@ def test_debian_keeps_its_wheels_where_they_are_looked_for() -> None:
 
 def test_a_module_can_be_told_of_the_index_in_order() -> None:
     assert list(unit.INDEX_OPTIONS) == ["index_url", "ca_bundle", "proxy"]
-    assert all(option == {"type": "str", "default": ""} for option in unit.INDEX_OPTIONS.values())
+    assert all((option["type"], option["default"]) == ("str", "") for option in unit.INDEX_OPTIONS.values())
+
+
+def test_what_may_carry_a_password_is_not_logged() -> None:
+    assert [name for name, option in unit.INDEX_OPTIONS.items() if option["no_log"]] == ["index_url", "proxy"]
 
 
 @pytest.mark.parametrize("number", [0, 1])

@@ -1,0 +1,109 @@
+"""Applications that others have written, all on one host; and a queue whose workers change with every deploy."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.applications import bugsink, hgweb, ihatemoney, radicale
+from tests.integration.applications.browser import Browser
+from tests.integration.conftest import Site
+from tests.rig import PROJECT
+from tests.rig.server import Server
+
+QUEUE = "queue.example.com"
+DEPLOYS = 5
+JOBS = 1000
+
+
+@pytest.fixture(scope="module", params=["debian12", "debian13"])
+def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Return a bare server."""
+    server = Server(f"wsgi-test-applications-{request.param}", request.param)
+    server.down()
+    try:
+        server.up()
+        yield Site(server, tmp_path_factory.mktemp("applications"))
+    finally:
+        server.down()
+
+
+def test_four_applications_that_others_have_written_run_on_one_host_with_an_entry_alone(
+    host: Site, tmp_path: Path
+) -> None:
+    apps = [
+        ihatemoney.entry(ihatemoney.source(tmp_path / "ihatemoney")),
+        bugsink.entry(bugsink.source(tmp_path / "bugsink")),
+        radicale.entry(),
+        hgweb.entry(),
+    ]
+    host.deploy(apps=apps)
+    port = host.server.port(80)
+    ihatemoney.scenario(Browser("ihatemoney.example.com", port))
+    bugsink.scenario(Browser("bugsink.example.com", port))
+    radicale.scenario(Browser("radicale.example.com", port))
+    (tmp_path / "hg").mkdir()
+    hgweb.scenario(Browser("hgweb.example.com", port), tmp_path / "hg")
+    assert " changed=0 " in host.deploy(apps=apps).stdout
+
+
+class Queue:
+    """An application that leaves jobs for a worker of Celery, with Redis on the same host."""
+
+    def __init__(self, host: Site) -> None:
+        self.host = host
+        self.app: dict[str, Any] = {
+            "name": "queue",
+            "build": {"source": str(PROJECT / "tests/integration/applications/queue")},
+            "run": {
+                "callable": "main:application",
+                "env": {"BROKER_URL": "redis://127.0.0.1:6379/0"},
+                "probe": {"path": "/state"},
+                "workers": [{"name": "celery", "command": "celery --app tasks worker --concurrency 2"}],
+            },
+            "serve": {"server_names": [QUEUE]},
+        }
+
+    def deploy(self, number: int) -> None:
+        """Bring another release live."""
+        self.app["run"]["env"]["NUMBER"] = number
+        self.host.deploy(apps=[self.app])
+
+    def ask(self, method: str, path: str) -> dict[str, int]:
+        """Ask the application for something."""
+        url = f"http://127.0.0.1:{self.host.server.port(80)}{path}"
+        request = urllib.request.Request(url, headers={"Host": QUEUE}, method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            found: dict[str, int] = json.loads(answer.read())
+        return found
+
+    def state(self) -> dict[str, int]:
+        """Return what became of the jobs."""
+        return self.ask("GET", "/state")
+
+
+def test_no_deploy_loses_a_job_and_one_in_flight_at_a_switch_completes(host: Site) -> None:
+    host.server.shell("apt-get update -qq && apt-get install --yes --quiet --no-install-recommends redis-server")
+    # What a container cannot have.
+    host.server.shell("mkdir -p /etc/systemd/system/redis-server.service.d")
+    host.server.shell("printf '[Service]\nPrivateUsers=no\n' > /etc/systemd/system/redis-server.service.d/test.conf")
+    host.server.shell("systemctl daemon-reload; systemctl restart redis-server")
+    queue = Queue(host)
+    queue.deploy(0)
+    for number in range(1, DEPLOYS + 1):
+        # In portions, for there are jobs in line at each of the deploys then, however long one takes.
+        queue.ask("POST", f"/enqueue?n={JOBS // DEPLOYS}")
+        queue.ask("POST", "/slow")
+        queue.deploy(number)
+    deadline = time.monotonic() + 120
+    while queue.state()["done"] < JOBS + DEPLOYS and time.monotonic() < deadline:
+        time.sleep(1)
+    state = queue.state()
+    print(f"{state['done']} of {state['enqueued']} jobs done, {state['repeated']} of them more than once")
+    assert state["enqueued"] == state["done"] == JOBS + DEPLOYS

@@ -1,0 +1,116 @@
+"""Wheels that one host gathers, and hosts that install from them without a way to any index."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.rig import PROJECT
+from tests.rig.server import Server, ansible, write_inventory
+
+APP_SERVERS = ("once1", "once2")
+
+
+class Fleet:
+    """A host that builds, and two that reach no index."""
+
+    def __init__(self, servers: dict[str, Server], directory: Path) -> None:
+        self.servers = servers
+        self.directory = directory
+        self.source = directory / "source"
+        shutil.copytree(PROJECT / "app", self.source, ignore=shutil.ignore_patterns("__pycache__"))
+        self.app: dict[str, Any] = {
+            "name": "hello",
+            "build": {"source": str(self.source)},
+            "run": {"callable": "main:application", "listen_http": "0.0.0.0:9000"},
+        }
+
+    @property
+    def archives(self) -> Path:
+        """Where the controller keeps wheels."""
+        return Path(os.environ["XDG_CACHE_HOME"]) / "wsgi.production/wheels"
+
+    def deploy(self, *words: str, check: bool = True) -> str:
+        """Bring the application live, and return what was said."""
+        hosts = {name: server.connection() for name, server in self.servers.items()}
+        groups = {"app_servers": list(APP_SERVERS), "load_balancers": [], "builders": ["builder"]}
+        variables = {"wsgi_apps": [self.app], "python_app_build_host": "builder"}
+        inventory = write_inventory(self.directory / "inventory", hosts, groups, variables)
+        done = ansible("ansible-playbook", "playbooks/site.yml", "-i", inventory, *words, check=check)
+        assert check or done.returncode != 0
+        return done.stdout
+
+    def answers(self) -> list[str]:
+        """Return what each server answers."""
+        command = "python3 -c \"import urllib.request as u; print(u.urlopen('http://127.0.0.1:9000').read().decode())\""
+        return [self.servers[name].shell(command).strip() for name in APP_SERVERS]
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Return a fleet on which nothing runs yet."""
+    servers = {name: Server(f"wsgi-test-{name}") for name in ("builder", *APP_SERVERS)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        try:
+            for server in servers.values():
+                server.down()
+                server.up()
+            for name in APP_SERVERS:
+                # From the distribution's archive, which is a mirror of one's own where there is no other way out.
+                servers[name].shell("apt-get update -qq && apt-get install -qq --yes ca-certificates python3-venv")
+                servers[name].isolate()
+            yield Fleet(servers, tmp_path_factory.mktemp("fleet"))
+        finally:
+            for server in servers.values():
+                server.down()
+
+
+def test_hosts_without_a_way_to_any_index_install_what_one_has_gathered(fleet: Fleet) -> None:
+    for name in APP_SERVERS:
+        reach = "import socket; socket.create_connection(('1.1.1.1', 443), timeout=3)"
+        assert "unreachable" in fleet.servers[name].shell(f'python3 -c "{reach}" 2>&1', check=False)
+        assert "no" in fleet.servers[name].shell("which gcc || echo no")
+    fleet.deploy()
+    assert fleet.answers() == ["Hello, World!"] * 2
+    manifests = [
+        fleet.servers[name].shell("cat /srv/hello/venvs/*/manifest.json /var/cache/wsgi/wheels/*/manifest.json")
+        for name in APP_SERVERS
+    ]
+    for manifest in manifests:
+        assert '"wheels"' in manifest and '"flask-3' in manifest and '"interpreter": "cpython-3.11-' in manifest
+    assert "changed=0" in fleet.deploy().split("PLAY RECAP")[1]
+    assert fleet.servers["builder"].shell("ls /srv") == ""
+
+
+def test_a_wheel_of_which_one_byte_is_altered_stops_the_build_with_its_name(fleet: Fleet) -> None:
+    before = fleet.answers()
+    for name in APP_SERVERS:
+        fleet.servers[name].shell("echo 'a comment' > /srv/hello/data/note")
+    requirements = fleet.source / "requirements.txt"
+    requirements.write_text(requirements.read_text() + "\n# another set of packages\n")
+    fleet.deploy("--limit", "once1,builder")
+    (archive,) = sorted(fleet.archives.glob("*.tar"), key=os.path.getmtime)[-1:]
+    _alter(archive, "flask-")
+    said = fleet.deploy(check=False)
+    assert "the wheel of flask==3" in said and "is not the one that was gathered" in said
+    assert "once2" in said.partition("is not the one that was gathered")[0].rpartition("fatal: [")[2]
+    assert fleet.answers() == before
+
+
+def _alter(archive: Path, prefix: str) -> None:
+    """Change the last byte of a file's beginning in a tar archive."""
+    with tarfile.open(archive) as files:
+        entries = [(entry, files.extractfile(entry)) for entry in files.getmembers()]
+        contents = [(entry, content.read() if content else b"") for entry, content in entries]
+    with tarfile.open(archive, "w") as files:
+        for entry, content in contents:
+            spoilt = content[:-1] + bytes([content[-1] ^ 1]) if entry.name.startswith(prefix) else content
+            files.addfile(entry, io.BytesIO(spoilt))
