@@ -265,7 +265,7 @@ class Sign:
     def __init__(self, site: str, live: Path = Path("/etc/nginx/nginx.conf"), root: Path = MAINTENANCE) -> None:
         self.path = root / site
         if f"{self.path})" not in _read(live):
-            raise Failed("this host serves no site of that name")
+            raise Failed(f"{site}: this host serves no site of that name")
 
     def is_up(self) -> bool:
         """Tell whether the site is closed."""

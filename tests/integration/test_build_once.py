@@ -65,7 +65,9 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
                 server.up()
             for name in APP_SERVERS:
                 # From the distribution's archive, which is a mirror of one's own where there is no other way out.
-                servers[name].shell("apt-get update -qq && apt-get install -qq --yes ca-certificates python3-venv")
+                servers[name].shell(
+                    "apt-get update -qq && apt-get install -qq --yes ca-certificates iproute2 python3-venv"
+                )
                 servers[name].isolate()
             yield Fleet(servers, tmp_path_factory.mktemp("fleet"))
         finally:

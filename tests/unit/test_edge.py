@@ -719,10 +719,10 @@ def test_a_site_is_closed_and_opened_by_a_sign(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["hell", "hello-2", "ello", ""])
 def test_a_site_that_the_host_does_not_serve_has_no_sign(tmp_path: Path, name: str) -> None:
-    with pytest.raises(Failed, match=r"^this host serves no site of that name$"):
+    with pytest.raises(Failed, match=rf"^{name}: this host serves no site of that name$"):
         sign(tmp_path, name)
     (tmp_path / "nginx.conf").write_text(f"if (-f {tmp_path}/maintenance/hello) {{")
-    with pytest.raises(Failed, match=r"^this host serves no site of that name$"):
+    with pytest.raises(Failed, match=rf"^{name}: this host serves no site of that name$"):
         sign(tmp_path, name)
 
 
