@@ -18,6 +18,11 @@ options:
     type: list
     elements: dict
     required: true
+  packages:
+    description: The packages of the distribution that this needs on the host.
+    type: list
+    elements: str
+    default: []
   contents:
     description: What each source holds. The action plugin of this module finds it out; not to be given.
     type: dict
@@ -61,6 +66,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.wsgi.production.plugins.module_utils import packages
 from ansible_collections.wsgi.production.plugins.module_utils.build import Recipe, interpreter_tag
 from ansible_collections.wsgi.production.plugins.module_utils.installer import INDEX_OPTIONS, Index, installer
 from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
@@ -70,6 +76,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.wheels import Gath
 ARGUMENTS = {
     # In the types of the role, with its defaults: the action plugin sees to that.
     "apps": {"type": "list", "elements": "dict", "required": True},
+    "packages": {"type": "list", "elements": "str", "default": []},
     "contents": {"type": "dict", "required": True},
     "archives": {"type": "dict"},
     # No secret, but too long for a log.
@@ -82,6 +89,9 @@ ARGUMENTS = {
 def plan(module: AnsibleModule) -> Plan:
     """Gather wheels. The action plugin of this name prepares the sources and calls this on the host."""
     planned = Plan(result={"wheels": {}, "missing": []})
+    needed = packages.missing(module.params["packages"]) if module.params["packages"] else []
+    if needed:
+        planned.steps.append(Step(f"install {', '.join(needed)}", partial(packages.install, needed)))
     for app in module.params["apps"]:
         planned.add(app["name"], partial(_plan, module, planned, app))
     planned.settled = "; ".join(f"{name}: has its wheels" for name in planned.result["wheels"])
