@@ -27,7 +27,7 @@ class ActionModule(SourceAction):
         for told in gathered.values():
             told["archive"] = str(folder / f"{told['packed']}.tar")
         lacking = {name: Path(told["archive"]) for name, told in gathered.items() if not Path(told["archive"]).exists()}
-        if lacking and not result.get("failed"):
+        if lacking and not result.get("failed") and not self._task.check_mode:
             args["pack"] = {name: self.remote(f"{name}.wheels.tar") for name in lacking}
             packed = self.step(args, task_vars or {})
             if packed.get("failed"):

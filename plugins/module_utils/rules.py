@@ -218,6 +218,11 @@ def line(value: str) -> str | None:
     return "write it in one line" if re.search(r"[\0\r\n]", value) else None
 
 
+def calendar(value: str) -> str | None:
+    """Object to what says no time. Whether systemd understands it, a host has to say."""
+    return line(value) or (None if value.strip() else "write when, such as daily, or Mon *-*-* 03:00")
+
+
 def size(value: str) -> str | None:
     """Object to what systemd does not understand as an amount of memory."""
     if not re.fullmatch(r"[1-9][0-9]*(\.[0-9]+)?[KMGT]?|[1-9][0-9]?%|100%", value):
@@ -408,7 +413,7 @@ PARTS = ("migrate", "after-switch")
 PART: dict[str, Callable[[Any], str | None]] = {
     "name": part_name,
     "command": command,
-    "on_calendar": line,
+    "on_calendar": calendar,
     "stop_timeout": positive,
 }
 

@@ -13,7 +13,9 @@ description:
   - Fails with a sentence for each thing that is wrong. Changes nothing.
 options:
   apps:
-    description: The entries, each with C(name), C(build), C(run) and C(serve), as the roles document them.
+    description:
+      - The entries, each with C(name), C(build), C(run) and C(serve), as the roles document them.
+      - "One with C(state: absent) needs its name alone."
     type: list
     elements: dict
     required: true

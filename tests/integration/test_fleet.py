@@ -145,6 +145,23 @@ def test_a_release_that_fails_behind_the_door_of_one_host_is_switched_back_on_al
     assert fleet.marks() == {"sick"}
 
 
+def test_a_migration_is_done_once_for_all_hosts_and_none_switches_when_it_fails(fleet: Fleet) -> None:
+    fleet.app["run"]["migrate"] = ["sh -c 'echo done >> $DATA_DIRECTORY/migrated'"]
+    fleet.edit("migrated")
+    ansible(*fleet.command())
+    assert "changed=0 " in ansible(*fleet.command()).stdout
+    found = [fleet.servers[name].shell("cat /srv/patient/data/migrated 2>&1", check=False) for name in APP_SERVERS]
+    assert (found[0], "No such file" in found[1], fleet.marks()) == ("done\n", True, {"migrated"})
+    before = fleet.live()
+    fleet.app["run"]["migrate"] = ["sh -c 'echo the table is locked; false'"]
+    fleet.edit("never")
+    with fleet.servers["lb"].load(NAME) as seen:
+        failed = ansible(*fleet.command(), check=False)
+    del fleet.app["run"]["migrate"]
+    assert failed.returncode != 0 and "the table is locked" in failed.stdout
+    assert (seen.failures, fleet.live(), fleet.marks()) == ([], before, {"migrated"})
+
+
 def test_a_host_that_is_lost_on_the_way_leaves_the_others_as_they_were(fleet: Fleet) -> None:
     before = fleet.live()
     fleet.edit("lost")

@@ -107,13 +107,16 @@ def test_limits_are_systemds(site: Site) -> None:
 
 def test_a_secret_shows_up_nowhere(site: Site) -> None:
     site.server.shell("id other 2>/dev/null || useradd --system other")
-    apps = run_with(site, env={"SECRET_KEY": CANARY})
+    worker = {"name": "idle", "command": "sleep infinity"}
+    secrets = {"secrets": {"TOKEN": CANARY}, "secret_files": {"key.pem": CANARY}, "workers": [worker]}
+    apps = run_with(site, env={"SECRET_KEY": CANARY}, migrate=["true"], **secrets)
     said = site.deploy("-vvv", "--check", "--diff", apps=apps).stdout
     said += site.deploy("-vvv", "--diff", apps=apps).stdout
     broken = [{**app, "run": {**app["run"], "callable": "main:nothing"}} for app in apps]
     failed = site.deploy("-vvv", "--diff", apps=broken, check=False)
     assert failed.returncode != 0
-    assert "SECRET_KEY" in said, "the names of variables that differ are shown"
+    for name in ("SECRET_KEY", "TOKEN", "credentials/key.pem"):
+        assert name in said, "the names of secrets that differ are shown"
     assert "canary-4711" not in said + failed.stdout
     assert "canary-4711" not in shown_on(site)
     assert "canary-4711" in site.server.shell("cat /srv/hello/current/env")
