@@ -20,17 +20,6 @@ options:
     type: list
     elements: dict
     required: true
-  contents:
-    description: What each source holds. The action plugin of this module finds it out; not to be given.
-    type: dict
-  archives:
-    description: Where each source lies on the host. The action plugin of this module sends them; not to be given.
-    type: dict
-  lock_pins:
-    description:
-      - What the tools that read locks are installed from. The action plugin of this module sends it; not to be given.
-    type: dict
-    default: {}
   wheels:
     description:
       - The wheels to install from, by the application's name, as M(wsgi.production.wheels) returns them. Nothing is
@@ -44,6 +33,7 @@ options:
 extends_documentation_fragment:
   - wsgi.production.index
   - wsgi.production.on_failure
+  - wsgi.production.sources
   - wsgi.production.step
 """
 

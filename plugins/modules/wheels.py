@@ -23,23 +23,13 @@ options:
     type: list
     elements: str
     default: []
-  contents:
-    description: What each source holds. The action plugin of this module finds it out; not to be given.
-    type: dict
-  archives:
-    description: Where each source lies on the host. The action plugin of this module sends them; not to be given.
-    type: dict
-  lock_pins:
-    description:
-      - What the tools that read locks are installed from. The action plugin of this module sends it; not to be given.
-    type: dict
-    default: {}
   pack:
     description: Where to pack the wheels of each application. The action plugin says so; not to be given.
     type: dict
     default: {}
 extends_documentation_fragment:
   - wsgi.production.index
+  - wsgi.production.sources
   - wsgi.production.step
 """
 

@@ -191,6 +191,7 @@ def _tree_of(place: Path, commit: str) -> Path:
 def _incoming(place: Path) -> Path:
     """Return a new directory for what is not complete; what a run left there that was killed is removed."""
     path = place / "incoming"
+    # Most often there is none; what could not be removed makes mkdir fail.
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir()
     (place / "trees").mkdir(exist_ok=True)
@@ -216,4 +217,5 @@ def _prune(cache: Path) -> None:
                 if time.time() - path.stat().st_mtime > KEEP:
                     # In one step, as half a tree is worse than none.
                     path.rename(_incoming(place) / "old")
+            # Most often nothing was old; what stays is removed by the next fetch, which says so if it cannot.
             shutil.rmtree(place / "incoming", ignore_errors=True)

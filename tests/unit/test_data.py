@@ -207,6 +207,7 @@ def owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Owners:
     """Return whose the files of the application `hello` are."""
     found = Owners(tmp_path / "hello/data")
 
+    # Before Python 3.12, Path itself cannot be a base, and what it makes is known at run time alone.
     class Owned(type(tmp_path)):  # type: ignore[misc]
         """A path that tells of those owners."""
 
