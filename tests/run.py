@@ -22,8 +22,8 @@ SCENARIOS = sorted(path.parent.name for path in PROJECT.glob("molecule/*/molecul
 PYTHON = ["app", "benchmarks", "molecule", "plugins", "requirements", "tests"]
 
 DEMO = "tests/integration/test_demo.py"
-# What a test measured is shown also when it passed.
-SSH = ["pytest", "-q", "-rP", "--durations", "15", "tests/integration", "--ignore", DEMO, "-k"]
+# What a test measured is shown also when it passed; those that failed are listed at the end.
+SSH = ["pytest", "-q", "-rPfE", "--durations", "15", "tests/integration", "--ignore", DEMO, "-k"]
 HALF = "debian13 or test_fleet"
 
 # The commands of a part run side by side.

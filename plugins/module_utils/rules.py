@@ -68,7 +68,7 @@ def command(value: str) -> str | None:
         return f"{str(wrong).lower()}; a command is split into words as a shell does"
     if not words or re.search(r"[^ -~\u00a0-\U0010ffff]", value):
         return "write a command in one line, such as python manage.py migrate"
-    if not re.fullmatch(r"[A-Za-z0-9_./][A-Za-z0-9_./+-]*", words[0]):
+    if not re.fullmatch(r"[A-Za-z0-9_./][A-Za-z0-9_./+-]*", words[0]) or words[0].split("/")[-1] in ("", ".", ".."):
         return f"{words[0]!r} is not the name of a program; for what a shell does, write sh -c '...'"
     return None
 

@@ -19,9 +19,6 @@ from tests.rig.server import Server, ansible, start
 
 HOST = "web1.example.com"
 
-# `make test-long` repeats more often what `make test` does a few times.
-LONG = os.environ.get("WSGI_LONG") == "1"
-
 
 # What the role `nginx` owns on a host.
 FILES = "find /etc/nginx /etc/systemd/system/nginx* -type f -exec sha256sum {} + | sort"

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import LONG, Site
-from tests.rig import PROJECT
+from tests.integration.conftest import Site
+from tests.rig import LONG, PROJECT
 from tests.rig.server import Load, Server
 
 NAME = "patient.example.com"

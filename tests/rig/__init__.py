@@ -11,6 +11,9 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[2]
 STATE = PROJECT / ".rig"
 
+# `make test-long` repeats more often what `make test` does a few times.
+LONG = os.environ.get("WSGI_LONG") == "1"
+
 
 class Unusable(Exception):
     """Something that this machine lacks. The text is the sentence that says what to install."""

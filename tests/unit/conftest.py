@@ -5,11 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from ansible_collections.wsgi.production.plugins.module_utils import instance
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
+from tests.rig import LONG
 from tests.unit.fakes import FakeApps, FakeSystemd
+
+# The same examples at every run of `make test`, so that it judges a change and nothing else; many new ones when asked.
+settings.register_profile("short", deadline=None, derandomize=True, max_examples=300)
+settings.register_profile("long", deadline=None, max_examples=20_000)
+settings.load_profile("long" if LONG else "short")
 
 
 @pytest.fixture
