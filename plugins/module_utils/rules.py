@@ -9,7 +9,7 @@ import ipaddress
 import re
 import shlex
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from typing_extensions import TypeGuard
@@ -363,16 +363,6 @@ def status_address(value: str) -> str | None:
     return None
 
 
-class Each(NamedTuple):
-    """A rule for each item of a list.
-
-    :param least: what to call the item of which there has to be one; empty where there may be none.
-    """
-
-    rule: Callable[[Any], str | None]
-    least: str = ""
-
-
 def _count(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
@@ -392,21 +382,6 @@ OWN_OPTIONS = {
     **dict.fromkeys(["workers", "cheaper", "cheaper-initial", "cheaper-algo"], "use processes"),
 }
 
-PROBE = {
-    "path": path,
-    "host": host_header,
-    "status": statuses,
-    "text": line,
-    "timeout": positive,
-    "tries": positive,
-    "interval": positive,
-}
-
-HARDENING = {
-    "address_families": families,
-    "networks": networks,
-}
-
 # The names of what runs to its end around a switch.
 PARTS = ("migrate", "after-switch")
 
@@ -416,39 +391,6 @@ PART: dict[str, Callable[[Any], str | None]] = {
     "on_calendar": calendar,
     "stop_timeout": positive,
 }
-
-BUILD: dict[str, Any] = {
-    "python": interpreter,
-    "commands": Each(command),
-    "env": env,
-}
-
-RUN = {
-    "after_switch": Each(command),
-    "callable": callable_name,
-    "cpu_quota": quota,
-    "env": env,
-    "harakiri": positive,
-    "hardening": HARDENING,
-    "irreversible": line,
-    "keep": keep,
-    "listen_http": http_address,
-    "listen_uwsgi": uwsgi_address,
-    "memory_max": size,
-    "migrate": Each(command),
-    "migrate_timeout": positive,
-    "options": options,
-    "probe": PROBE,
-    "processes": processes,
-    "public_data": Each(below),
-    "secret_files": secret_files,
-    "secrets": env,
-    "start_timeout": positive,
-    "tasks_max": positive,
-    "timers": parts,
-    "workers": parts,
-}
-
 
 # Headers that have a setting of their own, or that a copy in the configuration would break.
 OWN_HEADERS = {
@@ -460,74 +402,3 @@ OWN_HEADERS = {
         ["connection", "content-length", "content-type", "date", "server", "set-cookie", "vary"], "leave it"
     ),
 }
-
-SERVE: dict[str, Any] = {
-    "server_names": Each(server_name, least="host name"),
-    "aliases": Each(server_name),
-    "health": health,
-    "max_body_size": body_size,
-    "headers": headers,
-    "content_security_policy": header_value,
-    "requests_per_second": not_negative,
-    "burst": positive,
-    "connections": not_negative,
-    "allowed_networks": networks,
-    "tls": {"hsts": not_negative},
-    "static": directories,
-    "uploads": directories,
-    "cache_seconds": not_negative,
-    "basic_auth": users,
-    "maintenance": {"retry_after": positive, "bypass": networks},
-}
-
-# What the role `nginx` has for all sites.
-EDGE = {
-    "headers": headers,
-    "trusted_proxies": networks,
-    "acme_directory": url,
-    "acme_email": email,
-    "status": status_address,
-}
-
-# What no sentence shows the value of.
-SECRET = {"basic_auth", "env", "key", "secret_files", "secrets"}
-
-# What may be left empty, which then means that it is not given.
-OPTIONAL = {
-    *("acme_email", "cpu_quota", "health", "listen_http", "listen_uwsgi", "memory_max", "processes", "status"),
-    "tasks_max",
-}
-
-
-def conflicts(run: dict[str, Any]) -> list[str]:
-    """Return a sentence for each name that two settings of a section `run` have, of which one could only win."""
-    found = []
-    for one, other in (("env", "secrets"), ("workers", "timers")):
-        names = [_names(run.get(key, ())) for key in (one, other)]
-        found += [f"{one} and {other}: both have {name}; change one" for name in sorted(names[0] & names[1])]
-    return found
-
-
-def _names(values: Any) -> set[str]:
-    return {str(value["name"] if isinstance(value, dict) else value) for value in values}
-
-
-def objections(rules: dict[str, Any], values: dict[str, Any]) -> list[str]:
-    """Apply `rules` to those of `values` that are given, and return a sentence for each objection."""
-    found = []
-    for key, rule in rules.items():
-        if key not in values or (key in OPTIONAL and values[key] in (None, "")):
-            continue
-        if isinstance(rule, dict):
-            found += [f"{key}.{objection}" for objection in objections(rule, values[key])]
-            continue
-        if isinstance(rule, Each):
-            wrong = [(item, rule.rule(item)) for item in values[key]]
-            found += [f"{key}: {item!r}: {objection}" for item, objection in wrong if objection]
-            if rule.least and not values[key]:
-                found.append(f"{key}: []: write at least one {rule.least}")
-            continue
-        objection = rule(values[key])
-        if objection:
-            found.append(f"{key}: {objection}" if key in SECRET else f"{key}: {values[key]!r}: {objection}")
-    return found

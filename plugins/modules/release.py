@@ -57,7 +57,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.production.plugins.module_utils import rules
+from ansible_collections.wsgi.production.plugins.module_utils import rules, sections
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, run
 from ansible_collections.wsgi.production.plugins.module_utils.data import Data
 from ansible_collections.wsgi.production.plugins.module_utils.installer import INDEX_OPTIONS, Index
@@ -98,7 +98,7 @@ def plan(module: AnsibleModule) -> Plan:
 
 
 def _plan(module: AnsibleModule, planned: Plan, app: dict[str, Any]) -> list[Step]:
-    wrong = rules.objections({"name": rules.name, **rules.RUN}, app) + rules.conflicts(app)
+    wrong = sections.objections({"name": rules.name, **sections.RUN}, app) + sections.conflicts(app)
     if wrong:
         raise Failed("; ".join(wrong))
     for timer in app["timers"]:

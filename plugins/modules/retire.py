@@ -76,7 +76,7 @@ from functools import partial
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.production.plugins.module_utils import rules
+from ansible_collections.wsgi.production.plugins.module_utils import rules, sections
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.errand import Errand
@@ -146,7 +146,7 @@ def _remove(app: Application, remove_data: bool) -> list[Step]:
 
 def _settle(module: AnsibleModule, app: Application, keeper: Keeper, keep: int) -> list[Step]:
     live = app.layout.live()
-    wrong = rules.objections({"keep": rules.keep}, {"keep": keep})
+    wrong = sections.objections({"keep": rules.keep}, {"keep": keep})
     if wrong:
         raise Failed(wrong[0])
     if not live:

@@ -82,7 +82,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.production.plugins.module_utils import rules
+from ansible_collections.wsgi.production.plugins.module_utils import sections
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.layout import LINKS, Layout
@@ -128,7 +128,7 @@ def plan(module: AnsibleModule) -> Plan:
 
 
 def _switch(app: Application, asked: dict[str, Any]) -> list[Step]:
-    wrong = rules.objections({key: rules.RUN[key] for key in ("listen_http", "listen_uwsgi")}, asked)
+    wrong = sections.objections({key: sections.RUN[key] for key in ("listen_http", "listen_uwsgi")}, asked)
     if wrong:
         raise Failed("; ".join(wrong))
     doors = {protocol: asked[f"listen_{protocol}"] for protocol in LINKS}

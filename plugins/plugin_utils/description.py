@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.wsgi.production.plugins.module_utils import rules
+from ansible_collections.wsgi.production.plugins.module_utils import rules, sections
 from ansible_collections.wsgi.production.plugins.module_utils.build import CODE
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.layout import EDGE, EDGE_TLS, Layout
@@ -241,7 +241,7 @@ class Entry:
         serve = self.sections["serve"]
         self.objections += [f"serve.{one}" for one in (*certificates.objections(serve), *_paths_twice(serve))]
         self.objections += _source(self.sections["build"])
-        self.objections += [f"run.{one}" for one in rules.conflicts(self.sections["run"])]
+        self.objections += [f"run.{one}" for one in sections.conflicts(self.sections["run"])]
 
     def claims(self) -> list[tuple[str, str]]:
         """Return what no other entry may have: the name, host names and ports."""
@@ -264,7 +264,7 @@ class Entry:
 def _typed(where: str, values: Any, spec: dict[str, Any]) -> Iterator[str]:
     """Yield a sentence for each key in `values` that is not known, is missing, or cannot have its type."""
     if not isinstance(values, dict):
-        shown = "" if rules.SECRET & set(spec) else f"{values!r}: "
+        shown = "" if sections.SECRET & set(spec) else f"{values!r}: "
         yield f"{where}: {shown}write a dictionary of {', '.join(spec)}"
         return
     required = {key for key, option in spec.items() if option.get("required")}
@@ -281,7 +281,7 @@ def _typed(where: str, values: Any, spec: dict[str, Any]) -> Iterator[str]:
         try:
             with_defaults({key: values[key]}, {key: spec[key]})
         except Failed as failure:
-            value = "" if key in rules.SECRET else f"{values[key]!r}: "
+            value = "" if key in sections.SECRET else f"{values[key]!r}: "
             yield f"{where}.{key}: {value}{failure}"
 
 
@@ -299,7 +299,9 @@ def _fitting(values: Any, spec: dict[str, Any]) -> dict[str, Any]:
 
 def _value(section: str, key: str, value: Any) -> Iterator[str]:
     """Yield what is wrong with a value beyond its type."""
-    yield from rules.objections({"build": rules.BUILD, "run": rules.RUN, "serve": rules.SERVE}[section], {key: value})
+    yield from sections.objections(
+        {"build": sections.BUILD, "run": sections.RUN, "serve": sections.SERVE}[section], {key: value}
+    )
 
 
 def _source(build: dict[str, Any]) -> Iterator[str]:
@@ -348,9 +350,9 @@ def edge_objections(settings: dict[str, Any]) -> list[str]:
     :param settings: the variables of the role by their names, without the role's own.
     """
     sites = settings["sites"]
-    found = [f"nginx_{sentence}" for sentence in rules.objections(rules.EDGE, settings)]
+    found = [f"nginx_{sentence}" for sentence in sections.objections(sections.EDGE, settings)]
     for site in sites:
-        wrong = [*rules.objections(rules.SERVE, site), *certificates.objections(site), *_paths_twice(site)]
+        wrong = [*sections.objections(sections.SERVE, site), *certificates.objections(site), *_paths_twice(site)]
         wrong += _relative(site)
         found += [f"nginx_sites ({site['name']}): {sentence}" for sentence in wrong]
     claims = [(site["name"], [("name", site["name"].replace("-", "_")), *host_claims(site)]) for site in sites]

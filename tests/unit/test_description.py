@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.wsgi.production.plugins.module_utils import rules
+from ansible_collections.wsgi.production.plugins.module_utils import sections
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
 from ansible_collections.wsgi.production.plugins.plugin_utils import description
@@ -343,7 +343,7 @@ def test_files_that_nginx_could_not_serve_are_refused(
 def test_the_host_and_the_controller_agree_on_a_directory_of_uploads(entry: dict[str, Any], directory: str) -> None:
     entry = changed(entry, *files("uploads", directory=directory))
     serve = description.with_defaults(entry["serve"], description.section_spec("serve"))
-    on_the_host = rules.objections(rules.RUN, {"public_data": description.public_data(serve)})
+    on_the_host = sections.objections(sections.RUN, {"public_data": description.public_data(serve)})
     assert bool(on_the_host) is bool(description.objections([entry]))
 
 

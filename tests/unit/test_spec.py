@@ -151,7 +151,7 @@ def test_what_a_role_releases_comes_to_the_module_without_a_setting_lost() -> No
 
 def test_what_may_hold_a_secret_is_shown_in_no_sentence() -> None:
     secrets = import_module(f"{PLUGINS}.action.release").SECRETS
-    assert set(secrets) <= import_module(f"{PLUGINS}.module_utils.rules").SECRET
+    assert set(secrets) <= import_module(f"{PLUGINS}.module_utils.sections").SECRET
 
 
 def arguments(module: str) -> dict[str, Any]:

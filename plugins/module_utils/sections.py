@@ -1,0 +1,139 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""The sections of an entry: which rule each setting has to pass, and how to say that it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ansible_collections.wsgi.production.plugins.module_utils import rules
+
+
+class Each(NamedTuple):
+    """A rule for each item of a list.
+
+    :param least: what to call the item of which there has to be one; empty where there may be none.
+    """
+
+    rule: Callable[[Any], str | None]
+    least: str = ""
+
+
+PROBE = {
+    "path": rules.path,
+    "host": rules.host_header,
+    "status": rules.statuses,
+    "text": rules.line,
+    "timeout": rules.positive,
+    "tries": rules.positive,
+    "interval": rules.positive,
+}
+
+HARDENING = {
+    "address_families": rules.families,
+    "networks": rules.networks,
+}
+
+BUILD: dict[str, Any] = {
+    "python": rules.interpreter,
+    "commands": Each(rules.command),
+    "env": rules.env,
+}
+
+RUN = {
+    "after_switch": Each(rules.command),
+    "callable": rules.callable_name,
+    "cpu_quota": rules.quota,
+    "env": rules.env,
+    "harakiri": rules.positive,
+    "hardening": HARDENING,
+    "irreversible": rules.line,
+    "keep": rules.keep,
+    "listen_http": rules.http_address,
+    "listen_uwsgi": rules.uwsgi_address,
+    "memory_max": rules.size,
+    "migrate": Each(rules.command),
+    "migrate_timeout": rules.positive,
+    "options": rules.options,
+    "probe": PROBE,
+    "processes": rules.processes,
+    "public_data": Each(rules.below),
+    "secret_files": rules.secret_files,
+    "secrets": rules.env,
+    "start_timeout": rules.positive,
+    "tasks_max": rules.positive,
+    "timers": rules.parts,
+    "workers": rules.parts,
+}
+
+SERVE: dict[str, Any] = {
+    "server_names": Each(rules.server_name, least="host name"),
+    "aliases": Each(rules.server_name),
+    "health": rules.health,
+    "max_body_size": rules.body_size,
+    "headers": rules.headers,
+    "content_security_policy": rules.header_value,
+    "requests_per_second": rules.not_negative,
+    "burst": rules.positive,
+    "connections": rules.not_negative,
+    "allowed_networks": rules.networks,
+    "tls": {"hsts": rules.not_negative},
+    "static": rules.directories,
+    "uploads": rules.directories,
+    "cache_seconds": rules.not_negative,
+    "basic_auth": rules.users,
+    "maintenance": {"retry_after": rules.positive, "bypass": rules.networks},
+}
+
+# What the role `nginx` has for all sites.
+EDGE = {
+    "headers": rules.headers,
+    "trusted_proxies": rules.networks,
+    "acme_directory": rules.url,
+    "acme_email": rules.email,
+    "status": rules.status_address,
+}
+
+# What no sentence shows the value of.
+SECRET = {"basic_auth", "env", "key", "secret_files", "secrets"}
+
+# What may be left empty, which then means that it is not given.
+OPTIONAL = {
+    *("acme_email", "cpu_quota", "health", "listen_http", "listen_uwsgi", "memory_max", "processes", "status"),
+    "tasks_max",
+}
+
+
+def conflicts(run: dict[str, Any]) -> list[str]:
+    """Return a sentence for each name that two settings of a section `run` have, of which one could only win."""
+    found = []
+    for one, other in (("env", "secrets"), ("workers", "timers")):
+        names = [_names(run.get(key, ())) for key in (one, other)]
+        found += [f"{one} and {other}: both have {name}; change one" for name in sorted(names[0] & names[1])]
+    return found
+
+
+def _names(values: Any) -> set[str]:
+    return {str(value["name"] if isinstance(value, dict) else value) for value in values}
+
+
+def objections(section: dict[str, Any], values: dict[str, Any]) -> list[str]:
+    """Apply the rules of `section` to those of `values` that are given, and return a sentence for each objection."""
+    found = []
+    for key, rule in section.items():
+        if key not in values or (key in OPTIONAL and values[key] in (None, "")):
+            continue
+        if isinstance(rule, dict):
+            found += [f"{key}.{objection}" for objection in objections(rule, values[key])]
+            continue
+        if isinstance(rule, Each):
+            wrong = [(item, rule.rule(item)) for item in values[key]]
+            found += [f"{key}: {item!r}: {objection}" for item, objection in wrong if objection]
+            if rule.least and not values[key]:
+                found.append(f"{key}: []: write at least one {rule.least}")
+            continue
+        objection = rule(values[key])
+        if objection:
+            found.append(f"{key}: {objection}" if key in SECRET else f"{key}: {values[key]!r}: {objection}")
+    return found
