@@ -8,7 +8,6 @@ import ast
 import ipaddress
 import re
 import shlex
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,6 +24,11 @@ RESERVED = frozenset(
     video voice wsgi www-data
     """.split()  # noqa: SIM905 (a name a line would fill two screens)
 )
+
+
+# What a shell takes as it is, and what else means something to it: operators, redirections, variables, substitutions.
+QUOTED = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*\"""")
+SHELL = re.compile(r"(?:^|\s)(?:[&|;]|[0-9]*[<>])\S*|;(?=\s|$)|\S*(?:\$[A-Za-z_{(]|`)\S*")
 
 
 def name(value: str) -> str | None:
@@ -70,6 +74,9 @@ def command(value: str) -> str | None:
         return "write a command in one line, such as python manage.py migrate"
     if not re.fullmatch(r"[A-Za-z0-9_./][A-Za-z0-9_./+-]*", words[0]) or words[0].split("/")[-1] in ("", ".", ".."):
         return f"{words[0]!r} is not the name of a program; for what a shell does, write sh -c '...'"
+    shell = SHELL.search(QUOTED.sub("_", value))
+    if shell:
+        return f"{shell.group().strip()!r} is for a shell, and here is none; write it in quotes, or all in sh -c '...'"
     return None
 
 
@@ -80,24 +87,13 @@ def part_name(value: str) -> str | None:
     return None
 
 
-def parts(value: list[dict[str, Any]]) -> str | None:
-    """Object to workers or timers that could not run."""
-    for one in value:
-        for key, rule in PART.items():
-            objection = rule(one[key]) if key in one else None
-            if objection:
-                return f"{key} {one[key]!r}: {objection}"
-    names = [one["name"] for one in value]
-    return next((f"two have the name {name}; change one" for name in names if names.count(name) > 1), None)
-
-
 def secret_files(value: dict[Any, Any]) -> str | None:
     """Object to names that no file of a secret can have, and to what is no text."""
     for key, text in value.items():
         if not isinstance(key, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", key):
             return f"{key!r} cannot be the name of the file; use letters, digits, . _ and -"
         if not isinstance(text, str):
-            return f"{key} is a {type(text).__name__}; write it as text, in quotes"
+            return f"{key} is {kind(text)}; write it as text, in quotes"
     return None
 
 
@@ -123,7 +119,7 @@ def split_address(value: str) -> tuple[str, int]:
     """
     host, _, port = value.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
-        host = str(ipaddress.IPv6Address(host[1:-1]))
+        host = str(ipaddress.IPv6Address(_without_zone(host[1:-1])))
     else:
         host = str(ipaddress.IPv4Address(host))
     if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
@@ -171,15 +167,21 @@ def processes(value: Any) -> str | None:
 def env(value: Any) -> str | None:
     """Object to names that an environment cannot have and to values whose text is ambiguous."""
     if not isinstance(value, dict):
-        return f"write a dictionary, not a {type(value).__name__}"
+        return f"write a dictionary, not {kind(value)}"
     for key, item in value.items():
         if not isinstance(key, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
             return f"{key!r} is not the name of an environment variable"
         if isinstance(item, bool) or not isinstance(item, (str, int, float)):
-            return f"the value of {key} is a {type(item).__name__}; write it as text, in quotes"
+            return f"the value of {key} is {kind(item)}; write it as text, in quotes"
         if "\0" in str(item):
             return f"the value of {key} has a null character, which no environment can carry"
     return None
+
+
+def run_env(value: Any) -> str | None:
+    """Object to what `env` does, and to what systemd tells an application itself."""
+    own = {"CREDENTIALS_DIRECTORY", "DATA_DIRECTORY"}
+    return env(value) or next((f"{key} belongs to the role; leave it out" for key in value if key in own), None)
 
 
 def positive(value: int) -> str | None:
@@ -219,8 +221,11 @@ def line(value: str) -> str | None:
 
 
 def calendar(value: str) -> str | None:
-    """Object to what says no time. Whether systemd understands it, a host has to say."""
-    return line(value) or (None if value.strip() else "write when, such as daily, or Mon *-*-* 03:00")
+    """Object to what says no time, or says it as cron does. Whether systemd understands it, a host has to say."""
+    # The days of the week, the date, the time, and the zone (systemd.time(7), "Calendar events").
+    if line(value) or not 0 < len(value.split()) < 5 or re.fullmatch(r"@.*|[0-9]+", value.strip()):
+        return "write when as systemd has it, such as daily, or *-*-* 03:00 in quotes for each night at three"
+    return None
 
 
 def size(value: str) -> str | None:
@@ -249,7 +254,7 @@ def networks(value: list[str]) -> str | None:
     """Object to what is not a network or an address."""
     for item in value:
         try:
-            ipaddress.ip_network(item)
+            ipaddress.ip_network(_without_zone(item))
         except ValueError:
             return f"{item!r} is not a network; write such as 10.0.0.0/8 or 192.0.2.10"
     return None
@@ -278,7 +283,7 @@ def body_size(value: str) -> str | None:
 
 def not_negative(value: int) -> str | None:
     """Object to less than zero."""
-    return None if value == 0 or _count(value) else "write a number above zero, or 0 for no limit"
+    return None if value == 0 or _count(value) else "write a number above zero, or 0 for none"
 
 
 def health(value: str) -> str | None:
@@ -306,19 +311,18 @@ def headers(value: dict[Any, Any]) -> str | None:
     return None
 
 
-def directories(value: list[dict[str, Any]]) -> str | None:
-    """Object to directories of files that NGINX could not serve, or that lead out of their place."""
-    for one in value:
-        if not re.fullmatch(r"/([A-Za-z0-9_~-][A-Za-z0-9._~-]*/)+", one["path"]):
-            return f"path {one['path']!r}: write a path that begins and ends with /, such as /static/"
-        relative = not one["directory"].startswith("/")
-        if relative and one.get("previous"):
-            return f"previous of {one['directory']}: that of a directory in the application is known; leave it out"
-        for key in ("directory", "previous"):
-            name = one.get(key) or one["directory"]
-            objection = below(name.rstrip("/").removeprefix("" if relative else "/"))
-            if objection:
-                return f"{key} {name!r}: {objection}"
+def directory(value: dict[str, Any]) -> str | None:
+    """Object to a directory of files that NGINX could not serve, or that leads out of its place."""
+    if not re.fullmatch(r"/([A-Za-z0-9_~-][A-Za-z0-9._~-]*/)+", value["path"]):
+        return f"path {value['path']!r}: write a path that begins and ends with /, such as /static/"
+    relative = not value["directory"].startswith("/")
+    if relative and value.get("previous"):
+        return f"previous of {value['directory']}: that of a directory in the application is known; leave it out"
+    for key in ("directory", "previous"):
+        name = value.get(key) or value["directory"]
+        objection = below(name.rstrip("/").removeprefix("" if relative else "/"))
+        if objection:
+            return f"{key} {name!r}: {objection}"
     return None
 
 
@@ -363,6 +367,29 @@ def status_address(value: str) -> str | None:
     return None
 
 
+def _without_zone(address: str) -> str:
+    """Return `address`; after a percent sign, Python would take any text for the name of an interface.
+
+    :raises ValueError: when there is one.
+    """
+    if "%" in address:
+        raise ValueError(address)
+    return address
+
+
+def kind(value: Any) -> str:
+    """Return what YAML calls a value."""
+    kinds: dict[Any, str] = {
+        type(None): "nothing",
+        bool: "true or false",
+        dict: "a dictionary",
+        list: "a list",
+        str: "text",
+        (int, float): "a number",
+    }
+    return next((called for types, called in kinds.items() if isinstance(value, types)), "no text, as a date is none")
+
+
 def _count(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
@@ -384,13 +411,6 @@ OWN_OPTIONS = {
 
 # The names of what runs to its end around a switch.
 PARTS = ("migrate", "after-switch")
-
-PART: dict[str, Callable[[Any], str | None]] = {
-    "name": part_name,
-    "command": command,
-    "on_calendar": calendar,
-    "stop_timeout": positive,
-}
 
 # Headers that have a setting of their own, or that a copy in the configuration would break.
 OWN_HEADERS = {

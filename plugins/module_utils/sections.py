@@ -11,13 +11,22 @@ from ansible_collections.wsgi.production.plugins.module_utils import rules
 
 
 class Each(NamedTuple):
-    """A rule for each item of a list.
+    """A rule for each item of a list; for dictionaries also one for each of their keys.
 
     :param least: what to call the item of which there has to be one; empty where there may be none.
     """
 
-    rule: Callable[[Any], str | None]
+    rule: Callable[[Any], str | None] | dict[str, Any]
     least: str = ""
+
+    def objections(self, key: str, number: int, item: Any) -> list[str]:
+        """Return a sentence for each objection to an item of the list `key`."""
+        if isinstance(self.rule, dict):
+            return [f"{nth(key, number, item)}.{objection}" for objection in objections(self.rule, item)]
+        objection = self.rule(item)
+        if not objection:
+            return []
+        return [f"{nth(key, number, item) if isinstance(item, dict) else f'{key}: {item!r}'}: {objection}"]
 
 
 PROBE = {
@@ -35,6 +44,13 @@ HARDENING = {
     "networks": rules.networks,
 }
 
+PART = {
+    "name": rules.part_name,
+    "command": rules.command,
+    "on_calendar": rules.calendar,
+    "stop_timeout": rules.positive,
+}
+
 BUILD: dict[str, Any] = {
     "python": rules.interpreter,
     "commands": Each(rules.command),
@@ -45,7 +61,7 @@ RUN = {
     "after_switch": Each(rules.command),
     "callable": rules.callable_name,
     "cpu_quota": rules.quota,
-    "env": rules.env,
+    "env": rules.run_env,
     "harakiri": rules.positive,
     "hardening": HARDENING,
     "irreversible": rules.line,
@@ -60,11 +76,11 @@ RUN = {
     "processes": rules.processes,
     "public_data": Each(rules.below),
     "secret_files": rules.secret_files,
-    "secrets": rules.env,
+    "secrets": rules.run_env,
     "start_timeout": rules.positive,
     "tasks_max": rules.positive,
-    "timers": rules.parts,
-    "workers": rules.parts,
+    "timers": Each(PART),
+    "workers": Each(PART),
 }
 
 SERVE: dict[str, Any] = {
@@ -79,8 +95,8 @@ SERVE: dict[str, Any] = {
     "connections": rules.not_negative,
     "allowed_networks": rules.networks,
     "tls": {"hsts": rules.not_negative},
-    "static": rules.directories,
-    "uploads": rules.directories,
+    "static": Each(rules.directory),
+    "uploads": Each(rules.directory),
     "cache_seconds": rules.not_negative,
     "basic_auth": rules.users,
     "maintenance": {"retry_after": rules.positive, "bypass": rules.networks},
@@ -106,16 +122,19 @@ OPTIONAL = {
 
 
 def conflicts(run: dict[str, Any]) -> list[str]:
-    """Return a sentence for each name that two settings of a section `run` have, of which one could only win."""
+    """Return a sentence for each name that two things in a section `run` have, of which one could only win."""
     found = []
     for one, other in (("env", "secrets"), ("workers", "timers")):
         names = [_names(run.get(key, ())) for key in (one, other)]
-        found += [f"{one} and {other}: both have {name}; change one" for name in sorted(names[0] & names[1])]
+        found += [f"{one} and {other}: both have {name}; change one" for name in sorted({*names[0]} & {*names[1]})]
+    for key in ("workers", "timers"):
+        own = _names(run.get(key, ()))
+        found += [f"{key}: two have the name {name}; change one" for name in sorted({*own}) if own.count(name) > 1]
     return found
 
 
-def _names(values: Any) -> set[str]:
-    return {str(value["name"] if isinstance(value, dict) else value) for value in values}
+def _names(values: Any) -> list[str]:
+    return [str(value["name"] if isinstance(value, dict) else value) for value in values]
 
 
 def objections(section: dict[str, Any], values: dict[str, Any]) -> list[str]:
@@ -124,16 +143,22 @@ def objections(section: dict[str, Any], values: dict[str, Any]) -> list[str]:
     for key, rule in section.items():
         if key not in values or (key in OPTIONAL and values[key] in (None, "")):
             continue
+        value = values[key]
         if isinstance(rule, dict):
-            found += [f"{key}.{objection}" for objection in objections(rule, values[key])]
-            continue
-        if isinstance(rule, Each):
-            wrong = [(item, rule.rule(item)) for item in values[key]]
-            found += [f"{key}: {item!r}: {objection}" for item, objection in wrong if objection]
-            if rule.least and not values[key]:
+            found += [f"{key}.{objection}" for objection in objections(rule, value)]
+        elif isinstance(rule, Each):
+            for number, item in enumerate(value):
+                found += rule.objections(key, number, item)
+            if rule.least and not value:
                 found.append(f"{key}: []: write at least one {rule.least}")
-            continue
-        objection = rule(values[key])
-        if objection:
-            found.append(f"{key}: {objection}" if key in SECRET else f"{key}: {values[key]!r}: {objection}")
+        else:
+            objection = rule(value)
+            if objection:
+                found.append(f"{key}: {objection}" if key in SECRET else f"{key}: {value!r}: {objection}")
     return found
+
+
+def nth(key: str, number: int, item: Any) -> str:
+    """Return how to call an item of the list `key`: by its number, counted from 0, and its name if it has one."""
+    name = item.get("name") if isinstance(item, dict) else None
+    return f"{key}[{number}]" + (f" ({name})" if name else "")

@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from functools import cache
 from ipaddress import ip_address
@@ -19,6 +18,7 @@ from ansible_collections.wsgi.production.plugins.module_utils import rules, sect
 from ansible_collections.wsgi.production.plugins.module_utils.build import CODE
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.layout import EDGE, EDGE_TLS, Layout
+from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE
 from ansible_collections.wsgi.production.plugins.plugin_utils import certificates
 from ansible_collections.wsgi.production.plugins.plugin_utils.source import Source
 
@@ -36,6 +36,15 @@ SECTIONS = {
 REQUIRED_SECTIONS = {"build", "run"}
 
 STATES = ("present", "absent")
+
+# What to write for a type, once and several times.
+WRITTEN = {
+    "bool": ("true or false", ""),
+    "dict": ("a dictionary, such as {name: value}", "dictionaries, each with a - before it"),
+    "int": ("a whole number", "whole numbers"),
+    "list": ("a list, such as [one, two]", ""),
+    "str": ("text", "texts"),
+}
 
 SUPPORTED = {"Debian": ("12", "13"), "Ubuntu": ("24.04",)}
 
@@ -102,19 +111,52 @@ def absent(apps: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def objections(apps: Any) -> list[str]:
     """Return a sentence for all that is wrong with `apps`, wherever it will go."""
     if not isinstance(apps, list):
-        return [f"wsgi_apps is a {type(apps).__name__}; write a list with an entry for each application"]
+        return [f"wsgi_apps is {rules.kind(apps)}; write a list with an entry for each application"]
     found = []
     typed = []
     for number, app in enumerate(apps):
         if not isinstance(app, dict):
-            wrong = f"that is a {type(app).__name__}; write a dictionary with name, build, run and serve"
+            wrong = f"that is {rules.kind(app)}; write a dictionary with name, build, run and serve"
             found.append(f"wsgi_apps[{number}]: {wrong}")
             continue
-        where = f"wsgi_apps[{number}]" + (f" ({app['name']})" if app.get("name") else "")
         entry = Entry(app)
-        found += [f"{where}: {sentence}" for sentence in entry.objections]
+        found += [f"{sections.nth('wsgi_apps', number, app)}: {sentence}" for sentence in entry.objections]
         typed.append(entry)
     return found + list(_claimed_twice("wsgi_apps: two entries", [(entry.name, entry.claims()) for entry in typed]))
+
+
+def run_objections(on_failure: Any, build_host: Any, hosts: Collection[str]) -> list[str]:
+    """Return a sentence for all that is wrong with what is said of the run itself.
+
+    :param hosts: the names of those that there are.
+    """
+    found = []
+    if on_failure not in ON_FAILURE["on_failure"]["choices"]:
+        found.append(f"wsgi_on_failure: {on_failure!r}: write {' or '.join(ON_FAILURE['on_failure']['choices'])}")
+    if build_host and not (isinstance(build_host, str) and build_host in hosts):
+        found.append(f"python_app_build_host: {build_host!r}: the inventory has no such host; add it")
+    return found
+
+
+def misplaced(
+    apps: list[dict[str, Any]], app_servers: list[str], load_balancers: list[str], build_host: str
+) -> list[str]:
+    """Return a sentence for all that these hosts cannot do for `apps`."""
+    if not app_servers:
+        return ["the inventory has no host in the group app_servers; name there those that the applications run on"]
+    found = []
+    for app in present(apps):
+        if app.get("serve") and not load_balancers:
+            found.append(
+                f"wsgi_apps ({app['name']}): serve: the inventory has no host in the group load_balancers; name there "
+                "those that have NGINX, or leave serve out"
+            )
+        if build_host and app["run"].get("package") == "uwsgi":
+            found.append(
+                f"wsgi_apps ({app['name']}): run.package: 'uwsgi': python_app_build_host gathers the wheel of uWSGI; "
+                "leave one of them out"
+            )
+    return found
 
 
 def unreachable(apps: list[dict[str, Any]], host: str, app_servers: list[str]) -> list[str]:
@@ -194,7 +236,8 @@ def fronts(apps: list[dict[str, Any]], host: str, groups: Any, hostvars: Any) ->
     On a load balancer that is its NGINX, on any other app server the port that it opens to them. What to ask there
     is what the release says that went live, be it an older one: `uwsgi_switched` of this host, or of an app server.
     """
-    servers = [host] if host in groups["app_servers"] else groups["app_servers"]
+    app_servers, load_balancers = (groups.get(name, []) for name in ("app_servers", "load_balancers"))
+    servers = [host] if host in app_servers else app_servers
     found_on: list[list[dict[str, Any]]] = [
         hostvars[server].get("uwsgi_switched", {}).get("switched", []) for server in servers
     ]
@@ -202,8 +245,8 @@ def fronts(apps: list[dict[str, Any]], host: str, groups: Any, hostvars: Any) ->
     probes = {one["name"]: one["probe"] for one in switched}
     found = []
     for app in apps:
-        address = app["run"].get("listen_http") if host in groups["app_servers"] else None
-        if host in groups["load_balancers"] and app.get("serve"):
+        address = app["run"].get("listen_http") if host in app_servers else None
+        if host in load_balancers and app.get("serve"):
             tls = app["serve"].get("tls") or {}
             address = EDGE if tls.get("source", "none") == "none" else EDGE_TLS
         if app["name"] in probes and address:
@@ -264,25 +307,43 @@ class Entry:
 def _typed(where: str, values: Any, spec: dict[str, Any]) -> Iterator[str]:
     """Yield a sentence for each key in `values` that is not known, is missing, or cannot have its type."""
     if not isinstance(values, dict):
-        shown = "" if sections.SECRET & set(spec) else f"{values!r}: "
-        yield f"{where}: {shown}write a dictionary of {', '.join(spec)}"
+        yield f"{where}: write a dictionary of {', '.join(spec)}"
         return
     required = {key for key, option in spec.items() if option.get("required")}
     yield from (f"{where}.{sentence}" for sentence in _keys(values, list(spec), required))
     for key in [key for key in values if key in spec]:
-        if "options" in spec[key]:
-            inner = values[key] if "elements" in spec[key] else [values[key]]
-            if not isinstance(inner, list):
-                yield f"{where}.{key}: {inner!r}: write a list of dictionaries"
-                continue
-            for item in inner:
-                yield from _typed(f"{where}.{key}", item, spec[key]["options"])
-            continue
-        try:
-            with_defaults({key: values[key]}, {key: spec[key]})
-        except Failed as failure:
-            value = "" if key in sections.SECRET else f"{values[key]!r}: "
-            yield f"{where}.{key}: {value}{failure}"
+        option, value, place = spec[key], values[key], f"{where}.{key}"
+        if "options" in option and "elements" not in option:
+            yield from _typed(place, value, option["options"])
+        elif "options" in option and isinstance(value, list):
+            for number, item in enumerate(value):
+                yield from _typed(sections.nth(place, number, item), item, option["options"])
+        elif not _has_type(value, option):
+            # What is to be a list or a dictionary may be one with a secret in it, written in another way.
+            shown = "" if key in sections.SECRET or option["type"] in ("dict", "list") else f"{value!r}: "
+            leave = ", or leave it out" if value is None and not option.get("required") else ""
+            yield f"{place}: {shown}{_wanted(option)}{leave}"
+
+
+def _has_type(value: Any, option: dict[str, Any]) -> bool:
+    """Tell whether a value can have its type. What Ansible would split into several is none: it may be one command."""
+    splits = option["type"] == "list" and "," in str(value)
+    if isinstance(value, str) and (splits or "dict" in (option["type"], option.get("elements"))):
+        return False
+    try:
+        with_defaults({"value": value}, {"value": option})
+    except Failed:
+        return False
+    return True
+
+
+def _wanted(option: dict[str, Any]) -> str:
+    """Return what to write for a setting."""
+    if "choices" in option:
+        return f"write {' or '.join(option['choices'])}"
+    if option["type"] == "list" and option["elements"] != "str":
+        return f"write a list of {WRITTEN[option['elements']][1]}"
+    return f"write {WRITTEN[option['type']][0]}"
 
 
 def _fitting(values: Any, spec: dict[str, Any]) -> dict[str, Any]:
@@ -292,7 +353,7 @@ def _fitting(values: Any, spec: dict[str, Any]) -> dict[str, Any]:
         if "options" in spec[key] and "elements" not in spec[key]:
             found[key] = _fitting(values[key], spec[key]["options"])
             continue
-        with suppress(Failed):
+        if _has_type(values[key], spec[key]):
             found[key] = with_defaults({key: values[key]}, {key: spec[key]})[key]
     return found
 

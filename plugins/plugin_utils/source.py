@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,12 @@ from ansible_collections.wsgi.production.plugins.module_utils.command import Fai
 from ansible_collections.wsgi.production.plugins.plugin_utils import package, repository
 from ansible_collections.wsgi.production.plugins.plugin_utils.dependencies import Dependencies, dependencies_of
 from ansible_collections.wsgi.production.plugins.plugin_utils.directory import Directory
+
+# What git takes for a repository, and pip for a package, but not without a word that says which.
+URL = re.compile(r"://|^\s*[^\s/]+@[\w.-]+:")
+
+# What may be the name of a package as well as that of a directory.
+NAME = re.compile(r"[\w.-]+", re.ASCII)
 
 
 class Source:
@@ -57,6 +64,13 @@ class Source:
             path, commit = repository.Repository(address).fetch()
             directory = Directory(path, text)
             return cls._of_directory(directory, dependencies_of(directory, named, extras), commit)
+        if URL.search(text):
+            # Not shown: there may be a password in it.
+            raise Failed(
+                "that is a URL; one of a git repository begins with git+, and has a / after the host, such as "
+                "git+https://git.example.com/hello.git@v1.2 or git+ssh://git@git.example.com/hello.git@v1.2. Any other "
+                "file is downloaded first: write its path"
+            )
         path = Path(text).expanduser().absolute()
         wheel = text.endswith(package.WHEEL)
         if wheel or (package.is_package(text) and not path.is_dir()):
@@ -65,7 +79,8 @@ class Source:
             found = package.from_wheel(text, named) if wheel else package.from_index(text, named)
             return cls(found.files, found.dependencies, None)
         if not path.is_dir():
-            raise Failed(f"{text!r} is not a directory on the controller ({path})")
+            advice = "; a package is written with its version, such as hello==1.2" if NAME.fullmatch(text) else ""
+            raise Failed(f"{text!r} is not a directory on the controller ({path}){advice}")
         directory = Directory(path, text)
         return cls._of_directory(directory, dependencies_of(directory, named, extras), directory.commit())
 

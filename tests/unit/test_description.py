@@ -190,14 +190,16 @@ def test_two_applications_stand_beside_each_other(entry: dict[str, Any]) -> None
     assert description.objections([entry, second(entry)]) == []
 
 
-@pytest.mark.parametrize("apps", [{"hello": {}}, "hello", None, 5])
-def test_what_is_not_a_list_is_refused(apps: Any) -> None:
-    assert only(apps) == f"wsgi_apps is a {type(apps).__name__}; write a list with an entry for each application"
+@pytest.mark.parametrize(
+    ("apps", "kind"), [({"hello": {}}, "a dictionary"), ("hello", "text"), (None, "nothing"), (5, "a number")]
+)
+def test_what_is_not_a_list_is_refused(apps: Any, kind: str) -> None:
+    assert only(apps) == f"wsgi_apps is {kind}; write a list with an entry for each application"
 
 
-@pytest.mark.parametrize("app", ["hello", None, ["hello"]])
-def test_an_entry_that_is_not_a_dictionary_is_refused(entry: dict[str, Any], app: Any) -> None:
-    wrong = f"that is a {type(app).__name__}; write a dictionary with name, build, run and serve"
+@pytest.mark.parametrize(("app", "kind"), [("hello", "text"), (None, "nothing"), (["hello"], "a list")])
+def test_an_entry_that_is_not_a_dictionary_is_refused(entry: dict[str, Any], app: Any, kind: str) -> None:
+    wrong = f"that is {kind}; write a dictionary with name, build, run and serve"
     assert only([entry, app]) == f"wsgi_apps[1]: {wrong}"
 
 
@@ -266,22 +268,20 @@ def test_an_unknown_key_of_a_section_in_a_section_is_refused_too(entry: dict[str
     [
         ("run.probe.path", "health", "write a path that begins with /"),
         ("run.probe.host", "https://hello.example.org", "that is not a host name"),
-        ("run.probe.status", "fine", "int"),
         ("run.probe.status", [200, 700], "700 is no status of HTTP"),
         ("run.probe.text", "two\nlines", "write it in one line"),
         ("run.probe.timeout", 0, "write a number above zero"),
-        ("run.probe.timeout", "soon", "int"),
+        ("run.probe.timeout", "soon", "write a whole number"),
         ("run.probe.tries", -1, "write a number above zero"),
-        ("run.probe.interval", 0.5, "int"),
-        ("run.hardening.memory_deny_write_execute", "perhaps", "bool"),
+        ("run.probe.interval", 0.5, "write a whole number"),
+        ("run.hardening.memory_deny_write_execute", "perhaps", "write true or false"),
         ("run.hardening.address_families", ["inet"], "write such as AF_INET"),
         ("run.hardening.address_families", ["AF_INET"], "AF_UNIX is missing"),
         ("run.hardening.networks", ["everywhere"], "write such as 10.0.0.0/8"),
-        ("run.hardening.networks", {"a": "b"}, "list"),
-        ("serve.tls.source", "letsencrypt", "one of: none, own, host, acme, self_signed"),
-        ("serve.tls.redirect", "perhaps", "bool"),
-        ("serve.tls.hsts", -1, "write a number above zero, or 0 for no limit"),
-        ("serve.tls.http3", 3, "bool"),
+        ("serve.tls.source", "letsencrypt", "write none or own or host or acme or self_signed"),
+        ("serve.tls.redirect", "perhaps", "write true or false"),
+        ("serve.tls.hsts", -1, "write a number above zero, or 0 for none"),
+        ("serve.tls.http3", 3, "write true or false"),
         ("serve.maintenance.retry_after", 0, "write a number above zero"),
         ("serve.maintenance.bypass", ["office"], "'office' is not a network"),
     ],
@@ -297,9 +297,7 @@ def test_a_value_of_a_section_in_a_section_is_refused_with_what_to_do(
 @pytest.mark.parametrize("key", ["run.probe", "run.hardening", "serve.tls", "serve.maintenance"])
 @pytest.mark.parametrize("value", [None, "x", 5, True, ["path"]])
 def test_a_section_in_a_section_is_a_dictionary(entry: dict[str, Any], key: str, value: Any) -> None:
-    # What stands for tls may be a key.
-    shown = "" if key == "serve.tls" else f"{value!r}: "
-    assert only([changed(entry, key, value)]).startswith(f"{HERE}{key}: {shown}write a dictionary of ")
+    assert only([changed(entry, key, value)]).startswith(f"{HERE}{key}: write a dictionary of ")
 
 
 @pytest.mark.parametrize("section", ["run", "serve"])
@@ -314,29 +312,29 @@ def test_a_section_that_is_no_dictionary_is_refused_and_not_shown(
 @pytest.mark.parametrize("missing", ["path", "directory"])
 def test_files_have_a_path_and_a_directory(entry: dict[str, Any], setting: str, missing: str) -> None:
     key, listed = files(setting)
+    listed.append({"path": "/good/", "directory": "good"})
     del listed[0][missing]
-    assert only([changed(entry, key, listed)]) == f"{HERE}{key}.{missing} is missing; write one"
+    assert only([changed(entry, key, listed)]) == f"{HERE}{key}[0].{missing} is missing; write one"
 
 
 @pytest.mark.parametrize(
     ("setting", "changes", "advice"),
     [
-        ("static", {"pth": "/static/"}, "static.pth: there is no such key; did you mean path?"),
-        ("uploads", {"immutable": True}, "uploads.immutable: there is no such key; known are path, directory"),
-        ("static", {"immutable": "perhaps"}, "static.immutable: 'perhaps': "),
-        ("static", {"path": "static"}, "path 'static': write a path that begins and ends with /, such as /static/"),
-        ("uploads", {"directory": "../.."}, "directory '../..': write a directory such as media, or media/photos"),
-        ("uploads", {"directory": ""}, "directory '': write a directory such as media, or media/photos"),
-        ("static", {"directory": "/s", "previous": "/a b"}, "previous '/a b': write a directory such as media"),
-        ("static", {"previous": "/srv/old"}, "previous of static: that of a directory in the application is known"),
+        ("static", {"pth": "/static/"}, ".pth: there is no such key; did you mean path?"),
+        ("uploads", {"immutable": True}, ".immutable: there is no such key; known are path, directory"),
+        ("static", {"immutable": "perhaps"}, ".immutable: 'perhaps': write true or false"),
+        ("static", {"path": "static"}, ": path 'static': write a path that begins and ends with /, such as /static/"),
+        ("uploads", {"directory": "../.."}, ": directory '../..': write a directory such as media, or media/photos"),
+        ("uploads", {"directory": ""}, ": directory '': write a directory such as media, or media/photos"),
+        ("static", {"directory": "/s", "previous": "/a b"}, ": previous '/a b': write a directory such as media"),
+        ("static", {"previous": "/srv/old"}, ": previous of static: that of a directory in the application is known"),
     ],
 )
 def test_files_that_nginx_could_not_serve_are_refused(
     entry: dict[str, Any], setting: str, changes: dict[str, Any], advice: str
 ) -> None:
     sentence = only([changed(entry, *files(setting, **changes))])
-    assert sentence.startswith(f"{HERE}serve.{setting}")
-    assert advice in sentence
+    assert sentence.startswith(f"{HERE}serve.{setting}[0]{advice}")
 
 
 @pytest.mark.parametrize("directory", ["media", "media/", "a.b/c-d", "a//b", "./a", ".", "", "a/../b", "a b"])
@@ -358,29 +356,29 @@ def test_two_directories_cannot_have_one_path(entry: dict[str, Any], paths: tupl
 @pytest.mark.parametrize("setting", ["static", "uploads"])
 @pytest.mark.parametrize("value", ["x", 5, {"path": "/a/", "directory": "a"}])
 def test_files_are_a_list_of_directories(entry: dict[str, Any], setting: str, value: Any) -> None:
-    found = description.objections([changed(entry, f"serve.{setting}", value)])
-    assert found
-    assert [one for one in found if not one.startswith(f"{HERE}serve.{setting}: {value!r}: ")] == []
+    assert only([changed(entry, f"serve.{setting}", value)]) == (
+        f"{HERE}serve.{setting}: write a list of dictionaries, each with a - before it"
+    )
 
 
 @pytest.mark.parametrize("setting", ["workers", "timers"])
 @pytest.mark.parametrize(
     ("changes", "advice"),
     [
-        ({"nam": "x"}, "{0}.nam: there is no such key; did you mean name?"),
-        ({"name": "One"}, "name 'One': use up to 31 of a-z, 0-9 and -"),
-        ({"name": "migrate"}, "name 'migrate': use up to 31 of a-z, 0-9 and -, beginning with a letter, but neither"),
-        ({"command": ""}, "command '': write a command in one line"),
-        ({"command": "a\nb"}, "write a command in one line"),
-        ({"command": "| a"}, "'|' is not the name of a program"),
+        ({"nam": "x"}, " (one).nam: there is no such key; did you mean name?"),
+        ({"name": "One"}, " (One).name: 'One': use up to 31 of a-z, 0-9 and -"),
+        ({"name": "migrate"}, " (migrate).name: 'migrate': use up to 31 of a-z, 0-9 and -, beginning with a letter"),
+        ({"command": ""}, " (one).command: '': write a command in one line"),
+        ({"command": "a\nb"}, " (one).command: 'a\\nb': write a command in one line"),
+        ({"command": "| a"}, " (one).command: '| a': '|' is not the name of a program"),
     ],
 )
 def test_what_could_not_run_beside_an_application_is_refused(
     entry: dict[str, Any], setting: str, changes: dict[str, Any], advice: str
 ) -> None:
-    sentence = only([changed(entry, *parts(setting, **changes))])
-    assert sentence.startswith(f"{HERE}run.{setting}")
-    assert advice.format(setting) in sentence
+    key, listed = parts(setting, **changes)
+    good = {**parts(setting)[1][0], "name": "good"}
+    assert only([changed(entry, key, [good, *listed])]).startswith(f"{HERE}run.{setting}[1]{advice}")
 
 
 @pytest.mark.parametrize(
@@ -389,18 +387,21 @@ def test_what_could_not_run_beside_an_application_is_refused(
 )
 def test_what_runs_beside_an_application_is_complete(entry: dict[str, Any], setting: str, missing: str) -> None:
     key, listed = parts(setting)
-    del listed[0][missing]
-    assert only([changed(entry, key, listed)]) == f"{HERE}{key}.{missing} is missing; write one"
+    listed.append({**listed[0], "name": "two"})
+    del listed[0 if missing == "name" else 1][missing]
+    called = "[0]" if missing == "name" else "[1] (two)"
+    assert only([changed(entry, key, listed)]) == f"{HERE}{key}{called}.{missing} is missing; write one"
 
 
 @pytest.mark.parametrize(
     ("setting", "changes", "advice"),
     [
-        ("workers", {"stop_timeout": 0}, "stop_timeout 0: write a number above zero"),
-        ("workers", {"stop_timeout": "soon"}, "int"),
+        ("workers", {"stop_timeout": 0}, "stop_timeout: 0: write a number above zero"),
+        ("workers", {"stop_timeout": "soon"}, "stop_timeout: 'soon': write a whole number"),
         ("workers", {"on_calendar": "daily"}, "on_calendar: there is no such key"),
-        ("timers", {"on_calendar": "daily\nhourly"}, "write it in one line"),
-        ("timers", {"every_host": "perhaps"}, "bool"),
+        ("timers", {"on_calendar": "0 3 * * *"}, "on_calendar: '0 3 * * *': write when as systemd has it"),
+        ("timers", {"on_calendar": None}, "on_calendar: '': write when as systemd has it"),
+        ("timers", {"every_host": "perhaps"}, "every_host: 'perhaps': write true or false"),
         ("timers", {"stop_timeout": 5}, "stop_timeout: there is no such key"),
     ],
 )
@@ -408,16 +409,14 @@ def test_workers_and_timers_have_settings_of_their_own(
     entry: dict[str, Any], setting: str, changes: dict[str, Any], advice: str
 ) -> None:
     sentence = only([changed(entry, *parts(setting, **changes))])
-    assert sentence.startswith(f"{HERE}run.{setting}")
-    assert advice in sentence
+    assert sentence.startswith(f"{HERE}run.{setting}[0] (one).{advice}")
 
 
 @pytest.mark.parametrize("setting", ["workers", "timers"])
 def test_two_of_a_kind_cannot_have_one_name(entry: dict[str, Any], setting: str) -> None:
     key, listed = parts(setting)
     sentence = only([changed(entry, key, [*listed, {**listed[0], "name": "two"}, {**listed[0]}])])
-    assert sentence.startswith(f"{HERE}{key}: ")
-    assert sentence.endswith("two have the name one; change one")
+    assert sentence == f"{HERE}{key}: two have the name one; change one"
 
 
 def test_a_worker_and_a_timer_cannot_have_one_name(entry: dict[str, Any]) -> None:
@@ -436,6 +435,16 @@ def test_a_variable_is_secret_or_it_is_not(entry: dict[str, Any]) -> None:
         f"{HERE}run.env and secrets: both have A; change one",
         f"{HERE}run.env and secrets: both have B; change one",
     ]
+
+
+@pytest.mark.parametrize("key", ["env", "secrets"])
+@pytest.mark.parametrize("name", ["DATA_DIRECTORY", "CREDENTIALS_DIRECTORY"])
+def test_what_systemd_tells_an_application_is_no_variable_of_its_own(
+    entry: dict[str, Any], key: str, name: str
+) -> None:
+    sentence = only([changed(entry, f"run.{key}", {"A": "hunter2", name: "hunter2"})])
+    assert sentence == f"{HERE}run.{key}: {name} belongs to the role; leave it out"
+    assert description.objections([changed(entry, "build.env", {name: "x"})]) == []
 
 
 def test_a_secret_in_a_file_and_a_variable_may_have_one_name(entry: dict[str, Any]) -> None:
@@ -477,9 +486,9 @@ PARTS = ("workers", "timers")
         ("build", "app", "write a dictionary of source"),
         ("build.source", "/no/such/directory", "is not a directory on the controller"),
         ("build.python", "ruby", "write the name of an interpreter on the host, such as python3.12"),
-        ("build.commands", ["a | b", "| b"], "'|' is not the name of a program"),
+        ("build.commands", ["make", "| b"], "'|' is not the name of a program"),
+        ("build.commands", ["make", "a | b"], "'|' is for a shell, and here is none; write it in quotes"),
         ("build.commands", ["A=1 make"], "'A=1' is not the name of a program"),
-        ("build.extras", {"a": "b"}, "list"),
         ("run.migrate", ["python 'manage.py"], "no closing quotation"),
         ("run.migrate_timeout", 0, "write a number above zero"),
         ("run.irreversible", "a\nb", "write it in one line"),
@@ -488,8 +497,8 @@ PARTS = ("workers", "timers")
         ("run.callable", "main.application", "such as main:application"),
         ("run.harakiri", 0, "write a number above zero"),
         ("run.harakiri", -5, "write a number above zero"),
-        ("run.harakiri", "soon", "int"),
-        ("run.harakiri", [60], "int"),
+        ("run.harakiri", "soon", "write a whole number"),
+        ("run.harakiri", [60], "write a whole number"),
         ("run.harakiri", True, "number"),
         ("run.start_timeout", 0, "write a number above zero"),
         ("run.processes", {"min": 4, "max": 2}, "a minimum and a larger maximum, such as {min: 2, max: 8}"),
@@ -499,28 +508,26 @@ PARTS = ("workers", "timers")
         ("run.listen_uwsgi", "192.0.2.1:9000", "may be open on loopback only; use 127.0.0.1, or listen_http"),
         ("run.listen_http", "9000", "such as 0.0.0.0:9000"),
         ("run.listen_http", "localhost:9000", "such as 0.0.0.0:9000"),
-        ("run.package", "gunicorn", "one of: pyuwsgi, uwsgi"),
+        ("run.package", "gunicorn", "write pyuwsgi or uwsgi"),
         ("run.keep", 1, "write 2 or more"),
-        ("run.keep", "all", "int"),
+        ("run.keep", "all", "write a whole number"),
         ("run.options", {"harakiri": 5}, "use the setting of that name"),
-        ("run.options", ["lazy-apps"], "dict"),
         ("run.memory_max", "much", "write an amount such as 512M"),
         ("run.cpu_quota", 1.5, "write the share of one processor"),
         ("run.tasks_max", 0, "write a number above zero"),
         ("serve.server_names", [], "write at least one host name"),
-        ("serve.server_names", {"a": "b"}, "list"),
         ("serve.max_body_size", "16 MB", "write an amount such as 16M"),
         ("serve.headers", {"X Y": "z"}, "'X Y' is not the name of a header"),
         ("serve.headers", {"X-Y": "$z"}, "the value of X-Y: write one line"),
         ("serve.headers", {"X-Request-Id": "1"}, "X-Request-Id belongs to the role; each answer has it"),
         ("serve.content_security_policy", "sandbox $x", "write one line of ASCII text without $"),
-        ("serve.requests_per_second", -1, "write a number above zero, or 0 for no limit"),
+        ("serve.requests_per_second", -1, "write a number above zero, or 0 for none"),
         ("serve.burst", 0, "write a number above zero"),
-        ("serve.connections", -5, "write a number above zero, or 0 for no limit"),
+        ("serve.connections", -5, "write a number above zero, or 0 for none"),
         ("serve.allowed_networks", ["office"], "'office' is not a network"),
         ("serve.headers", {"Cache-Control": "no-store"}, "the application says it, and for files the role"),
         ("serve.headers", {"Strict-Transport-Security": "x"}, "use tls.hsts"),
-        ("serve.cache_seconds", -1, "write a number above zero, or 0 for no limit"),
+        ("serve.cache_seconds", -1, "write a number above zero, or 0 for none"),
     ],
 )
 def test_a_value_that_could_not_work_is_refused_with_what_to_do(
@@ -531,6 +538,92 @@ def test_a_value_that_could_not_work_is_refused_with_what_to_do(
     # Of a list, the item that is wrong.
     assert (repr(value[-1]) if key in COMMANDS else repr(value).strip("'")) in sentence
     assert advice in sentence
+
+
+A_DICTIONARY = "write a dictionary, such as {name: value}"
+A_LIST = "write a list, such as [one, two]"
+DICTIONARIES = "write a list of dictionaries, each with a - before it"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "advice"),
+    [
+        ("build.commands", "make hunter2, install", A_LIST),
+        ("build.extras", {"a": "hunter2"}, A_LIST),
+        ("build.env", "A=hunter2", A_DICTIONARY),
+        ("build.env", ["hunter2"], A_DICTIONARY),
+        ("run.env", "A=hunter2", A_DICTIONARY),
+        ("run.env", '{"A": "hunter2"}', A_DICTIONARY),
+        ("run.secrets", "A=hunter2", A_DICTIONARY),
+        ("run.options", ["hunter2"], A_DICTIONARY),
+        ("run.options", "a=hunter2", A_DICTIONARY),
+        ("run.migrate", "python manage.py migrate --only a,hunter2", A_LIST),
+        ("run.workers", {"name": "hunter2"}, DICTIONARIES),
+        ("run.timers", "hunter2, b", DICTIONARIES),
+        ("run.probe.status", "hunter2", "write a list of whole numbers"),
+        ("run.probe.status", ["hunter2"], "write a list of whole numbers"),
+        ("run.probe.status", "200,404", "write a list of whole numbers"),
+        ("run.hardening.networks", {"a": "hunter2"}, A_LIST),
+        ("run.hardening.networks", "10.0.0.0/8,192.0.2.10", A_LIST),
+        ("serve.server_names", {"a": "hunter2"}, A_LIST),
+        ("serve.server_names", "hello.example.org,world.example.org", A_LIST),
+        ("serve.headers", "X-Y=hunter2", A_DICTIONARY),
+    ],
+)
+def test_what_is_no_list_or_dictionary_is_refused_with_how_to_write_one_and_not_shown(
+    entry: dict[str, Any], key: str, value: Any, advice: str
+) -> None:
+    section, _, last = key.rpartition(".")
+    given = (key, value) if section in entry else (section, {last: value})
+    assert only([changed(entry, *given)]) == f"{HERE}{key}: {advice}"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("build.commands", "python manage.py compilemessages"),
+        ("build.commands", ["python -c 'print(1, 2)'"]),
+        ("run.env", {"A": "a=b, c=d"}),
+        ("run.options", {}),
+        ("run.migrate", "python manage.py migrate"),
+        ("run.workers", []),
+        ("run.probe", {"status": 200}),
+        ("run.probe", {"status": ["200", 404], "tries": "3"}),
+        ("run.hardening", {"networks": "10.0.0.0/8", "memory_deny_write_execute": "yes"}),
+        ("run.harakiri", "30"),
+    ],
+)
+def test_what_can_have_its_type_has_no_objection(entry: dict[str, Any], key: str, value: Any) -> None:
+    assert description.objections([changed(entry, key, value)]) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "advice"),
+    [
+        ("build.commands", A_LIST),
+        ("run.env", A_DICTIONARY),
+        ("run.workers", DICTIONARIES),
+        ("run.harakiri", "None: write a whole number"),
+        ("run.package", "None: write pyuwsgi or uwsgi"),
+        ("run.probe.status", "write a list of whole numbers"),
+        ("serve.default", "None: write true or false"),
+        ("serve.tls.redirect", "None: write true or false"),
+        ("serve.basic_auth", A_DICTIONARY),
+    ],
+)
+def test_what_is_there_without_a_value_may_be_left_out(entry: dict[str, Any], key: str, advice: str) -> None:
+    section, _, last = key.rpartition(".")
+    given = (key, None) if section in entry else (section, {last: None})
+    assert only([changed(entry, *given)]) == f"{HERE}{key}: {advice}, or leave it out"
+
+
+def test_there_are_words_for_the_type_of_every_setting() -> None:
+    for section in description.SECTIONS:
+        options = list(description.section_spec(section).values())
+        options += [inner for option in options for inner in option.get("options", {}).values()]
+        assert {option["type"] for option in options} - {"raw"} <= set(description.WRITTEN)
+        several = {option["elements"] for option in options if "elements" in option} - {"str"}
+        assert [kind for kind in several if not description.WRITTEN[kind][1]] == []
 
 
 KEYS = ["name", "state", "remove_data", "build", *(f"build.{key}" for key in description.section_spec("build"))]
@@ -658,6 +751,8 @@ def test_a_source_that_does_not_say_its_dependencies_is_refused(entry: dict[str,
         ({"source": "hello==1.0", "extras": ["postgres"]}, "extras", "take them out; write them in brackets"),
         ({"source": "/no/such/hello-1.0-py3-none-any.whl"}, "source", "is not a file on the controller"),
         ({"source": "git+https://"}, "source", "git"),
+        ({"source": "git@git.example.com:hello.git"}, "source", "such as git+https://git.example.com/hello.git@v1.2"),
+        ({"source": "no-such-hello"}, "source", "a package is written with its version, such as hello==1.2"),
     ],
 )
 def test_a_source_is_seen_with_all_that_the_section_says_of_it(
@@ -672,7 +767,7 @@ def test_a_source_is_seen_with_all_that_the_section_says_of_it(
 def test_a_variable_whose_text_is_ambiguous_is_refused(entry: dict[str, Any]) -> None:
     sentence = only([changed(entry, "run.env", {"DEBUG": True})])
     assert sentence.startswith(f"{HERE}run.env: ")
-    assert sentence.endswith("the value of DEBUG is a bool; write it as text, in quotes")
+    assert sentence.endswith("the value of DEBUG is true or false; write it as text, in quotes")
 
 
 @pytest.mark.parametrize(
@@ -712,8 +807,8 @@ def test_an_objection_never_shows_the_value_of_a_variable(entry: dict[str, Any],
         ({"alice": "hunter2" * 20}, "the password of alice is too short, too long, or no text"),
         ({"al:ice": "hunter2hunter2"}, "'al:ice' is not the name of a user"),
         ({"alice": ["hunter2"]}, "the password of alice is too short, too long, or no text"),
-        (["hunter2"], "dict"),
-        ("alice: hunter2", "dict"),
+        (["hunter2"], "write a dictionary, such as {name: value}"),
+        ("alice: hunter2", "write a dictionary, such as {name: value}"),
     ],
 )
 def test_an_objection_never_shows_a_password(entry: dict[str, Any], value: Any, why: str) -> None:
@@ -948,6 +1043,10 @@ SETTINGS: dict[str, Any] = {
         (
             {"sites": [{**SITE, "static": [{"path": "/static/", "directory": "/srv/new", "previous": "old"}]}]},
             "nginx_sites (hello): static: 'old': write an absolute path",
+        ),
+        (
+            {"sites": [{**SITE, "static": [SHARED, {"path": "static", "directory": "/srv/static"}]}]},
+            "nginx_sites (hello): static[1]: path 'static': write a path that begins and ends with /",
         ),
         (
             {"sites": [{**SITE, "static": [SHARED], "uploads": [SHARED]}]},

@@ -81,6 +81,11 @@ def test_every_command_is_read_back_word_for_word(program: str, words: list[str]
     assert read_command(command_line(shlex.join([program, *words]), Path("/code"))) == [program, *words]
 
 
+@given(st.from_regex(r"[A-Za-z0-9_]+", fullmatch=True), st.lists(WORDS))
+def test_every_command_whose_words_are_in_quotes_passes(program: str, words: list[str]) -> None:
+    assert rules.command(shlex.join([program, *words])) is None
+
+
 @given(NEARLY)
 def test_a_command_that_passes_can_be_written_for_systemd(text: str) -> None:
     if rules.command(text) is None:

@@ -115,8 +115,9 @@ def test_what_is_neither_a_name_nor_a_call_with_plain_values_is_refused(place: s
     "value",
     [
         *("python", "python manage.py migrate", "./manage.py", "bin/run-it.sh -x", "/usr/bin/env A=1 python"),
-        *("python -c 'print(1); exit()'", 'python -c "a $b"', "sh -c 'a && b | c'", "python -m x > y", "echo Grüße 🎉"),
+        *("python -c 'print(1); exit()'", 'python -c "a $b"', "sh -c 'a && b | c'", "echo Grüße 🎉"),
         *("  python  ", "my+app-2.0", "_x", ".venv/bin/x", "python a\\ b", "python ''", "echo #x"),
+        *("python m.py http://x/?a=1&b=2", "x a=b", "x -o5", "x 5", "x 10%", "x a-b:c,d", "x it\\'s"),
     ],
 )
 def test_a_command_is_a_program_and_its_words(value: str) -> None:
@@ -144,6 +145,31 @@ def test_what_a_shell_would_do_is_refused_with_how_to_ask_one(program: str) -> N
     assert rules.command(f"{program} x") == why
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("sh -c 'a && b'", 'sh -c "x $HOME"', "python -c 'a; b'", "x 'a > b'", "x '&&' '|' ';' '>' '<b' '2>&1' '&'"),
+        *("x '$HOME/y'", 'x "${A}"', "x '' 'a;' b", """x 'it'"'"'s; > $A'"""),
+    ],
+)
+def test_what_is_for_a_shell_alone_passes_in_quotes(value: str) -> None:
+    assert rules.command(value) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "word"),
+    [
+        *(("a && b", "&&"), ("a || b", "||"), ("a | b", "|"), ("a &", "&"), ("a & b", "&")),
+        *(("a > b", ">"), ("a >b", ">b"), ("a >> b", ">>"), ("a 2>&1", "2>&1"), ("a 2> b", "2>"), ("a <b", "<b")),
+        *(("a b; c", ";"), ("a b;", ";"), ("a ; b", ";"), ("a 'b'; c", ";")),
+        *(("x $HOME/y", "$HOME/y"), ("x ${A}", "${A}"), ("x --a=$B", "--a=$B"), ("x 'a' $B", "$B")),
+        ("x 'a && b' && c > d", "&&"),
+    ],
+)
+def test_what_is_for_a_shell_alone_is_refused_with_how_to_ask_one(value: str, word: str) -> None:
+    assert str(rules.command(value)).startswith(f"{word!r} is for a shell, and here is none; write it in quotes")
+
+
 @pytest.mark.parametrize("value", ["a", "mail", "mail-2", "x" * 31, "a-b-c", "after-switch-2", "migrate2"])
 def test_the_name_of_a_worker_or_timer_passes(value: str) -> None:
     assert rules.part_name(value) is None
@@ -156,35 +182,6 @@ def test_what_cannot_be_the_name_of_a_worker_or_timer_is_refused(value: str) -> 
     assert rules.part_name(value) == (
         "use up to 31 of a-z, 0-9 and -, beginning with a letter, but neither of migrate and after-switch"
     )
-
-
-WORKER: dict[str, Any] = {"name": "mail", "command": "python -m mail", "stop_timeout": 600}
-TIMER: dict[str, Any] = {"name": "nightly", "command": "python -m nightly", "on_calendar": "*-*-* 03:00"}
-
-
-def test_workers_and_timers_pass() -> None:
-    assert rules.parts([]) is None
-    assert rules.parts([WORKER, {**WORKER, "name": "mail-2"}]) is None
-    assert rules.parts([TIMER, {**TIMER, "name": "daily", "every_host": True}]) is None
-
-
-@pytest.mark.parametrize(
-    ("one", "wrong"),
-    [
-        ({**WORKER, "name": "Mail"}, "name 'Mail': use up to 31 of"),
-        ({**WORKER, "command": "a; b"}, "command 'a; b': 'a;' is not the name of a program"),
-        ({**WORKER, "stop_timeout": 0}, "stop_timeout 0: write a number above zero"),
-        ({**TIMER, "on_calendar": "daily\nUnit=x"}, "on_calendar 'daily\\nUnit=x': write it in one line"),
-        ({**TIMER, "name": "migrate"}, "name 'migrate': use up to 31 of"),
-    ],
-)
-def test_a_worker_or_timer_that_could_not_run_is_refused_with_what_is_wrong(one: dict[str, Any], wrong: str) -> None:
-    assert str(rules.parts([WORKER, one])).startswith(wrong)
-
-
-def test_two_workers_or_timers_of_one_name_are_refused() -> None:
-    for one in (WORKER, TIMER):
-        assert rules.parts([one, {**one, "name": "x"}, one]) == f"two have the name {one['name']}; change one"
 
 
 @pytest.mark.parametrize("key", ["key", "key.pem", "_a", "A-b.c_d", "1", "x" * 64, "a.."])
@@ -204,10 +201,17 @@ def test_what_cannot_be_the_name_of_a_file_of_a_secret_is_refused(key: Any) -> N
 
 
 @pytest.mark.parametrize(
-    ("value", "kind"), [(True, "bool"), (None, "NoneType"), (5, "int"), (["hunter2"], "list"), ({"hunter2": 1}, "dict")]
+    ("value", "kind"),
+    [
+        (True, "true or false"),
+        (None, "nothing"),
+        (5, "a number"),
+        (["hunter2"], "a list"),
+        ({"hunter2": 1}, "a dictionary"),
+    ],
 )
 def test_a_secret_in_a_file_that_is_no_text_is_refused_and_not_shown(value: Any, kind: str) -> None:
-    assert rules.secret_files({"key": value}) == f"key is a {kind}; write it as text, in quotes"
+    assert rules.secret_files({"key": value}) == f"key is {kind}; write it as text, in quotes"
 
 
 @pytest.mark.parametrize(
@@ -342,10 +346,35 @@ def test_what_is_not_the_name_of_a_variable_is_refused(key: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "kind"), [(True, "bool"), (False, "bool"), (None, "NoneType"), ([], "list"), ({}, "dict")]
+    ("value", "kind"),
+    [(True, "true or false"), (False, "true or false"), (None, "nothing"), ([], "a list"), ({}, "a dictionary")],
 )
 def test_a_variable_whose_text_is_ambiguous_is_refused(value: Any, kind: str) -> None:
-    assert rules.env({"DEBUG": value}) == f"the value of DEBUG is a {kind}; write it as text, in quotes"
+    assert rules.env({"DEBUG": value}) == f"the value of DEBUG is {kind}; write it as text, in quotes"
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [(None, "nothing"), ("A=hunter2", "text"), (["hunter2"], "a list"), (5, "a number")]
+)
+def test_variables_that_are_no_dictionary_are_refused_and_not_shown(value: Any, kind: str) -> None:
+    assert rules.env(value) == f"write a dictionary, not {kind}"
+
+
+@pytest.mark.parametrize("key", ["CREDENTIALS_DIRECTORY", "DATA_DIRECTORY"])
+def test_what_systemd_tells_an_application_is_no_variable_of_its_own(key: str) -> None:
+    assert rules.run_env({"A": "hunter2", key: "hunter2"}) == f"{key} belongs to the role; leave it out"
+    assert rules.env({key: "x"}) is None
+
+
+@pytest.mark.parametrize("value", [{}, {"A": "text", "B": 1}, {"MY_DATA_DIRECTORY": "x"}, {"data_directory": "x"}])
+def test_variables_of_an_application_that_are_its_own_pass(value: dict[Any, Any]) -> None:
+    assert rules.run_env(value) is None
+
+
+@pytest.mark.parametrize("value", [None, ["A"], {"NO-NAME": "x"}, {"DEBUG": True}, {"DATA_DIRECTORY": True}])
+def test_variables_of_an_application_are_variables_like_any_others(value: Any) -> None:
+    assert rules.env(value)
+    assert rules.run_env(value) == rules.env(value)
 
 
 def test_a_variable_that_no_environment_can_carry_is_refused() -> None:
@@ -355,6 +384,16 @@ def test_a_variable_that_no_environment_can_carry_is_refused() -> None:
 @pytest.mark.parametrize(("value", "passes"), [(1, True), (3600, True), (0, False), (-1, False)])
 def test_a_time_is_above_zero(value: int, passes: bool) -> None:
     assert (rules.positive(value) is None) is passes
+
+
+@pytest.mark.parametrize("value", [0, 1, 3600])
+def test_a_limit_may_be_none(value: int) -> None:
+    assert rules.not_negative(value) is None
+
+
+@pytest.mark.parametrize("value", [-1, -3600, True])
+def test_what_is_less_than_no_limit_is_refused(value: int) -> None:
+    assert rules.not_negative(value) == "write a number above zero, or 0 for none"
 
 
 @pytest.mark.parametrize(("value", "passes"), [(2, True), (100, True), (1, False), (0, False), (-3, False)])
@@ -417,6 +456,41 @@ def test_what_is_no_status_of_http_is_refused(value: list[int], wrong: int) -> N
 )
 def test_a_line_is_one_line(value: str, passes: bool) -> None:
     assert (rules.line(value) is None) is passes
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("daily", "03:00", "*:0/5", "Mon 03:00", "*-*-* 03:00", "Mon..Fri *-*-* 03:00:00", "Sat,Sun *-*~1 00/2:30"),
+        *("Mon *-*-* 03:00 Europe/Berlin", "  daily  "),
+    ],
+)
+def test_a_time_of_systemd_passes(value: str) -> None:
+    assert rules.calendar(value) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", " ", "\t", "daily\nhourly", "daily\n", "daily\r", "daily\0", "*-*-* 03:00\nUnit=x"),
+        *("* * * * *", "0 3 * * *", "*/5 * * * *", "0 3 * * mon", "0 3 * * * root"),
+    ],
+)
+def test_what_says_no_time_or_says_it_as_cron_does_is_refused_with_how_to_write_it(value: str) -> None:
+    assert rules.calendar(value) == (
+        "write when as systemd has it, such as daily, or *-*-* 03:00 in quotes for each night at three"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        *((True, "true or false"), (False, "true or false"), (0, "a number"), (1.5, "a number"), (None, "nothing")),
+        *(("", "text"), ("5", "text"), ([], "a list"), ([{}], "a list"), ({}, "a dictionary")),
+    ],
+)
+def test_a_value_is_called_what_yaml_calls_it(value: Any, kind: str) -> None:
+    assert rules.kind(value) == kind
 
 
 @pytest.mark.parametrize("value", ["512M", "2G", "1.5G", "1T", "64K", "1048576", "50%", "1%", "100%"])
@@ -551,13 +625,12 @@ def test_the_value_of_an_option_fits_into_one_line(value: Any) -> None:
 def test_a_directory_of_files_passes(path: str, directory: str) -> None:
     one = {"path": path, "directory": directory}
     for previous in ({}, {"previous": ""}, *([{"previous": directory}] if directory.startswith("/") else [])):
-        assert rules.directories([{**one, **previous}]) is None
-    assert rules.directories([]) is None
+        assert rules.directory({**one, **previous}) is None
 
 
 def test_where_the_files_of_the_release_before_are_is_known_and_refused() -> None:
     for previous in ("static", "/srv/old"):
-        assert rules.directories([{"path": "/static/", "directory": "static", "previous": previous}]) == (
+        assert rules.directory({"path": "/static/", "directory": "static", "previous": previous}) == (
             "previous of static: that of a directory in the application is known; leave it out"
         )
 
@@ -570,7 +643,7 @@ def test_where_the_files_of_the_release_before_are_is_known_and_refused() -> Non
     ],
 )
 def test_what_is_no_beginning_of_paths_is_refused(path: str) -> None:
-    assert rules.directories([{"path": "/good/", "directory": "good"}, {"path": path, "directory": "bad"}]) == (
+    assert rules.directory({"path": path, "directory": "good"}) == (
         f"path {path!r}: write a path that begins and ends with /, such as /static/"
     )
 
@@ -584,12 +657,12 @@ def test_what_is_no_beginning_of_paths_is_refused(path: str) -> None:
 )
 @pytest.mark.parametrize("key", ["directory", "previous"])
 def test_a_directory_that_leads_elsewhere_or_breaks_the_configuration_is_refused(key: str, name: str) -> None:
-    found = rules.directories([{"path": "/static/", "directory": "/srv/static", key: name}])
+    found = rules.directory({"path": "/static/", "directory": "/srv/static", key: name})
     assert found == f"{key} {name!r}: {rules.below('..')}"
 
 
 def test_an_empty_directory_is_refused() -> None:
-    assert rules.directories([{"path": "/static/", "directory": ""}]) == f"directory '': {rules.below('')}"
+    assert rules.directory({"path": "/static/", "directory": ""}) == f"directory '': {rules.below('')}"
 
 
 @pytest.mark.parametrize("value", ["media", "media/photos", "a.b/c-d/e_f", "..a", "a.."])

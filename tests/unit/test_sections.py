@@ -10,6 +10,9 @@ from ansible_collections.wsgi.production.plugins.module_utils import sections
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
 from ansible_collections.wsgi.production.plugins.plugin_utils import description
 
+WORKER: dict[str, Any] = {"name": "mail", "command": "python -m mail", "stop_timeout": 600}
+TIMER: dict[str, Any] = {"name": "nightly", "command": "python -m nightly", "on_calendar": "*-*-* 03:00"}
+
 
 @pytest.mark.parametrize("key", ["cpu_quota", "listen_http", "listen_uwsgi", "memory_max", "processes", "tasks_max"])
 @pytest.mark.parametrize("value", ["", None])
@@ -95,6 +98,97 @@ def test_an_objection_to_one_command_of_several_names_it() -> None:
         assert wrong.startswith(f"{key}: 'a; b': 'a;' is not the name of a program")
 
 
+def test_workers_and_timers_pass() -> None:
+    workers = [WORKER, {**WORKER, "name": "mail-2"}]
+    timers = [TIMER, {**TIMER, "name": "daily", "every_host": True}]
+    given: list[dict[str, Any]] = [{"workers": [], "timers": []}, {"workers": workers, "timers": timers}]
+    for run in given:
+        assert sections.objections(sections.RUN, run) == []
+        assert sections.conflicts(run) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "one", "wrong"),
+    [
+        ("workers", {**WORKER, "name": "Mail"}, "workers[1] (Mail).name: 'Mail': use up to 31 of"),
+        ("workers", {**WORKER, "name": ""}, "workers[1].name: '': use up to 31 of"),
+        ("workers", {**WORKER, "command": "a; b"}, "workers[1] (mail).command: 'a; b': 'a;' is not the name of a"),
+        ("workers", {**WORKER, "command": "a > b"}, "workers[1] (mail).command: 'a > b': '>' is for a shell"),
+        ("workers", {**WORKER, "stop_timeout": 0}, "workers[1] (mail).stop_timeout: 0: write a number above zero"),
+        ("timers", {**TIMER, "on_calendar": "0 3 * * *"}, "timers[1] (nightly).on_calendar: '0 3 * * *': write when"),
+        ("timers", {**TIMER, "on_calendar": "daily\nUnit=x"}, "timers[1] (nightly).on_calendar: 'daily\\nUnit=x': "),
+        ("timers", {**TIMER, "name": "migrate"}, "timers[1] (migrate).name: 'migrate': use up to 31 of"),
+    ],
+)
+def test_a_worker_or_timer_that_could_not_run_is_refused_by_its_number_and_name(
+    key: str, one: dict[str, Any], wrong: str
+) -> None:
+    good = {"workers": WORKER, "timers": TIMER}[key]
+    (sentence,) = sections.objections(sections.RUN, {key: [good, one]})
+    assert sentence.startswith(wrong)
+
+
+def test_each_thing_that_is_wrong_with_an_item_of_a_list_has_its_sentence() -> None:
+    workers = [{**WORKER, "stop_timeout": 0}, {**WORKER, "name": "celery", "command": "", "stop_timeout": -1}]
+    wrong = sections.objections(sections.RUN, {"workers": workers})
+    assert [sentence.split(": ")[:2] for sentence in wrong] == [
+        ["workers[0] (mail).stop_timeout", "0"],
+        ["workers[1] (celery).command", "''"],
+        ["workers[1] (celery).stop_timeout", "-1"],
+    ]
+
+
+@pytest.mark.parametrize(("key", "one"), [("workers", WORKER), ("timers", TIMER)])
+def test_two_workers_or_timers_of_one_name_are_refused_once(key: str, one: dict[str, Any]) -> None:
+    for listed in ([one, {**one, "name": "x"}, one], [one] * 3):
+        assert sections.conflicts({key: listed}) == [f"{key}: two have the name {one['name']}; change one"]
+
+
+def test_two_things_that_have_one_name_are_refused() -> None:
+    run: dict[str, Any] = {
+        "env": {"A": "x", "B": "x"},
+        "secrets": {"A": "hunter2"},
+        "workers": [WORKER],
+        "timers": [TIMER],
+    }
+    assert sections.conflicts(run) == ["env and secrets: both have A; change one"]
+    run["timers"] = [{**TIMER, "name": "mail"}]
+    assert sections.conflicts(run)[1:] == ["workers and timers: both have mail; change one"]
+    assert sections.conflicts({"env": {"A": "x"}, "secrets": {"B": "hunter2"}}) == []
+    assert sections.conflicts({}) == []
+
+
+@pytest.mark.parametrize("key", ["static", "uploads"])
+def test_an_objection_to_one_directory_of_several_has_its_number(key: str) -> None:
+    good, bad = {"path": "/a/", "directory": "a"}, {"path": "b", "directory": "b"}
+    assert sections.objections(sections.SERVE, {key: [good]}) == []
+    assert sections.objections(sections.SERVE, {key: []}) == []
+    wrong = sections.objections(sections.SERVE, {key: [bad, good, {**good, "directory": "../a"}]})
+    assert [sentence.split(": ")[:2] for sentence in wrong] == [
+        [f"{key}[0]", "path 'b'"],
+        [f"{key}[2]", "directory '../a'"],
+    ]
+
+
+@pytest.mark.parametrize("key", ["env", "secrets"])
+def test_what_systemd_tells_an_application_is_no_variable_of_its_own(key: str) -> None:
+    (wrong,) = sections.objections(sections.RUN, {key: {"DATA_DIRECTORY": "hunter2"}})
+    assert wrong == f"{key}: DATA_DIRECTORY belongs to the role; leave it out"
+    assert sections.objections(sections.BUILD, {"env": {"DATA_DIRECTORY": "x"}}) == []
+
+
+@pytest.mark.parametrize(
+    ("item", "called"),
+    [
+        ({"name": "celery"}, "workers[2] (celery)"),
+        *(({"name": ""}, "workers[2]"), ({"name": None}, "workers[2]"), ({}, "workers[2]")),
+        *(("celery", "workers[2]"), (None, "workers[2]"), (["name"], "workers[2]")),
+    ],
+)
+def test_an_item_of_a_list_is_called_by_its_number_and_its_name_if_it_has_one(item: Any, called: str) -> None:
+    assert sections.nth("workers", 2, item) == called
+
+
 def test_an_objection_never_shows_the_value_of_a_variable() -> None:
     wrong = sections.objections(sections.RUN, {"env": {"SECRET": "hunter2", "DEBUG": True}})
     assert len(wrong) == 1
@@ -107,6 +201,7 @@ def test_every_rule_is_for_an_option_that_there_is() -> None:
     assert set(sections.RUN) <= set(spec)
     assert set(sections.PROBE) <= set(spec["probe"]["options"])
     assert set(sections.HARDENING) <= set(spec["hardening"]["options"])
+    assert set(sections.PART) == {*spec["workers"]["options"], *spec["timers"]["options"]} - {"every_host"}
     edge = description.input_spec("nginx")
     assert set(sections.SERVE) <= set(edge)
     for section in ("tls", "maintenance"):

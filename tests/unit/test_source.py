@@ -340,6 +340,70 @@ def test_a_source_that_cannot_be_built_is_refused_with_the_reason(
     assert str(failure.value).startswith(f"build.source: '{app}' {reason}")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("hello @ https://alice:hunter2@example.org/hello.whl", "svn+https://u:hunter2@example.org/hello"),
+        *(" HTTPS://u:hunter2@example.org/hello", "u:hunter2@git.example.com:hello.git"),
+        *("https://hunter2@git.example.com/hello.git", "https://alice:hunter2@git.example.com/hello.git@v1.2"),
+        *("http://git.example.com/hunter2", "ssh://git@git.example.com/hunter2.git", "git://git.example.com/hunter2"),
+        *("file:///srv/hunter2", "git@git.example.com:hunter2.git", "git@git.example.com:team/hunter2.git"),
+        *("git-hunter2@host:hello", "git@192.0.2.1:~hunter2/hello"),
+    ],
+)
+def test_a_url_without_git_before_it_is_refused_with_how_to_write_it_and_not_shown(text: str) -> None:
+    with pytest.raises(Failed) as failure:
+        source_of(text)
+    assert str(failure.value) == (
+        "build.source: that is a URL; one of a git repository begins with git+, and has a / after the host, such as "
+        "git+https://git.example.com/hello.git@v1.2 or git+ssh://git@git.example.com/hello.git@v1.2. Any other file is "
+        "downloaded first: write its path"
+    )
+
+
+def test_a_url_with_git_before_it_is_one_of_a_repository(
+    app: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    commit(app)
+    assert files_of(f"git+file://{app}") == ALL
+
+
+@pytest.mark.parametrize("name", ["a@b", "git@example", "a:b", "example.org:8000", "https:", "a+b"])
+def test_a_directory_whose_name_is_only_nearly_a_url_is_a_source(
+    app: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.rename(app.parent / name)
+    monkeypatch.chdir(app.parent)
+    assert files_of(name) == ALL
+
+
+ADVICE = "; a package is written with its version, such as hello==1.2"
+
+
+@pytest.mark.parametrize(
+    ("text", "advised"),
+    [
+        *((name, True) for name in ("hello", "hello-world", "Hello_World2", "zope.interface")),
+        *((path, False) for path in ("./hello", "no/hello", "/no/hello", "hello/", "two words", "grüße")),
+    ],
+)
+def test_what_may_be_the_name_of_a_package_is_refused_with_how_to_write_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, advised: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Failed) as failure:
+        source_of(text)
+    refused = f"build.source: {text!r} is not a directory on the controller ({Path(text).absolute()})"
+    assert str(failure.value) == refused + (ADVICE if advised else "")
+
+
+def test_a_directory_that_may_be_the_name_of_a_package_is_a_source(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(app.parent)
+    app.rename(app.parent / "zope.interface")
+    assert files_of("zope.interface") == ALL
+
+
 def _other_content(app: Path) -> None:
     (app / "main.py").write_text("application = True\n")
 
