@@ -24,6 +24,9 @@ from ansible_collections.wsgi.production.plugins.module_utils.store import Store
 CODE = "app"
 VENV = "venv"
 
+# An interpreter that runs nothing of its virtual environment: any package can put code into a `.pth` file.
+ALONE = ("-I", "-S")
+
 # Where a host has its interpreters.
 PROGRAMS = (Path("/usr/local/bin"), Path("/usr/bin"))
 
@@ -42,7 +45,7 @@ def interpreter_tag(python: str | Path, programs: Sequence[Path] = PROGRAMS) -> 
             "build.python, or install the package of the other"
         )
     code = "import platform as p; print(p.python_implementation().lower(), *p.python_version_tuple()[:2])"
-    implementation, major, minor = run([python, "-c", code], f"run the interpreter {python}").split()
+    implementation, major, minor = run([python, *ALONE, "-c", code], f"run the interpreter {python}").split()
     return f"{implementation}-{major}.{minor}-{platform.machine()}"
 
 
@@ -164,6 +167,11 @@ def unpack_source(archive: Path, code: Path) -> None:
 def _compile(python: Path, code: Path) -> None:
     """Byte-compile `code`, which the application could not do: it cannot write there.
 
-    A file that does not compile is no error here: an application may carry templates of code.
+    A file that does not compile is no error here: an application may carry templates of code. Nothing of the packages
+    runs for this, and nothing is written through a link.
     """
-    subprocess.run([python, "-m", "compileall", "-q", "-j", "0", code], capture_output=True, check=False)
+    for directory, below, _ in os.walk(code):
+        cache = Path(directory, "__pycache__")
+        if cache.name in below and cache.is_symlink():
+            cache.unlink()
+    subprocess.run([python, *ALONE, "-m", "compileall", "-q", "-j", "0", code], capture_output=True, check=False)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pwd
 import shlex
@@ -11,7 +12,7 @@ import signal
 import stat
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
@@ -19,6 +20,8 @@ from typing import Any
 from ansible_collections.wsgi.production.plugins.module_utils.command import PATH, Failed
 
 LAST_LINES = 20
+
+PR_SET_CHILD_SUBREAPER = 36
 
 
 class Commands:
@@ -45,7 +48,7 @@ class Commands:
             user = pwd.getpwnam(self.user)
         except KeyError as missing:
             raise Failed(f"the host has no user {self.user}, as whom the commands of the build run") from missing
-        with TemporaryDirectory() as home, _lent(code, user.pw_uid, user.pw_gid):
+        with TemporaryDirectory() as home, _lent(code, user.pw_uid, user.pw_gid), _nothing_left(user.pw_uid):
             os.chown(home, user.pw_uid, user.pw_gid)
             env = {
                 "LANG": "C.UTF-8",
@@ -95,6 +98,36 @@ def _run(command: str, code: Path, env: Mapping[str, str], user: pwd.struct_pass
             said = output.read().decode(errors="replace").strip().splitlines()
             tail = "\n".join(said[-LAST_LINES:])
             raise Failed(f"the command {command!r} of the build failed with status {status}; it said:\n{tail}")
+
+
+@contextmanager
+def _nothing_left(uid: int) -> Iterator[None]:
+    """End what the body leaves running of a user, who could write on to what is root's by then.
+
+    Whatever loses its parent becomes a child of this process (prctl(2), `PR_SET_CHILD_SUBREAPER`).
+    """
+    prctl = ctypes.CDLL(None).prctl
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        while left := _children(uid):
+            for child in left:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+        prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+def _children(uid: int) -> list[int]:
+    """Return the numbers of the children of this process that run as a user."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            # After the name, which may be anything, come the state and the parent (proc_pid_stat(5)).
+            parent = (place / "stat").read_text(errors="replace").rpartition(")")[2].split()[1]
+            if int(parent) == os.getpid() and place.stat().st_uid == uid:
+                found.append(int(place.name))
+    return found
 
 
 @contextmanager

@@ -82,20 +82,26 @@ class Data:
     def leave(self) -> None:
         """Give the data to root alone: a user of the application's number may be somebody else one day."""
         self.path.chmod(0o700)
-        for path in self._all():
-            os.lchown(path, 0, -1)
+        for name, directory in self._all():
+            os.chown(name, 0, -1, dir_fd=directory, follow_symlinks=False)
 
     def _adopt(self) -> None:
         """Give what was left to root to the application's user; what NGINX may read stays so."""
         user = pwd.getpwnam(self.owner)
         _, web_server = self._ids()
-        for path in self._all():
-            os.lchown(path, user.pw_uid, -1 if os.lstat(path).st_gid == web_server else user.pw_gid)
+        for name, directory in self._all():
+            group = os.stat(name, dir_fd=directory, follow_symlinks=False).st_gid
+            kept = -1 if group == web_server else user.pw_gid
+            os.chown(name, user.pw_uid, kept, dir_fd=directory, follow_symlinks=False)
 
-    def _all(self) -> Iterator[str]:
-        """Yield all that lies here, the directory itself last: by its owner one knows whether all was done."""
-        for directory, below, files in os.walk(self.path, topdown=False):
-            yield from (os.path.join(directory, name) for name in (*below, *files, "."))
+    def _all(self) -> Iterator[tuple[str, int]]:
+        """Yield all that lies here, each name with its opened directory, which nobody can exchange for another.
+
+        The directory itself comes last: by its owner one knows whether all was done.
+        """
+        # It may be a link itself, which root has made, to a larger disk.
+        for _, below, files, opened in os.fwalk(os.path.realpath(self.path), topdown=False):
+            yield from ((name, opened) for name in (*below, *files, "."))
 
     def _give(self, directory: int, mode: int) -> None:
         os.fchown(directory, *self._ids())

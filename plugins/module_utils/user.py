@@ -5,9 +5,13 @@
 from __future__ import annotations
 
 import pwd
+from pathlib import Path
 
-from ansible_collections.wsgi.production.plugins.module_utils.command import run
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, run
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
+
+# The shells of users that nobody is.
+NO_LOGIN = ("/usr/sbin/nologin", "/sbin/nologin", "/bin/false", "/usr/bin/false")
 
 
 class User:
@@ -18,18 +22,34 @@ class User:
         self.home = layout.data
 
     def exists(self) -> bool:
-        """Tell whether the host has the user."""
-        try:
-            pwd.getpwnam(self.name)
-        except KeyError:
-            return False
-        return True
+        """Tell whether the host has the user.
+
+        :raises Failed: when it is somebody who can log in, and may do more on the host than an application.
+        """
+        found = self._found()
+        if found and found.pw_shell not in NO_LOGIN:
+            raise Failed(
+                f"the user {self.name} of this host can log in, and belongs to somebody: choose another name for the "
+                "application"
+            )
+        return found is not None
+
+    def is_own(self) -> bool:
+        """Tell whether the host has the user, and it is one that `make` has made."""
+        found = self._found()
+        return found is not None and found.pw_shell in NO_LOGIN and Path(found.pw_dir) == self.home
 
     def make(self) -> None:
         """Make the user."""
-        options = ["--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin"]
+        options = ["--system", "--user-group", "--no-create-home", "--shell", NO_LOGIN[0]]
         run(["useradd", *options, "--home-dir", self.home, self.name], f"make the user {self.name}")
 
     def remove(self) -> None:
         """Remove the user, and nothing that belongs to it."""
         run(["userdel", self.name], f"remove the user {self.name}")
+
+    def _found(self) -> pwd.struct_passwd | None:
+        try:
+            return pwd.getpwnam(self.name)
+        except KeyError:
+            return None

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
@@ -94,7 +95,8 @@ class Checkout:
     def __init__(self, path: Path, label: str) -> None:
         self.path = path
         self.label = label
-        self._git = Git(path, f"git cannot read {label!r}")
+        # What is a repository among the files is refused before; a git that knows the word refuses it itself.
+        self._git = partial(Git(path, f"git cannot read {label!r}"), "-c", "safe.bareRepository=explicit")
 
     def files(self) -> set[str]:
         """Return the names of all that git tracks or would track, also in submodules.
@@ -139,8 +141,22 @@ class Checkout:
 
 
 def is_checkout(path: Path) -> bool:
-    """Tell whether a directory lies in a checkout of git."""
-    return any((above / ".git").exists() for above in (path, *path.parents))
+    """Tell whether a directory lies in a checkout of git.
+
+    :raises Failed: where git would take files of the checkout for a repository, whose configuration can name programs
+        for git to run (git-config(1), `safe.bareRepository`).
+    """
+    # git looks at the places that links lead to, and takes a `HEAD` that is a link to nothing.
+    real = path.resolve()
+    for above in (real, *real.parents):
+        if (above / ".git").exists():
+            return True
+        if os.path.lexists(above / "HEAD") and any((above / name).exists() for name in ("objects", "commondir")):
+            raise Failed(
+                f"{str(above)!r} looks like a git repository without a checkout: its HEAD and objects are among the "
+                "files; remove them, or choose another directory"
+            )
+    return False
 
 
 def without_passwords(text: str) -> str:

@@ -47,7 +47,7 @@ class Directory:
         self.label = label
         self._checkout = Checkout(path, label) if is_checkout(path) else None
         names = self._checkout.files() if self._checkout else self._all()
-        self.files = sorted(name for name in names if _is_content(path / name))
+        self.files = sorted(name for name in names if self._is_content(name))
         if not self.files:
             reason = "git ignores all that is in it" if self._checkout and any(path.iterdir()) else "it is empty"
             raise Failed(f"{label!r} has nothing to deploy: {reason}")
@@ -60,6 +60,12 @@ class Directory:
         """Return the commit that it is at, with `-dirty` where files differ, or None where git does not tell."""
         return self._checkout.commit() if self._checkout else None
 
+    def _is_content(self, name: str) -> bool:
+        """Tell whether a name is that of a file or a link; git also has names of what lies behind a new link."""
+        path = self.path / name
+        above = path.parents[: name.count("/")]
+        return (path.is_symlink() or path.is_file()) and not any(one.is_symlink() for one in above)
+
     def _all(self) -> set[str]:
         found = set()
         for directory, below, names in os.walk(self.path):
@@ -71,10 +77,6 @@ class Directory:
                 if not _is_rubbish(name)
             }
         return found
-
-
-def _is_content(path: Path) -> bool:
-    return path.is_symlink() or path.is_file()
 
 
 def _is_rubbish(name: str) -> bool:

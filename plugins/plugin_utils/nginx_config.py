@@ -19,6 +19,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.layout import (
     MAINTENANCE,
     PASSWORDS,
     VERIFY_TOKEN,
+    Layout,
 )
 from ansible_collections.wsgi.production.plugins.plugin_utils import certificates
 
@@ -109,23 +110,37 @@ def _derived(site: dict[str, Any], common: dict[str, str]) -> dict[str, Any]:
         "scheme": "https" if pair and tls["redirect"] else "$visitor_scheme",
         "port": "" if pair and tls["redirect"] else "$visitor_port",
         "files": [
-            *(_files(number, "static", one) for number, one in enumerate(site["static"])),
-            *(_files(number, "uploads", one) for number, one in enumerate(site["uploads"])),
+            *(_files(site["name"], number, "static", one) for number, one in enumerate(site["static"])),
+            *(_files(site["name"], number, "uploads", one) for number, one in enumerate(site["uploads"])),
         ],
     }
 
 
-def _files(number: int, setting: str, values: dict[str, Any]) -> dict[str, Any]:
-    """Return a directory that NGINX serves itself, as the template wants it."""
+def _files(site: str, number: int, setting: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Return a directory that NGINX serves itself, as the template wants it.
+
+    A link of the application's user may lead to files of that user, and one in the code nowhere: it belongs to root, as
+    does what it could lead to.
+    """
     served = "uploads" if setting == "uploads" else "immutable" if values["immutable"] else "changing"
+    directory, previous = values["directory"].rstrip("/"), values.get("previous", "")
     return {
-        "previous": "",
         **values,
         "setting": setting,
         "served": served,
         "fallback": f"{setting}_{number}",
-        "directory": values["directory"].rstrip("/"),
+        "directory": directory,
+        "previous": previous,
+        "links": "if_not_owner" if setting == "uploads" else f"on from={_known(site, directory)}",
+        "links_of_previous": f"on from={_known(site, previous)}",
     }
+
+
+def _known(site: str, directory: str) -> str:
+    """Return the beginning of a directory that may lead through links, which are then the collection's own."""
+    layout = Layout(site)
+    builds = [f"{link}/build/" for link in (layout.current, layout.previous)]
+    return next((build.rstrip("/") for build in builds if directory.startswith(build)), directory)
 
 
 def _header(name: str, value: str, setting: str) -> dict[str, Any]:

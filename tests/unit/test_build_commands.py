@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pwd
+import signal
 import socket
 import stat
 import subprocess
@@ -17,6 +19,8 @@ import pytest
 from ansible_collections.wsgi.production.plugins.module_utils import build_commands as unit
 from ansible_collections.wsgi.production.plugins.module_utils.build_commands import Commands
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+
+PR_GET_CHILD_SUBREAPER = 37
 
 
 def user(uid: int, gid: int) -> pwd.struct_passwd:
@@ -176,6 +180,84 @@ def test_what_a_command_leaves_running_is_ended_and_not_waited_for(host: Host) -
             return
         time.sleep(0.05)
     raise AssertionError("the child of the command is still alive")
+
+
+# How a command leaves something running that is of its process group no more.
+LEAVING = {
+    "session": "if not os.fork(): os.setsid(); stay()",
+    "double fork": "if not os.fork(): os.setsid(); os.fork() and os._exit(0); stay()",
+    "family": "if not os.fork(): os.setsid(); os.fork(); stay()",
+    "family of sessions": "if not os.fork(): os.setsid(); os.fork() or os.setsid(); stay()",
+    "group": "if not os.fork(): os.setpgid(0, 0); stay()",
+    "fork": "if not os.fork(): stay()",
+}
+STAY = """
+import signal, time
+def stay():
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT): signal.signal(number, signal.SIG_IGN)
+    with open('said', 'a') as said: said.write(f'{os.getpid()} ')
+    time.sleep(60)
+    os._exit(0)
+def wait(many):
+    while not os.path.exists('said') or len(open('said').read().split()) < many: time.sleep(0.01)
+"""
+
+
+@pytest.mark.parametrize("how", LEAVING)
+@pytest.mark.parametrize("status", [0, 1])
+def test_whatever_a_command_leaves_running_is_ended_before_the_code_belongs_to_its_owner_again(
+    host: Host, monkeypatch: pytest.MonkeyPatch, how: str, status: int
+) -> None:
+    alive: list[str] = []
+    taken: list[int] = []
+    take = unit._take
+
+    def left() -> list[str]:
+        return [pid for pid in (host.code / "said").read_text().split() if Path("/proc", pid).exists()]
+
+    def look(directory: int, *who: int) -> None:
+        taken.append(directory)
+        alive.extend(left())
+        take(directory, *who)
+
+    monkeypatch.setattr(unit, "_take", look)
+    many = 2 if "family" in how else 1
+    command = host.script(f"{STAY}\n{LEAVING[how]}\nwait({many})\nsys.exit({status})")
+    try:
+        host.run(command)
+    except Failed:
+        assert status
+    assert len((host.code / "said").read_text().split()) == many
+    try:
+        assert taken and alive == left() == []
+    finally:
+        for pid in left():
+            os.kill(int(pid), signal.SIGKILL)
+
+
+def test_what_a_command_leaves_running_is_there_for_the_next_one(host: Host) -> None:
+    command = host.script(f"{STAY}\n{LEAVING['double fork']}\nwait(1)")
+    (host.code / "next.py").write_text("import os; os.kill(int(open('said').read()), 0)")
+    host.run(command, "python next.py")
+
+
+def test_nobody_is_the_parent_of_what_others_leave_afterwards(host: Host) -> None:
+    host.run("true")
+    said = ctypes.c_int(-1)
+    assert ctypes.CDLL(None).prctl(PR_GET_CHILD_SUBREAPER, ctypes.byref(said), 0, 0, 0) == 0
+    assert said.value == 0
+
+
+def test_the_children_of_this_process_are_known_whatever_they_are_called(tmp_path: Path) -> None:
+    program = tmp_path / "a) R 1 (b"
+    program.symlink_to(sys.executable)
+    with subprocess.Popen([program, "-c", "import time; time.sleep(60)"]) as child:
+        try:
+            assert child.pid in unit._children(os.getuid())
+            assert child.pid not in unit._children(os.getuid() + 1)
+            assert os.getpid() not in unit._children(os.getuid())
+        finally:
+            child.kill()
 
 
 def test_the_code_is_the_users_meanwhile_and_its_owners_again_afterwards(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.plugin_utils.checkout import Git, without_passwords
-from tests.unit.repositories import Watched, commit, configure
+from ansible_collections.wsgi.production.plugins.plugin_utils.checkout import Git, is_checkout, without_passwords
+from ansible_collections.wsgi.production.plugins.plugin_utils.directory import Directory
+from tests.unit.repositories import Watched, commit, configure, git
 
 
 @pytest.fixture
@@ -91,6 +93,106 @@ def test_looking_at_a_checkout_leaves_its_index_alone(tmp_path: Path, watched: W
     before = (tmp_path / ".git/index").read_bytes()
     Git(tmp_path, "git cannot read 'app'")("status")
     assert (tmp_path / ".git/index").read_bytes() == before
+
+
+class Trap:
+    """A checkout in which a directory is a repository as well, whose configuration has git run a program.
+
+    :ivar sprung: what is there once that has run.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.sprung = root / "sprung"
+        self.program = root / "program"
+        self.program.write_text(f"#!/bin/sh\ntouch {self.sprung}\n")
+        self.program.chmod(0o755)
+        self.checkout = root / "checkout"
+        self.directory = self.checkout / "app"
+        for name in ("objects/x", "refs/x", "main.py", "pages/index.html"):
+            (self.directory / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.directory / name).touch()
+        (self.directory / "HEAD").write_text("ref: refs/heads/main\n")
+        self.configure("worktree = .")
+
+    def configure(self, *lines: str) -> None:
+        """Let git run the program, and set more."""
+        settings = "\n".join(["[core]", f"fsmonitor = {self.program}", "repositoryformatversion = 0", *lines, ""])
+        (self.directory / "config").write_text(settings)
+
+    def clone(self) -> Path:
+        """Return the directory where somebody has cloned the checkout who trusts nobody."""
+        commit(self.checkout)
+        copy = self.checkout.with_name("clone")
+        git(self.checkout.parent, "clone", "--quiet", str(self.checkout), str(copy))
+        return copy / "app"
+
+
+@pytest.fixture
+def trap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trap:
+    configure(monkeypatch)
+    return Trap(tmp_path)
+
+
+@pytest.mark.parametrize("below", ["", "pages"])
+def test_no_configuration_among_the_files_of_a_checkout_has_git_run_a_program(trap: Trap, below: str) -> None:
+    source = trap.clone() / below
+    with pytest.raises(Failed, match=r"^'/.*/clone/app' looks like a git repository without a checkout: "):
+        Directory(source, "app").commit()
+    assert not trap.sprung.exists()
+    # What is refused is what git would have taken.
+    git(source, "status")
+    assert trap.sprung.exists()
+
+
+def test_no_link_hides_such_a_directory(trap: Trap) -> None:
+    (trap.directory / "HEAD").unlink()
+    (trap.directory / "HEAD").symlink_to("refs/heads/main")
+    (trap.checkout / "link").symlink_to("app/pages")
+    source = trap.clone().parent / "link"
+    with pytest.raises(Failed, match=r"^'/.*/clone/app' looks like a git repository without a checkout: "):
+        Directory(source, "link").commit()
+    assert not trap.sprung.exists()
+    git(source, "status")
+    assert trap.sprung.exists()
+
+
+def test_a_repository_that_keeps_its_objects_elsewhere_has_no_program_run_either(trap: Trap) -> None:
+    shared = trap.directory.with_name("shared")
+    shared.mkdir()
+    for name in ("objects", "refs", "config"):
+        (trap.directory / name).rename(shared / name)
+    (trap.directory / "commondir").write_text("../shared\n")
+    source = trap.clone()
+    with pytest.raises(Failed, match="looks like a git repository without a checkout"):
+        Directory(source, "app").commit()
+    assert not trap.sprung.exists()
+    git(source, "--work-tree=.", "status")
+    assert trap.sprung.exists()
+
+
+@pytest.mark.parametrize("there", [("HEAD",), ("objects/x", "refs/x"), ("commondir",)])
+def test_files_that_make_no_repository_are_files_like_others(tmp_path: Path, there: tuple[str, ...]) -> None:
+    (tmp_path / ".git").mkdir()
+    for name in there:
+        (tmp_path / "app" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "app" / name).touch()
+    assert is_checkout(tmp_path / "app")
+
+
+def test_what_lies_behind_a_link_that_replaced_a_directory_does_not_come_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(monkeypatch)
+    checkout, away = tmp_path / "checkout", tmp_path / "away"
+    for place in (checkout / "pages/more", away / "more"):
+        place.mkdir(parents=True)
+        (place / "index.html").touch()
+        (place.parent / "secret").touch()
+    (checkout / "main.py").touch()
+    commit(checkout)
+    shutil.rmtree(checkout / "pages")
+    (checkout / "pages").symlink_to(away)
+    assert Directory(checkout, "app").files == ["main.py", "pages"]
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import grp
+import itertools
 import os
 import pwd
 import shutil
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -110,7 +112,7 @@ def test_each_directory_of_the_data_is_given_to_the_application_and_to_the_group
     given: list[tuple[Path, int, int]] = []
     user = SimpleNamespace(pw_uid=1234, pw_gid=1235)
     monkeypatch.setattr(pwd, "getpwnam", lambda name: {"hello": user}[name])
-    monkeypatch.setattr(os, "lchown", lambda path, user, group: None)
+    monkeypatch.setattr(os, "chown", lambda *_, **__: None)
     monkeypatch.setattr(grp, "getgrnam", lambda name: {"www-data": SimpleNamespace(gr_gid=33)}[name])
     monkeypatch.setattr(
         os, "fchown", lambda file, user, group: given.append((Path(os.readlink(f"/proc/self/fd/{file}")), user, group))
@@ -154,7 +156,7 @@ class Owners:
     """Whose the files of an application are, as root would have it; nothing is really given to anybody.
 
     `place` is where the applications are, `of` are user and group of each file, `fails_after` how many
-    more are given before the run is killed.
+    more are given before the run is killed, `meanwhile` what happens before each.
     """
 
     def __init__(self, root: Path) -> None:
@@ -162,26 +164,29 @@ class Owners:
         self.user = OLD
         self.of: dict[str, tuple[int, int]] = {}
         self.fails_after = 1000
+        self.meanwhile: Callable[[], object] = int
 
     def __getattr__(self, name: str) -> Any:
         """Be the module `os` in all else."""
         return getattr(os, name)
 
-    def lchown(self, path: str, user: int, group: int) -> None:
-        """Take the place of `os.lchown`."""
-        if not self.fails_after:
-            raise Killed
-        self.fails_after -= 1
-        key = os.path.normpath(path)
-        before = self.of.get(key, (0, 0))
-        self.of[key] = (user, before[1] if group == -1 else group)
+    def chown(self, name: str, user: int, group: int, *, dir_fd: int, follow_symlinks: bool) -> None:
+        """Take the place of `os.chown`, where no link is followed."""
+        assert not follow_symlinks
+        self.meanwhile()
+        self._give(_in(dir_fd, name), user, group)
 
     def fchown(self, file: int, user: int, group: int) -> None:
         """Take the place of `os.fchown`."""
-        self.lchown(os.readlink(f"/proc/self/fd/{file}"), user, group)
+        self._give(_in(file), user, group)
 
-    def lstat(self, path: str | Path) -> Any:
-        """Take the place of `os.lstat`."""
+    def stat(self, name: str, *, dir_fd: int, follow_symlinks: bool) -> Any:
+        """Take the place of `os.stat`, where no link is followed."""
+        assert not follow_symlinks
+        return self.told(_in(dir_fd, name))
+
+    def told(self, path: str | Path) -> Any:
+        """Return what the host tells of a file."""
         user, group = self.of.get(os.path.normpath(path), (0, 0))
         return SimpleNamespace(st_mode=os.lstat(path).st_mode, st_uid=user, st_gid=group)
 
@@ -196,6 +201,19 @@ class Owners:
     def below(self) -> dict[str, tuple[int, int]]:
         """Return the owners of all that lies below the root."""
         return {os.path.relpath(path, self.root): ids for path, ids in self.of.items()}
+
+    def _give(self, path: str, user: int, group: int) -> None:
+        if not self.fails_after:
+            raise Killed
+        self.fails_after -= 1
+        before = self.of.get(path, (0, 0))
+        self.of[path] = (user, before[1] if group == -1 else group)
+
+
+def _in(directory: int, name: str = ".") -> str:
+    """Return where a name leads from an open directory, wherever that is by now; a link at its end is not followed."""
+    above, last = os.path.split(os.path.join(os.readlink(f"/proc/self/fd/{directory}"), name))
+    return os.path.normpath(os.path.join(os.path.realpath(above), last))
 
 
 class Killed(BaseException):
@@ -213,7 +231,7 @@ def owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Owners:
 
         def stat(self, *, follow_symlinks: bool = True) -> Any:
             """Take the place of `Path.stat`."""
-            return found.lstat(os.path.realpath(self) if follow_symlinks else self)
+            return found.told(os.path.realpath(self) if follow_symlinks else self)
 
     for module in ("os", "pwd", "grp"):
         monkeypatch.setattr(unit, module, found)
@@ -254,6 +272,36 @@ def test_nothing_outside_is_touched_where_a_link_leads_there(full: Data, owners:
     full.make()
     assert not [path for path in owners.of if not path.startswith(str(tmp_path / "hello/data"))]
     assert [(full.path / name).read_text() for name in FILES] == FILES
+
+
+@pytest.mark.parametrize("number", range(8))
+@pytest.mark.parametrize("do", ["leave", "make"])
+def test_a_directory_that_is_exchanged_for_a_link_meanwhile_is_not_followed(
+    full: Data, owners: Owners, tmp_path: Path, do: str, number: int
+) -> None:
+    outside, left = tmp_path / "outside", itertools.count(number, -1)
+    shutil.copytree(full.path, outside, symlinks=True)
+
+    def exchange() -> None:
+        if next(left) == 0:
+            for name in ("below", "media"):
+                (full.path / name).rename(tmp_path / f"was {name}")
+                (full.path / name).symlink_to(outside / name)
+
+    if do == "make":
+        full.leave()
+    owners.meanwhile = exchange
+    with suppress(Failed):
+        getattr(full, do)()
+    assert (full.path / "below").is_symlink()
+    assert not [path for path in owners.of if path.startswith(str(outside))]
+
+
+def test_nothing_stays_open(full: Data) -> None:
+    before = os.listdir("/proc/self/fd")
+    full.leave()
+    full.make()
+    assert os.listdir("/proc/self/fd") == before
 
 
 def test_data_that_was_left_is_given_to_the_new_user_and_what_nginx_may_read_stays_so(

@@ -562,7 +562,7 @@ def test_what_is_not_in_a_directory_is_looked_for_in_the_one_before_it() -> None
         ("uploads", {}, "uploads"),
     ],
 )
-def test_no_file_is_served_that_is_hidden_or_that_a_link_of_somebody_else_leads_to(
+def test_no_file_is_served_that_is_hidden_or_that_a_link_leads_to_for_which_the_application_is_not_to_be_trusted(
     setting: str, more: dict[str, Any], served: str
 ) -> None:
     config = render([{**LOCAL, setting: [{**STATIC, **more}]}])
@@ -572,8 +572,24 @@ def test_no_file_is_served_that_is_hidden_or_that_a_link_of_somebody_else_leads_
     assert "            if ($hidden) {\n                return 404;\n" in files
     assert maps(config)["hidden"] == ("$uri", ["default 0", r'"~/\." 1'])
     assert len(known) == (2 if "previous" in more else 1)
-    for body in known.values():
-        assert directives(body, "disable_symlinks") == ["if_not_owner"]
+    # No link in a directory of the source is followed; one of the application's user leads to his own files alone.
+    links = "if_not_owner" if setting == "uploads" else "on from=/srv/hello/current/build"
+    assert directives(files, "disable_symlinks") == [links]
+
+
+def test_no_link_is_followed_in_a_directory_before_the_live_one_either() -> None:
+    place = "/srv/hello/previous/build/app/static"
+    server = site_of(render([{**LOCAL, "static": [{**STATIC, "previous": place}]}]))
+    (fallback,) = [body for path, body in locations(server).items() if path.startswith("@static")]
+    assert directives(fallback, "disable_symlinks") == ["on from=/srv/hello/previous/build"]
+    assert directives(fallback, "root") == [place]
+
+
+def test_a_link_above_a_directory_of_the_source_is_not_followed_unless_it_is_that_of_the_release() -> None:
+    place = "/srv/hello/current/build/app/web/static"
+    server = site_of(render([{**LOCAL, "static": [{**STATIC, "directory": place}]}]))
+    files = locations(server)["^~ /static/"]
+    assert directives(files, "disable_symlinks") == ["on from=/srv/hello/current/build"]
 
 
 def test_uploads_are_served_beside_static_files() -> None:

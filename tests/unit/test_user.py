@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import pwd
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from ansible_collections.wsgi.production.plugins.module_utils import user as unit
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
-from ansible_collections.wsgi.production.plugins.module_utils.user import User
+from ansible_collections.wsgi.production.plugins.module_utils.user import NO_LOGIN, User
 
 
 @pytest.fixture
@@ -22,14 +21,49 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     return found
 
 
-def test_a_user_exists_where_the_host_has_one_of_that_very_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pwd, "getpwnam", lambda name: {"hello": SimpleNamespace()}[name])
+def there_is(monkeypatch: pytest.MonkeyPatch, home: str = "/srv/hello/data", shell: str = NO_LOGIN[0]) -> None:
+    """Let the host have a user `hello`, and no other."""
+    hello = pwd.struct_passwd(("hello", "x", 999, 999, "", home, shell))
+    monkeypatch.setattr(pwd, "getpwnam", {"hello": hello}.__getitem__)
+
+
+@pytest.mark.parametrize("shell", NO_LOGIN)
+def test_a_user_exists_where_the_host_has_one_of_that_very_name(monkeypatch: pytest.MonkeyPatch, shell: str) -> None:
+    there_is(monkeypatch, shell=shell)
     assert User(Layout("hello")).exists()
     assert not User(Layout("hell")).exists()
 
 
-def test_the_user_of_this_process_exists() -> None:
-    assert User(Layout(pwd.getpwuid(os.geteuid()).pw_name)).exists()
+def test_a_user_of_the_distribution_without_a_login_exists() -> None:
+    assert User(Layout("nobody")).exists()
+
+
+@pytest.mark.parametrize("shell", ["/bin/bash", "/bin/sh", "/usr/bin/zsh", ""])
+def test_a_user_who_can_log_in_is_none_of_an_application(monkeypatch: pytest.MonkeyPatch, shell: str) -> None:
+    there_is(monkeypatch, shell=shell)
+    with pytest.raises(Failed, match=r"^the user hello of this host can log in, .*: choose another name"):
+        User(Layout("hello")).exists()
+    assert not User(Layout("hello")).is_own()
+
+
+def test_root_is_the_user_of_no_application() -> None:
+    with pytest.raises(Failed, match=r"^the user root of this host can log in"):
+        User(Layout("root")).exists()
+
+
+def test_a_user_is_its_own_as_it_is_made(monkeypatch: pytest.MonkeyPatch, calls: list[tuple[str, str]]) -> None:
+    layout = Layout("hello")
+    User(layout).make()
+    words = calls[0][0].split()
+    there_is(monkeypatch, *(words[words.index(option) + 1] for option in ("--home-dir", "--shell")))
+    assert User(layout).is_own()
+    assert not User(Layout("hell")).is_own()
+
+
+@pytest.mark.parametrize("home", ["/nonexistent", "/var/lib/hello", "/srv/hello", "/srv/other/data", ""])
+def test_a_user_with_another_home_is_not_its_own(monkeypatch: pytest.MonkeyPatch, home: str) -> None:
+    there_is(monkeypatch, home=home)
+    assert User(Layout("hello")).exists() and not User(Layout("hello")).is_own()
 
 
 def test_a_user_has_a_group_of_its_own_no_login_and_its_data_for_a_home(
