@@ -24,10 +24,17 @@ class ActionModule(ActionBase):
             {
                 "apps": {"type": "raw", "required": True},
                 "app_servers": {"type": "list", "elements": "str", "required": True},
+                "load_balancers": {"type": "list", "elements": "str", "required": True},
+                "on_failure": {"type": "raw", "default": "stop"},
+                "build_host": {"type": "raw", "default": ""},
             }
         )
         apps, host = args["apps"], variables["inventory_hostname"]
-        wrong = description.objections(apps)
+        wrong = description.objections(apps) + description.run_objections(
+            args["on_failure"], args["build_host"], {*variables["groups"]["all"], "localhost"}
+        )
+        if not wrong:
+            wrong = description.misplaced(apps, args["app_servers"], args["load_balancers"], args["build_host"])
         if not wrong:
             wrong = description.unreachable(apps, host, args["app_servers"])
         if wrong:

@@ -8,7 +8,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from ansible.errors import AnsibleActionFail
+
 from ansible_collections.wsgi.production.plugins.action.build import SourceAction
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.wheels import Wheels
 from ansible_collections.wsgi.production.plugins.plugin_utils.cache import cache
 
 # How many archives of wheels stay on the controller that the run does not need.
@@ -24,15 +28,23 @@ class ActionModule(SourceAction):
         result, args = self.with_sources(task_vars or {})
         gathered = result.get("wheels", {})
         folder = cache("wheels")
-        for told in gathered.values():
-            told["archive"] = str(folder / f"{told['packed']}.tar")
+        try:
+            for told in gathered.values():
+                told["archive"] = str(folder / f"{Wheels.of(told).packed}.tar")
+        except Failed as failure:
+            raise AnsibleActionFail(str(failure)) from failure
         lacking = {name: Path(told["archive"]) for name, told in gathered.items() if not Path(told["archive"]).exists()}
         if lacking and not result.get("failed") and not self._task.check_mode:
             args["pack"] = {name: self.remote(f"{name}.wheels.tar") for name in lacking}
+            args["apps"] = [app for app in args["apps"] if app["name"] in lacking]
             packed = self.step(args, task_vars or {})
             if packed.get("failed"):
                 return packed
-            folder.mkdir(parents=True, exist_ok=True)
+            broken = packed.get("broken", {})
+            result["broken"] = {**result.get("broken", {}), **broken}
+            for name in broken:
+                del gathered[name], lacking[name]
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for name, archive in lacking.items():
                 beside = archive.with_suffix(f".{os.getpid()}")
                 self._connection.fetch_file(args["pack"][name], str(beside))

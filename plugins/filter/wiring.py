@@ -86,14 +86,6 @@ def without(apps: list[dict[str, Any]], names: Iterable[str]) -> list[dict[str, 
     return [app for app in apps if app["name"] not in names]
 
 
-def timed_at(apps: list[dict[str, Any]], first: bool) -> list[dict[str, Any]]:
-    """Return `apps`, each with the timers alone that run on this host.
-
-    :param first: whether it is the first of all hosts.
-    """
-    return [{**app, "timers": [one for one in app["timers"] if first or one["every_host"]]} for app in apps]
-
-
 def as_released(apps: list[dict[str, Any]], releases: dict[str, str]) -> list[dict[str, Any]]:
     """Return `apps`, each with what M(wsgi.production.switch) has to know of it."""
     return [
@@ -128,7 +120,6 @@ class FilterModule:
             "present": description.present,
             "section": section,
             "sites": description.sites,
-            "timed_at": timed_at,
             "with_builds": with_builds,
             "with_defaults": with_defaults,
             "without": without,

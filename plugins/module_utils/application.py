@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,8 @@ from ansible_collections.wsgi.production.plugins.module_utils.errand import Erra
 from ansible_collections.wsgi.production.plugins.module_utils.history import History
 from ansible_collections.wsgi.production.plugins.module_utils.instance import Instance
 from ansible_collections.wsgi.production.plugins.module_utils.layout import LINKS, Layout, replace_link
-from ansible_collections.wsgi.production.plugins.module_utils.plan import Step
+from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan, Step
+from ansible_collections.wsgi.production.plugins.module_utils.rules import PARTS
 from ansible_collections.wsgi.production.plugins.module_utils.store import Store
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
 
@@ -35,6 +36,10 @@ class Application:
     def errand(self, release: str, part: str) -> Errand:
         """Return the commands `part` of `release`."""
         return Errand(self.layout, release, part, self.systemd)
+
+    def errands(self, release: str) -> list[Errand]:
+        """Return all commands that `release` may have, whether it has them or not."""
+        return [self.errand(release, part) for part in PARTS]
 
     def instances(self) -> list[Instance]:
         """Return all instances whose units are there, whatever their state."""
@@ -100,8 +105,8 @@ class Application:
             self._step(f"switch from {self.layout.live() or 'nothing'} to {release}", partial(self._switch, instance))
         ]
 
-    def go_back(self) -> list[Step]:
-        """Return the steps after which the host is as it was when a release was last known to be healthy."""
+    def switch_back(self) -> list[Step]:
+        """Return the steps after which the release is live that was last known to be healthy."""
         live, healthy = self.layout.live(), self.history.latest()
         steps = []
         if healthy is None and live is not None:
@@ -113,16 +118,40 @@ class Application:
                     steps.append(self._step(f"boot {healthy}", instance.boot))
                 says = f"switch back from {live or 'nothing'} to {healthy}"
                 steps.append(self._step(says, partial(self._switch, instance)))
+        return steps
+
+    def settle_back(self) -> list[Step]:
+        """Return the steps after which, once that release is live, the rest is as it was."""
+        healthy = self.history.latest()
+        steps = [*self.open_doors(self.history.doors()), *self.end_others(healthy)]
+        if healthy is not None:
+            instance = self.instance(healthy)
             if instance.answers() and not instance.runs():
-                # After the switch: visitors come first.
+                # Visitors come first, and a worker may fail for a reason that is still there.
                 steps.append(self._step(f"start the workers of {healthy} again", instance.boot))
-        doors = self.history.doors()
-        return steps + self.open_doors(doors) + self.end_others(healthy)
+        return steps
+
+    def close_doors(self, addresses: dict[str, str] | None = None) -> list[Step]:
+        """Return the steps after which no door is open that is not to be, or is to be elsewhere.
+
+        To be taken for all applications before one opens a door, which may be where another's was.
+
+        :param addresses: where doors are to be, by their protocol; unset, where the history says that they were.
+        """
+        wanted = self.history.doors() if addresses is None else addresses
+        there, steps = open_doors(self.layout), []
+        for protocol in LINKS:
+            address, closed = there.get(protocol, ""), self._door(protocol, "")
+            if not closed.is_right() and not (address and address == wanted.get(protocol)):
+                # Of a door that a killed run has closed in part, nothing says where it was.
+                says = f"close {address or f'what is left of the door for {protocol}'}"
+                steps.append(self._step(says, closed.put_right))
+        return steps
 
     def open_doors(self, addresses: dict[str, str]) -> list[Step]:
-        """Return the steps after which the doors are open at `addresses`, and no others are."""
-        doors = [Door(self.layout, protocol, addresses.get(protocol, ""), self.systemd) for protocol in LINKS]
-        return [self._step(door.says, door.put_right) for door in doors if not door.is_right()]
+        """Return the steps after which the doors are open at `addresses`."""
+        doors = [self._door(protocol, address) for protocol, address in addresses.items() if address]
+        return [self._step(f"open {door.address}", door.put_right) for door in doors if not door.is_right()]
 
     def end_others(self, release: str | None) -> list[Step]:
         """Return the steps after which no instance but that of `release` has a part to play."""
@@ -133,7 +162,8 @@ class Application:
             if other.was_live():
                 steps.append(self._step(f"retire {other.release}", other.retire))
             elif not other.has_ended() and not other.is_ending():
-                steps.append(self._step(f"take away {other.release}, which never was live", other.remove))
+                says = f"take away {other.release}, which never was live"
+                steps.append(self._step(says, partial(other.leave, visited=False)))
         return steps
 
     def record(self, release: str, keep: int) -> list[Step]:
@@ -166,7 +196,9 @@ class Application:
 
         :raises Failed: with the reason that was given for that one.
         """
-        made = {release: self.releases.manifest(release) or {} for release in self.history.entries()}
+        # The live one may not have been found healthy yet; what it did to the database is done.
+        were_live = {**self.history.entries(), **dict.fromkeys(filter(None, [self.layout.live()]))}
+        made = {release: self.releases.manifest(release) or {} for release in were_live}
         for release, manifest in reversed(made.items()):
             if manifest.get("irreversible") and manifest["created"] > made[wanted]["created"]:
                 raise Failed(
@@ -192,8 +224,21 @@ class Application:
             if other.release != instance.release:
                 other.stand_down()
 
+    def _door(self, protocol: str, address: str) -> Door:
+        return Door(self.layout, protocol, address, self.systemd)
+
     def _unlink(self) -> None:
         self.layout.current.unlink()
 
     def _step(self, says: str, do: Callable[[], object]) -> Step:
         return Step(says, do, self.layout.name)
+
+
+def go_back(planned: Plan, apps: Collection[Application]) -> None:
+    """Add to a plan the steps after which applications are as they were when they were last known to be healthy.
+
+    The doors of one that cannot go back stay as they are: they lead to what is live. All others close before one opens.
+    """
+    for steps in (Application.switch_back, Application.close_doors, Application.settle_back):
+        for app in apps:
+            planned.add(app.layout.name, partial(steps, app))

@@ -73,7 +73,6 @@ class Door:
     def __init__(self, layout: Layout, protocol: str, address: str, systemd: Systemd) -> None:
         self.systemd = systemd
         self.address = address
-        self.says = f"open {address}" if address else f"close the door for {protocol}"
         self.socket = layout.door(protocol, "socket")
         self.service = layout.door(protocol, "service")
         live = layout.current / LINKS[protocol]

@@ -74,6 +74,11 @@ class Errand:
         if self.runs():
             self.run()
 
+    def end(self) -> None:
+        """End it at once, whatever it is doing, and take the unit away."""
+        self.systemd.kill(self.unit)
+        self.forget()
+
     def forget(self) -> None:
         """Take the unit away."""
         self.systemd.clear(self.unit)

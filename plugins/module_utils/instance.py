@@ -150,6 +150,16 @@ class Instance:
         self.systemd.disable(*self._placed(self.lasting))
         self.systemd.stop(*self._placed(self.lasting), wait=False)
 
+    def leave(self, visited: bool) -> None:
+        """Let the instance end as it is fit: what somebody waits for is finished, be it a request or a worker's job.
+
+        :param visited: whether visitors may have reached it.
+        """
+        if visited or self.workers:
+            self.retire()
+        else:
+            self.remove()
+
     def end(self) -> None:
         """Let the instance end, as `retire` does, and wait until it has."""
         self.retire()
@@ -199,6 +209,6 @@ class Instance:
         """Return the failure of a boot, after which the instance is gone, unless visitors have to do with it."""
         log = self.systemd.journal(unit or self.service)
         if self.layout.live() != self.release:
-            self.retire() if visited else self.remove()
+            self.leave(visited)
         manifest = read_manifest(self.layout.releases / self.release) or {}
         return Failed(f"release {self.release} of {manifest.get('callable')} {what}; its log ends with:\n{log}")

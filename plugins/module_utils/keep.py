@@ -15,7 +15,6 @@ from ansible_collections.wsgi.production.plugins.module_utils.build import VENV
 from ansible_collections.wsgi.production.plugins.module_utils.installer import tool_names
 from ansible_collections.wsgi.production.plugins.module_utils.layout import SERVERS, TOOLS
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Step
-from ansible_collections.wsgi.production.plugins.module_utils.rules import PARTS
 from ansible_collections.wsgi.production.plugins.module_utils.store import Store, read_manifest
 from ansible_collections.wsgi.production.plugins.module_utils.wheels import WHEELS
 
@@ -54,7 +53,7 @@ class Keeper:
         instances = app.instances()
         kept = set(app.history.kept(live, keep))
         kept.update(one.release for one in instances if one.was_live() or one.is_ending())
-        errands = {name: [app.errand(name, part) for part in PARTS] for name in app.releases.names()}
+        errands = {name: app.errands(name) for name in app.releases.names()}
         kept.update(name for name, both in errands.items() if any(errand.runs() for errand in both))
         ended = [one for one in instances if one.release not in kept and one.has_ended()]
         steps = [Step(f"take away the units of {one.release}", one.forget, layout.name) for one in ended]

@@ -56,6 +56,8 @@ class Layout:
         self.current = self.home / "current"
         self.previous = self.home / "previous"
         self.data = self.home / "data"
+        # There on the one host that runs the timers which do not run on every host.
+        self.first = self.home / "first"
         self.units = units
         self.transient = transient
 

@@ -212,9 +212,10 @@ class Release:
         """Return the units that belong to the release and answer no request."""
         settings, found = self.settings, {}
 
-        def commands(part: str, timeout: Any, *listed: str) -> str:
+        def commands(part: str, timeout: Any, *listed: str, condition: str = "") -> str:
             lines = "".join(f"ExecStart={command_line(one, values['code'])}\n" for one in listed)
-            return units.COMMANDS.format(**{**values, "part": part, "timeout": timeout, "commands": lines})
+            more = {"part": part, "timeout": timeout, "commands": lines, "condition": condition}
+            return units.COMMANDS.format(**{**values, **more})
 
         for one in settings.workers:
             more = {"part": one["name"], "stop_timeout": one["stop_timeout"]}
@@ -223,7 +224,10 @@ class Release:
         for one in settings.timers:
             more = {"part": one["name"], "on_calendar": one["on_calendar"]}
             found[f"instance-{one['name']}.timer"] = units.TIMER.format(**{**values, **more})
-            found[f"instance-{one['name']}.service"] = commands(one["name"], "infinity", one["command"])
+            # The release is the same on all hosts; which is the first, the host says.
+            only = "" if one["every_host"] else f"ConditionPathExists={self.layout.first}\n"
+            job = commands(one["name"], "infinity", one["command"], condition=only)
+            found[f"instance-{one['name']}.service"] = job
         if settings.migrate:
             found["migrate.service"] = commands("migration", settings.migrate_timeout, *settings.migrate)
         if settings.after_switch:

@@ -25,19 +25,22 @@ def removal(app: Application, remove_data: bool) -> list[Step]:
     """
     layout, user, data = app.layout, User(app.layout), Data(app.layout, [])
     of = layout.name
-    steps = app.open_doors({})
+    steps = app.close_doors({})
     links = [link for link in (layout.current, layout.previous) if link.is_symlink()]
     if links:
         says = f"take {layout.live()} out of service" if layout.live() else "remove its links"
         steps.append(Step(says, partial(_unlink, links), of))
     instances = app.instances()
+    at_work = [one for release in app.releases.names() for one in app.errands(release) if one.placed.exists()]
+    steps += [Step(f"end {one.unit}", one.end, of) for one in at_work]
     steps += [Step(f"end {one.release}", partial(_end, app, one.release), of) for one in instances]
     if data.path.exists() and remove_data:
         steps.append(Step(f"remove {data.path}", partial(_remove, [data.path]), of))
     elif data.path.exists() and not data.is_left():
         steps.append(Step(f"leave {data.path} to root", data.leave, of))
-    made = [path for path in (layout.releases, layout.builds, layout.venvs, app.history.path) if path.exists()]
-    if user.exists() and (made or links or instances):
+    places = (layout.releases, layout.builds, layout.venvs, layout.first, app.history.path)
+    made = [path for path in places if path.exists()]
+    if user.is_own() and (made or links or instances):
         # While there is something of the collection's, which says whose user it is.
         steps.append(Step(f"remove the user {user.name}", user.remove, of))
     if made:

@@ -152,7 +152,7 @@ COMMANDS = """\
 [Unit]
 Description={name}, {part} of release {release}
 After=network.target
-
+{condition}
 [Service]
 Type=oneshot
 {commands}TimeoutStartSec={timeout}

@@ -48,8 +48,26 @@ class Wheels:
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Wheels:
-        """Return the wheels that `told`, from `as_dict` or a manifest, describes."""
-        return cls(told["folder"], told["interpreter"], told["files"], told["tools"])
+        """Return the wheels that `told`, from `as_dict` or a manifest, describes.
+
+        :raises Failed: when a name in it, which becomes a path, is none that the collection has given.
+        """
+        wheels = cls(told["folder"], told["interpreter"], told["files"], told["tools"])
+        if not re.fullmatch("[0-9a-f]{12}", wheels.folder):
+            raise Failed(f"{wheels.folder!r} is not the name of a folder of wheels")
+        for name in wheels.all:
+            _pin(name)
+        return wheels
+
+    @property
+    def all(self) -> dict[str, str]:
+        """All of them, by the name of the file."""
+        return {**self.files, **self.tools}
+
+    @property
+    def packed(self) -> str:
+        """The name of their archive: gathered anew, the same folder may hold others."""
+        return f"{self.folder}-{self.digest}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return what describes them."""
@@ -110,8 +128,7 @@ class FromFolder:
 
         :raises Failed: when one is missing or is not the one that was gathered.
         """
-        for name, sha256 in {**self.wheels.files, **self.wheels.tools}.items():
-            self._check(name, sha256)
+        _check(self.path, self.wheels)
         if not self.wheels.files:
             return
         with TemporaryDirectory() as scratch:
@@ -119,18 +136,6 @@ class FromFolder:
             requirements.write_text(self.wheels.requirements(), encoding="utf-8")
             words = ["--require-hashes", "--no-deps", "-r", str(requirements)]
             tool.install(venv, words, "install the packages from their wheels")
-
-    def _check(self, name: str, sha256: str) -> None:
-        try:
-            found = _sha256(self.path / name)
-        except FileNotFoundError as missing:
-            raise Failed(f"the wheel of {_pin(name)} is missing: {self.path / name}") from missing
-        # uv takes what it has unpacked before, without a look at the file, and of a broken one says only that.
-        if found != sha256:
-            raise Failed(
-                f"the wheel of {_pin(name)} is not the one that was gathered: {self.path / name} has SHA-256 {found}, "
-                f"and should have {sha256}"
-            )
 
 
 class Gatherer:
@@ -217,19 +222,24 @@ class _WheelBuilder:
         self.index.run([*self.pip, "wheel", "--wheel-dir", self.folder, *words], purpose, cwd, env)
 
 
-def pack(folder: Path, archive: Path) -> None:
-    """Write the wheels in `folder` to an uncompressed tar archive: they are compressed themselves."""
+def pack(folder: Path, wheels: Wheels, archive: Path) -> None:
+    """Write `wheels`, which lie in `folder`, to an uncompressed tar archive: they are compressed themselves.
+
+    :raises Failed: when one is missing or is not the one that was gathered.
+    """
+    _check(folder, wheels)
     with tarfile.open(archive, "w") as files:
-        for path in sorted(folder.glob("*.whl")):
-            files.add(path, arcname=path.name)
+        for name in sorted(wheels.all):
+            files.add(folder / name, arcname=name)
 
 
-def unpack(archive: Path, wheels: Wheels, root: Path = WHEELS) -> Path:
+def unpack(archive: Path, wheels: Wheels, sent: str, root: Path = WHEELS) -> Path:
     """Return the folder of `wheels` on this host; it is made of an archive that `pack` wrote, unless it is there.
 
     One of the same name with other wheels is replaced: they were built once more, and came out otherwise.
 
-    :raises Failed: when there is anything but wheels in the archive; nothing half-made stays behind.
+    :param sent: what the archive was sent from, for the sentence that says what to remove.
+    :raises Failed: when they are not in the archive as they were gathered; nothing half-made stays behind.
     """
     store = Store(root)
     path = store.path(wheels.folder)
@@ -245,7 +255,25 @@ def unpack(archive: Path, wheels: Wheels, root: Path = WHEELS) -> Path:
                     raise Failed(f"the archive of the wheels holds {entry.name!r}, which is no wheel")
                 with content, (path / entry.name).open("wb") as target:
                     shutil.copyfileobj(content, target)
+            _check(path, wheels, sent)
     return path
+
+
+def _check(folder: Path, wheels: Wheels, sent: str = "") -> None:
+    """Object to a wheel that is missing in `folder`, or is not the one that was gathered.
+
+    uv would take what it has unpacked before, without a look at the file, and of a broken one say only that.
+
+    :param sent: what it comes from, where that is not the folder itself.
+    """
+    for name, wanted in wheels.all.items():
+        path = folder / name
+        found = _sha256(path) if path.exists() else "none, for it is missing"
+        if found != wanted:
+            raise Failed(
+                f"the wheel of {_pin(name)} is not the one that was gathered: {path} should have SHA-256 {wanted}, and "
+                f"has {found}. Remove {sent or f'{folder} on this host'}, and run again"
+            )
 
 
 def _pin(name: str) -> str:

@@ -32,7 +32,7 @@ RETURN = """# The module returns nothing of its own."""
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.production.plugins.module_utils.application import Application
+from ansible_collections.wsgi.production.plugins.module_utils.application import Application, go_back
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
@@ -45,8 +45,7 @@ def plan(module: AnsibleModule) -> Plan:
     """Go back."""
     systemd, planned = Systemd(), Plan()
     apps = {name: Application(Layout(name), systemd) for name in module.params["names"]}
-    for name, app in apps.items():
-        planned.add(name, app.go_back)
+    go_back(planned, apps.values())
     live = {name: app.layout.live() for name, app in apps.items()}
     settled = "; ".join(f"{name} has {release or 'nothing'} live, as before" for name, release in live.items())
     planned.settled = settled or "no application runs here"

@@ -70,7 +70,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.wsgi.production.plugins.module_utils import rules, sections
 from ansible_collections.wsgi.production.plugins.module_utils.build import Builder, Recipe, interpreter_tag
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.formats import FromIndex, Wanted
 from ansible_collections.wsgi.production.plugins.module_utils.installer import INDEX_OPTIONS, Index, installer
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
@@ -123,7 +125,8 @@ class Build:
         """Make it."""
         archive, dependencies = Path(self.module.params["archives"][self.name]), self.content["dependencies"]
         if self.wheels and self.packages:
-            folder = unpack(Path(self.module.params["wheel_archives"][self.name]), self.wheels)
+            sent = f"{self.module.params['wheels'][self.name].get('archive')} on the controller"
+            folder = unpack(Path(self.module.params["wheel_archives"][self.name]), self.wheels, sent)
             self.builder.make(self.recipe, archive, self.python, installer(Folder(folder)), self.packages)
             return
         tool = installer(Index(*(self.module.params[option] for option in INDEX_OPTIONS)))
@@ -152,6 +155,9 @@ def plan(module: AnsibleModule) -> Plan:
 
 
 def _plan(module: AnsibleModule, planned: Plan, app: dict[str, Any]) -> list[Step]:
+    wrong = sections.objections({"name": rules.name, **sections.BUILD}, app)
+    if wrong:
+        raise Failed("; ".join(wrong))
     layout = Layout(app["name"])
     user, build = User(layout), Build(module, app)
     steps = [] if user.exists() else [Step(f"make the user {user.name}", user.make, build.name)]

@@ -24,6 +24,19 @@ options:
     type: list
     elements: str
     required: true
+  load_balancers:
+    description: The inventory names of the hosts that have NGINX.
+    type: list
+    elements: str
+    required: true
+  on_failure:
+    description: What C(wsgi_on_failure) says.
+    type: str
+    default: stop
+  build_host:
+    description: What C(python_app_build_host) says.
+    type: str
+    default: ""
 attributes:
   check_mode:
     description: It changes nothing anyway.
@@ -34,7 +47,8 @@ EXAMPLES = """
 - name: Refuse a description that could not work
   wsgi.production.check:
     apps: "{{ wsgi_apps }}"
-    app_servers: "{{ groups['app_servers'] }}"
+    app_servers: "{{ groups.app_servers | default([]) }}"
+    load_balancers: "{{ groups.load_balancers | default([]) }}"
 """
 
 RETURN = """# The module returns nothing of its own."""

@@ -30,6 +30,11 @@ options:
         and told of. Unset, a site that is not in O(sites) is gone.
     type: list
     elements: str
+  kept:
+    description: The names of sites that are left as they are, if they are live, and not told of.
+    type: list
+    elements: str
+    default: []
   headers:
     description: Headers that each site adds to its answers.
     type: dict
@@ -127,6 +132,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.command import Fai
 from ansible_collections.wsgi.production.plugins.module_utils.edge import (
     Edge,
     Nginx,
+    blocks,
     carry_over,
     left_over,
     read_timeout,
@@ -149,6 +155,7 @@ CERTIFICATE: dict[str, dict[str, Any]] = {
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "sites": {"type": "list", "elements": "dict", "required": True},
     "described": {"type": "list", "elements": "str"},
+    "kept": {"type": "list", "elements": "str", "default": []},
     "headers": {"type": "dict", "default": {}},
     "trusted_proxies": {"type": "list", "elements": "str", "default": []},
     "tls_profile": {"type": "str", "choices": ["intermediate", "modern"], "default": "intermediate"},
@@ -173,10 +180,9 @@ def plan(module: AnsibleModule) -> Plan:
         raise Failed(objection)
     edge = Edge(Systemd())
     before = edge.text()
-    left: dict[str, str] = {}
-    if asked["described"] is not None:
-        left = left_over(before, [*asked["described"], *(site["name"] for site in asked["sites"])])
-    for name in left:
+    known = set(blocks(before) if asked["described"] is None else asked["described"])
+    left = left_over(before, known.difference(asked["kept"]).union(site["name"] for site in asked["sites"]))
+    for name in sorted(set(left).difference(asked["kept"])):
         module.warn(
             f"{name} is left over: NGINX serves its site here, and no entry describes it. It goes on untouched. To "
             f"remove it, {undo(name)}"

@@ -18,6 +18,10 @@ options:
     type: list
     elements: dict
     required: true
+  first:
+    description: Whether this host is the one that runs the timers which do not run on every host.
+    type: bool
+    default: true
   secrets:
     description:
       - The environment of each application and its secrets in files. The action plugin of this module takes them out of
@@ -74,6 +78,7 @@ ARGUMENTS = {
     # A text, for Ansible logs what is secret within a list, and masks each value of a secret dictionary wherever it
     # occurs, be it "1".
     "secrets": {"type": "str", "required": True, "no_log": True},
+    "first": {"type": "bool", "default": True},
     **ON_FAILURE,
     **INDEX_OPTIONS,
 }
@@ -119,6 +124,11 @@ def _plan(module: AnsibleModule, planned: Plan, app: dict[str, Any]) -> list[Ste
     wheels = app["wheels"]
     index = Folder(Path(wheels)) if wheels else Index(*(module.params[option] for option in INDEX_OPTIONS))
     steps = [] if data.is_right() else [Step(f"make {data.path}", data.make, layout.name)]
+    is_first = module.params["first"] and not all(timer["every_host"] for timer in app["timers"])
+    if is_first and not layout.first.exists():
+        steps.append(Step("let its timers run on this host", layout.first.touch, layout.name))
+    elif not is_first and layout.first.exists():
+        steps.append(Step("leave its timers to another host", layout.first.unlink, layout.name))
     planned.result["releases"][layout.name] = release.id
     if not release.exists():
         steps.append(

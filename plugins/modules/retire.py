@@ -77,7 +77,7 @@ from functools import partial
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.production.plugins.module_utils import rules, sections
-from ansible_collections.wsgi.production.plugins.module_utils.application import Application
+from ansible_collections.wsgi.production.plugins.module_utils.application import Application, go_back
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.errand import Errand
 from ansible_collections.wsgi.production.plugins.module_utils.keep import Keeper, in_use
@@ -116,8 +116,7 @@ def plan(module: AnsibleModule) -> Plan:
     """Retire what is no longer live, and remove what is no longer kept."""
     asked, systemd = module.params, Systemd()
     planned = Plan(settled="nothing is left over")
-    for name in asked["broken"]:
-        planned.add(name, Application(Layout(name), systemd).go_back)
+    go_back(planned, [Application(Layout(name), systemd) for name in asked["broken"]])
     if asked["apps"] or asked["absent"]:
         keeper = Keeper(in_use(APPLICATIONS, SERVERS))
         for absent in asked["absent"]:

@@ -109,10 +109,13 @@ ARGUMENTS = {
 def plan(module: AnsibleModule) -> Plan:
     """Switch to releases."""
     systemd, planned, switched = Systemd(), Plan(), []
-    for asked in module.params["apps"]:
-        app = Application(Layout(asked["name"]), systemd)
-        before = app.layout.live()
+    apps = [(Application(Layout(asked["name"]), systemd), asked) for asked in module.params["apps"]]
+    for app, asked in apps:
         planned.add(asked["name"], partial(_switch, app, asked))
+    for app, asked in apps:
+        planned.add(asked["name"], partial(app.open_doors, _doors(asked)))
+    for app, asked in apps:
+        before = app.layout.live()
         manifest = app.releases.manifest(asked["release"]) or {}
         switched.append(
             {
@@ -131,8 +134,11 @@ def _switch(app: Application, asked: dict[str, Any]) -> list[Step]:
     wrong = sections.objections({key: sections.RUN[key] for key in ("listen_http", "listen_uwsgi")}, asked)
     if wrong:
         raise Failed("; ".join(wrong))
-    doors = {protocol: asked[f"listen_{protocol}"] for protocol in LINKS}
-    return app.switch(asked["release"]) + app.open_doors(doors)
+    return app.switch(asked["release"]) + app.close_doors(_doors(asked))
+
+
+def _doors(asked: dict[str, Any]) -> dict[str, str]:
+    return {protocol: asked[f"listen_{protocol}"] for protocol in LINKS}
 
 
 def main() -> None:

@@ -29,6 +29,7 @@ options:
     default: {}
 extends_documentation_fragment:
   - wsgi.production.index
+  - wsgi.production.on_failure
   - wsgi.production.sources
   - wsgi.production.step
 """
@@ -48,6 +49,10 @@ wheels:
   description: What has been gathered for each application, by its name, with the SHA-256 of each wheel.
   returned: success
   type: dict
+broken:
+  description: Why an application's wheels could not be gathered, by its name, where O(on_failure=continue).
+  returned: success
+  type: dict
 """
 
 from functools import partial
@@ -59,9 +64,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wsgi.production.plugins.module_utils import packages
 from ansible_collections.wsgi.production.plugins.module_utils.build import Recipe, interpreter_tag
 from ansible_collections.wsgi.production.plugins.module_utils.installer import INDEX_OPTIONS, Index, installer
-from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
+from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE, carry_out
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan, Step
-from ansible_collections.wsgi.production.plugins.module_utils.wheels import Gatherer, Wheels, pack
+from ansible_collections.wsgi.production.plugins.module_utils.wheels import Gatherer, pack
 
 ARGUMENTS = {
     # In the types of the role, with its defaults: the action plugin sees to that.
@@ -72,6 +77,7 @@ ARGUMENTS = {
     # No secret, but too long for a log.
     "lock_pins": {"type": "dict", "default": {}, "no_log": True},
     "pack": {"type": "dict", "default": {}},
+    **ON_FAILURE,
     **INDEX_OPTIONS,
 }
 
@@ -96,24 +102,21 @@ def _plan(module: AnsibleModule, planned: Plan, app: dict[str, Any]) -> list[Ste
     gatherer = Gatherer(Recipe(app["source"], module.params["contents"][name], interpreter_tag(python)))
     found, told = gatherer.find(), planned.result["wheels"]
     if found:
-        told[name] = _told(found)
+        told[name] = found.as_dict()
         if name in module.params["pack"]:
             # On the way to the controller, which is no change of this host.
-            pack(gatherer.path, Path(module.params["pack"][name]))
+            pack(gatherer.path, found, Path(module.params["pack"][name]))
         return []
     planned.result["missing"].append(name)
 
     def gather() -> None:
         tool = installer(Index(*(module.params[option] for option in INDEX_OPTIONS)))
         archive = Path(module.params["archives"][name])
-        told[name] = _told(gatherer.make(archive, python, tool, module.params["lock_pins"]))
+        # Two applications that need the same have one folder.
+        gathered = gatherer.find() or gatherer.make(archive, python, tool, module.params["lock_pins"])
+        told[name] = gathered.as_dict()
 
     return [Step(f"gather the wheels {gatherer.name}", gather, name)]
-
-
-def _told(wheels: Wheels) -> dict[str, Any]:
-    """Return what describes them, and a name for their archive: gathered anew, the same folder may hold others."""
-    return {**wheels.as_dict(), "packed": f"{wheels.folder}-{wheels.digest}"}
 
 
 def main() -> None:

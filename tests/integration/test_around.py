@@ -308,6 +308,24 @@ def test_a_worker_that_ends_at_once_is_a_release_that_is_broken(busy: Busy) -> N
     assert "worker begins works" not in busy.log()
 
 
+def test_a_release_that_is_refused_finishes_the_jobs_that_its_workers_have_taken(busy: Busy) -> None:
+    busy.edit("works")
+    busy.deploy(apps=busy.with_run())
+    busy.forget()
+    busy.edit("refused")
+    worker = [{"name": "queue", "command": "python work.py worker 8"}]
+    probe = {"text": "what it never says", "tries": 1}
+    said = busy.deploy(apps=busy.with_run(workers=worker, probe=probe), check=False)
+    assert said.returncode != 0 and "does not pass its probe" in said.stdout
+    assert "worker ends refused" not in busy.log(), "it ended before the deploy did: make it take longer"
+    assert until(lambda: "worker ends refused" in busy.log())
+    assert busy.tell()["mark"] == "works"
+    release = said.stdout.partition("busy: release ")[2].split()[0]
+    assert busy.server.shell(f"ls /etc/systemd/system/ | grep {release}", check=False) != ""
+    busy.deploy(apps=busy.with_run())
+    assert busy.server.shell(f"ls /etc/systemd/system/ | grep {release}", check=False) == ""
+
+
 def test_a_timer_runs_on_time_and_no_deploy_cuts_its_run(busy: Busy) -> None:
     busy.forget()
     busy.edit("nightly")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import Site
+from tests.rig.server import ansible, write_inventory
 
 Entry = Callable[..., dict[str, Any]]
 
@@ -35,6 +36,14 @@ BAD: dict[str, tuple[Callable[[Entry], list[dict[str, Any]]], str]] = {
         lambda entry: [entry(build={"source": "no/such/directory"})],
         "wsgi_apps[0] (hello): build.source: 'no/such/directory' is not a directory on the controller",
     ),
+    "a repository that is not called one": (
+        lambda entry: [entry(build={"source": "git@git.example.com:hello.git"})],
+        "wsgi_apps[0] (hello): build.source: that is a URL; one of a git repository begins with git+",
+    ),
+    "a command for a shell": (
+        lambda entry: [entry(run={"migrate": ["cd app && python manage.py migrate"]})],
+        "wsgi_apps[0] (hello): run.migrate: 'cd app && python manage.py migrate': '&&' is for a shell",
+    ),
     "a uwsgi socket open to the network": (
         lambda entry: [entry(run={"listen_uwsgi": "0.0.0.0:9000"})],
         "wsgi_apps[0] (hello): run.listen_uwsgi: '0.0.0.0:9000': whoever reaches a uwsgi port runs code there",
@@ -51,6 +60,26 @@ def test_bad_input_is_refused_before_the_host_is_touched(bare: Site, entry: Entr
     assert sentence in refused.stdout.replace("\n", " ")
     assert "python_app" not in refused.stdout
     assert bare.server.shell("find /etc /home/*/.ansible /opt /srv /usr -xdev -newer /before", check=False) == ""
+
+
+def test_an_inventory_without_app_servers_is_refused(bare: Site, tmp_path: Path) -> None:
+    inventory = write_inventory(tmp_path, {"web": bare.server.connection()}, {"web1": ["web"]}, {"wsgi_apps": []})
+    refused = ansible("ansible-playbook", "playbooks/site.yml", "-i", inventory, check=False)
+    assert refused.returncode != 0
+    assert "the inventory has no host in the group app_servers" in refused.stdout
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "sentence"),
+    [
+        ("wsgi_on_failure", "contine", "wsgi_on_failure: 'contine': write stop or continue"),
+        ("python_app_build_host", "build1", "python_app_build_host: 'build1': the inventory has no such host; add it"),
+    ],
+)
+def test_what_is_said_of_the_run_is_refused_like_the_rest(bare: Site, setting: str, value: str, sentence: str) -> None:
+    refused = bare.deploy("-e", f"{setting}={value}", check=False)
+    assert refused.returncode != 0
+    assert sentence in refused.stdout and "python_app :" not in refused.stdout
 
 
 def test_a_source_without_requirements_is_refused(bare: Site, entry: Entry, tmp_path: Path) -> None:

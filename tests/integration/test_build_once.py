@@ -29,7 +29,17 @@ class Fleet:
         self.app: dict[str, Any] = {
             "name": "hello",
             "build": {"source": str(self.source)},
-            "run": {"callable": "main:application", "listen_http": "0.0.0.0:9000"},
+            "run": {
+                "callable": "main:application",
+                "listen_http": "0.0.0.0:9000",
+                "timers": [{"name": "once", "command": "touch /srv/hello/data/once", "on_calendar": "daily"}],
+            },
+        }
+        # What it needs is the same.
+        self.other = {
+            "name": "other",
+            "build": self.app["build"],
+            "run": {"callable": "main:application", "listen_http": "0.0.0.0:9001"},
         }
 
     @property
@@ -41,16 +51,20 @@ class Fleet:
         """Bring the application live, and return what was said."""
         hosts = {name: server.connection() for name, server in self.servers.items()}
         groups = {"app_servers": list(APP_SERVERS), "load_balancers": [], "builders": ["builder"]}
-        variables = {"wsgi_apps": [self.app], "python_app_build_host": "builder"}
+        variables = {"wsgi_apps": [self.app, self.other], "python_app_build_host": "builder"}
         inventory = write_inventory(self.directory / "inventory", hosts, groups, variables)
         done = ansible("ansible-playbook", "playbooks/site.yml", "-i", inventory, *words, check=check)
         assert check or done.returncode != 0
         return done.stdout
 
     def answers(self) -> list[str]:
-        """Return what each server answers."""
-        command = "python3 -c \"import urllib.request as u; print(u.urlopen('http://127.0.0.1:9000').read().decode())\""
-        return [self.servers[name].shell(command).strip() for name in APP_SERVERS]
+        """Return what each server answers for each application."""
+        found = []
+        for port in (9000, 9001):
+            address = f"http://127.0.0.1:{port}"
+            command = f"python3 -c \"import urllib.request as u; print(u.urlopen('{address}').read().decode())\""
+            found += [self.servers[name].shell(command).strip() for name in APP_SERVERS]
+        return found
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +95,7 @@ def test_hosts_without_a_way_to_any_index_install_what_one_has_gathered(fleet: F
         assert "unreachable" in fleet.servers[name].shell(f'python3 -c "{reach}" 2>&1', check=False)
         assert "no" in fleet.servers[name].shell("which gcc || echo no")
     fleet.deploy()
-    assert fleet.answers() == ["Hello, World!"] * 2
+    assert fleet.answers() == ["Hello, World!"] * 4
     manifests = [
         fleet.servers[name].shell("cat /srv/hello/venvs/*/manifest.json /var/cache/wsgi/wheels/*/manifest.json")
         for name in APP_SERVERS
@@ -90,6 +104,16 @@ def test_hosts_without_a_way_to_any_index_install_what_one_has_gathered(fleet: F
         assert '"wheels"' in manifest and '"flask-3' in manifest and '"interpreter": "cpython-3.11-' in manifest
     assert "changed=0" in fleet.deploy().split("PLAY RECAP")[1]
     assert fleet.servers["builder"].shell("ls /srv") == ""
+
+
+def test_a_release_is_the_same_on_like_hosts_and_its_timer_runs_on_the_first_alone(fleet: Fleet) -> None:
+    live = {fleet.servers[name].shell("basename $(readlink /srv/hello/current)").strip() for name in APP_SERVERS}
+    (release,) = live
+    for name in APP_SERVERS:
+        fleet.servers[name].shell(f"systemctl is-active hello@{release}-once.timer")
+        fleet.servers[name].shell(f"systemctl start hello@{release}-once.service")
+    done = [fleet.servers[name].shell("ls /srv/hello/data/once", check=False).strip() for name in APP_SERVERS]
+    assert done == ["/srv/hello/data/once", ""]
 
 
 def test_a_wheel_of_which_one_byte_is_altered_stops_the_build_with_its_name(fleet: Fleet) -> None:
@@ -104,6 +128,11 @@ def test_a_wheel_of_which_one_byte_is_altered_stops_the_build_with_its_name(flee
     said = fleet.deploy(check=False)
     assert "the wheel of flask==3" in said and "is not the one that was gathered" in said
     assert "once2" in said.partition("is not the one that was gathered")[0].rpartition("fatal: [")[2]
+    assert fleet.answers() == before
+    # It is said what to remove, and that is all it takes.
+    archive = Path(said.partition("Remove ")[2].partition(" on the controller")[0].replace("\n", ""))
+    archive.unlink()
+    fleet.deploy()
     assert fleet.answers() == before
 
 

@@ -124,6 +124,7 @@ def test_one_that_is_broken_stops_all_of_them(many: Many) -> None:
 def test_one_that_is_broken_lets_the_others_finish_where_that_was_chosen(many: Many, step: str) -> None:
     before = many.marks("beta")
     apps = broken(many)
+    apps[1]["serve"]["aliases"] = ["other.example.com"]
     if step == "build":
         apps[1]["build"]["commands"] = ["python work.py fail"]
         apps[1]["build"]["env"] = {"DATA_DIRECTORY": "/tmp"}
@@ -131,12 +132,27 @@ def test_one_that_is_broken_lets_the_others_finish_where_that_was_chosen(many: M
     assert said.returncode != 0
     assert "beta: " in said.stdout.partition("Tell which applications are broken")[2]
     assert many.marks("beta") == before
+    assert "other.example.com" not in many.server.shell("cat /etc/nginx/nginx.conf")
+    assert "beta is left over" not in said.stdout
     marks = many.marks("alpha", "gamma", "delta", "epsilon")
     assert len(set(marks)) == 1 and marks[0].startswith("at ")
     units = many.server.shell("systemctl list-units --plain --no-legend --state=active,activating 'beta@*.service'")
     assert len(units.splitlines()) == 1
     many.deploy(apps=many.apps)
     assert many.marks("beta") == marks[:1]
+
+
+def test_two_exchange_their_ports_in_one_run(many: Many) -> None:
+    for ports in ((9001, 9002), (9002, 9001)):
+        apps = copy.deepcopy(many.apps)
+        for app, port in zip(apps, ports):
+            app["run"]["listen_http"] = f"127.0.0.1:{port}"
+        many.deploy(apps=apps)
+        for app, port in zip(apps, ports):
+            ask = f"import urllib.request as u; print(u.urlopen('http://127.0.0.1:{port}/').read().decode())"
+            assert json.loads(many.server.shell(f'python3 -c "{ask}"'))["env"]["TOKEN"] == f"of {app['name']}"
+    many.deploy(apps=many.apps)
+    assert many.server.shell("ls /etc/systemd/system/ | grep http", check=False) == ""
 
 
 def test_one_that_nobody_describes_goes_on_and_is_told_of(many: Many) -> None:

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from ansible_collections.wsgi.production.plugins.module_utils.application import Application, go_back
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan, Step
@@ -27,7 +28,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.systemd import Sys
 
 
 class FakeSystemd(Systemd):
-    """A systemd that runs nothing, and like the real one refuses what has no unit file.
+    """A systemd that runs nothing, and like the real one refuses what has no unit file, and a port that is taken.
 
     `broken` are the units that do not start or run to a bad end, `slow` those that take too long for it, `restless`
     the seconds for which a service lives that always ends; `calls` is all that it was told to do, `main` the main
@@ -56,7 +57,7 @@ class FakeSystemd(Systemd):
         """Let `units` be active, up to one that does not start; what has an end runs to it, if that is waited for."""
         self._told("start" if wait else "start --no-block", *units)
         for unit in units:
-            if unit in self.broken | self.slow:
+            if unit in self.broken | self.slow or self._is_taken(unit):
                 self.states[unit] = "failed"
                 if wait:
                     raise Failed(f"could not start {unit}")
@@ -151,6 +152,15 @@ class FakeSystemd(Systemd):
     def _has_an_end(self, unit: str) -> bool:
         file = self._file(unit)
         return file is not None and "Type=oneshot" in file.read_text()
+
+    def _is_taken(self, unit: str) -> bool:
+        wanted = self._listens(unit)
+        others = [other for other, state in self.states.items() if state == "active" and other != unit]
+        return bool(wanted) and any(self._listens(other) == wanted for other in others)
+
+    def _listens(self, unit: str) -> list[str]:
+        file = self._file(unit) if unit.endswith(".socket") else None
+        return [line for line in file.read_text().splitlines() if line.startswith("ListenStream=")] if file else []
 
     def _file(self, unit: str) -> Path | None:
         places = (self.units / unit, self.transient / unit)
@@ -351,3 +361,10 @@ def take(steps: list[Step]) -> list[str]:
     if planned.failures:
         raise Failed("; ".join(planned.failures.values()))
     return say(steps)
+
+
+def way_back(app: Application) -> list[Step]:
+    """Return the steps that lead an application back."""
+    planned = Plan()
+    go_back(planned, [app])
+    return planned.steps

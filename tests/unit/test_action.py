@@ -18,11 +18,18 @@ from ansible.errors import AnsibleActionFail
 from ansible.parsing.dataloader import DataLoader
 
 from ansible_collections.wsgi.production.plugins.action import build, check, edge, release, step, verify, wheels
+from ansible_collections.wsgi.production.plugins.module_utils.layout import EDGE
+from ansible_collections.wsgi.production.plugins.module_utils.wheels import Wheels
 from ansible_collections.wsgi.production.plugins.modules import build as build_module
 from ansible_collections.wsgi.production.plugins.modules import edge as edge_module
 from ansible_collections.wsgi.production.plugins.modules import release as release_module
 from ansible_collections.wsgi.production.plugins.modules import wheels as wheels_module
-from ansible_collections.wsgi.production.plugins.plugin_utils.description import input_spec, inputs, with_defaults
+from ansible_collections.wsgi.production.plugins.plugin_utils.description import (
+    fronts,
+    input_spec,
+    inputs,
+    with_defaults,
+)
 from ansible_collections.wsgi.production.plugins.plugin_utils.run import machine, started, this_run
 from ansible_collections.wsgi.production.plugins.plugin_utils.source import Source
 from tests.unit.fakes import Pem, certify
@@ -454,21 +461,27 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache/wsgi.production/wheels"
 
 
+def wheels_in(folder: str) -> Wheels:
+    """Return the wheels in a folder, as the module tells of them."""
+    return Wheels(folder, "cpython-3.11-x86_64", {"six-1-py3-none-any.whl": folder}, {})
+
+
+A, B = "a" * 12, "b" * 12
+AAA, BBB = (wheels_in(folder).packed for folder in (A, B))
+
+
 def gathered(**folders: str) -> dict[str, Any]:
     """Return what the module says that has the wheels of applications in `folders`."""
-    told = {
-        name: {"folder": folder, "packed": folder, "files": {f"{name}-1-py3-none-any.whl": "0"}}
-        for name, folder in folders.items()
-    }
+    told = {name: wheels_in(folder).as_dict() for name, folder in folders.items()}
     return {"changed": False, "msg": "", "wheels": told, "missing": []}
 
 
-def keep(kept: Path, *folders: str) -> None:
+def keep(kept: Path, *archives: str) -> None:
     """Let the controller have archives already, the oldest first."""
     kept.mkdir(parents=True, exist_ok=True)
-    for number, folder in enumerate(folders):
-        (kept / f"{folder}.tar").write_text("old")
-        os.utime(kept / f"{folder}.tar", (1000 + number, 1000 + number))
+    for number, archive in enumerate(archives):
+        (kept / f"{archive}.tar").write_text("old")
+        os.utime(kept / f"{archive}.tar", (1000 + number, 1000 + number))
 
 
 def gather(host: Host, sources: Sources, *names: str) -> Any:
@@ -477,36 +490,37 @@ def gather(host: Host, sources: Sources, *names: str) -> Any:
 
 
 def test_wheels_that_the_controller_lacks_are_fetched(sources: Sources, kept: Path) -> None:
-    keep(kept, "aaa")
-    host = Host(gathered(hello="aaa", world="bbb"), gathered(hello="aaa", world="bbb"))
+    keep(kept, AAA)
+    host = Host(gathered(hello=A, world=B), gathered(hello=A, world=B))
     result = gather(host, sources, "hello", "world")
     (_, first), (module, second) = host.asked
     assert module == "wsgi.production.wheels"
-    assert second == {**first, "pack": {"world": "/tmp/ansible-1/world.wheels.tar"}}
+    assert [app["name"] for app in second["apps"]] == ["world"]
+    assert second == {**first, "apps": second["apps"], "pack": {"world": "/tmp/ansible-1/world.wheels.tar"}}
     assert {name: told["archive"] for name, told in result["wheels"].items()} == {
-        "hello": f"{kept}/aaa.tar",
-        "world": f"{kept}/bbb.tar",
+        "hello": f"{kept}/{AAA}.tar",
+        "world": f"{kept}/{BBB}.tar",
     }
-    assert {path.name: path.read_text() for path in kept.iterdir()} == {"aaa.tar": "old", "bbb.tar": "of world"}
+    assert {path.name: path.read_text() for path in kept.iterdir()} == {f"{AAA}.tar": "old", f"{BBB}.tar": "of world"}
     assert set(second) <= {*wheels_module.ARGUMENTS, "run"}
 
 
 def test_wheels_that_the_controller_has_are_not_fetched(sources: Sources, kept: Path) -> None:
-    keep(kept, "aaa")
-    host = Host(gathered(hello="aaa"))
+    keep(kept, AAA)
+    host = Host(gathered(hello=A))
     assert gather(host, sources, "hello") == {
         "changed": False,
         "msg": "",
         "wheels": {
-            **gathered(hello="aaa")["wheels"],
-            "hello": {**gathered(hello="aaa")["wheels"]["hello"], "archive": f"{kept}/aaa.tar"},
+            **gathered(hello=A)["wheels"],
+            "hello": {**gathered(hello=A)["wheels"]["hello"], "archive": f"{kept}/{AAA}.tar"},
         },
     }
     assert (len(host.asked), host.files) == (1, {})
 
 
 def test_wheels_that_had_to_be_gathered_first_are_fetched_too(sources: Sources, kept: Path) -> None:
-    host = Host(lacks("hello", wheels={}), {**gathered(hello="aaa"), "changed": True}, gathered(hello="aaa"))
+    host = Host(lacks("hello", wheels={}), {**gathered(hello=A), "changed": True}, gathered(hello=A))
     result = gather(host, sources, "hello")
     assert result["changed"]
     assert [set(asked) - {"apps", "contents", "run"} for _, asked in host.asked] == [
@@ -514,10 +528,10 @@ def test_wheels_that_had_to_be_gathered_first_are_fetched_too(sources: Sources, 
         {"archives", "lock_pins"},
         {"archives", "lock_pins", "pack"},
     ]
-    assert (kept / "aaa.tar").read_text() == "of hello"
+    assert (kept / f"{AAA}.tar").read_text() == "of hello"
 
 
-@pytest.mark.parametrize("result", [{"failed": True, "msg": "no such package"}, {**gathered(a="aaa"), "failed": True}])
+@pytest.mark.parametrize("result", [{"failed": True, "msg": "no such package"}, {**gathered(a=A), "failed": True}])
 def test_nothing_is_fetched_of_what_was_not_gathered(sources: Sources, kept: Path, result: dict[str, Any]) -> None:
     host = Host(lacks("hello"), result)
     assert gather(host, sources, "hello")["failed"]
@@ -526,9 +540,18 @@ def test_nothing_is_fetched_of_what_was_not_gathered(sources: Sources, kept: Pat
 
 def test_wheels_that_cannot_be_packed_are_an_error(sources: Sources, kept: Path) -> None:
     failure = {"failed": True, "msg": "No space left on device"}
-    host = Host(gathered(hello="aaa"), dict(failure))
+    host = Host(gathered(hello=A), dict(failure))
     assert gather(host, sources, "hello") == failure
     assert not kept.exists()
+
+
+def test_wheels_that_cannot_be_packed_leave_those_of_others(sources: Sources, kept: Path) -> None:
+    first = {**gathered(hello=A, world=B), "broken": {"third": "third: no such package"}}
+    host = Host(first, {**gathered(world=B), "broken": {"hello": "hello: the wheel of six==1.0 is another one"}})
+    result = gather(host, sources, "hello", "world", "third")
+    assert list(result["wheels"]) == ["world"]
+    assert set(result["broken"]) == {"hello", "third"}
+    assert [path.name for path in kept.iterdir()] == [f"{BBB}.tar"]
 
 
 def test_half_an_archive_never_counts_as_one(sources: Sources, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -536,7 +559,7 @@ def test_half_an_archive_never_counts_as_one(sources: Sources, kept: Path, monke
         Path(here).write_text("half")
         raise AnsibleActionFail("the connection is gone")
 
-    host = Host(gathered(hello="aaa"), gathered(hello="aaa"))
+    host = Host(gathered(hello=A), gathered(hello=A))
     monkeypatch.setattr(host, "fetch_file", break_off)
     with pytest.raises(AnsibleActionFail):
         gather(host, sources, "hello")
@@ -546,25 +569,71 @@ def test_half_an_archive_never_counts_as_one(sources: Sources, kept: Path, monke
 def test_archives_that_have_not_been_fetched_for_long_are_removed(sources: Sources, kept: Path) -> None:
     keep(kept, *(f"old{number:02}" for number in range(wheels.KEPT + 2)))
     (kept / "README").touch()
-    gather(Host(gathered(hello="aaa"), gathered(hello="aaa")), sources, "hello")
+    gather(Host(gathered(hello=A), gathered(hello=A)), sources, "hello")
     assert sorted(path.stem for path in kept.glob("*.tar")) == [
-        "aaa",
+        AAA,
         *(f"old{number:02}" for number in range(2, wheels.KEPT + 2)),
     ]
     assert (kept / "README").exists()
 
 
 def test_an_archive_that_this_run_needs_is_not_removed_however_old_it_is(sources: Sources, kept: Path) -> None:
-    keep(kept, "aaa", *(f"old{number:02}" for number in range(wheels.KEPT)))
-    told = {"hello": "aaa", "world": "bbb"}
+    keep(kept, AAA, *(f"old{number:02}" for number in range(wheels.KEPT)))
+    told = {"hello": A, "world": B}
     result = gather(Host(gathered(**told), gathered(**told)), sources, "hello", "world")
     assert [name for name, one in result["wheels"].items() if not Path(one["archive"]).exists()] == []
 
 
 def test_the_archives_of_a_run_with_many_applications_are_all_there(sources: Sources, kept: Path) -> None:
-    told = {f"app{number}": f"folder{number}" for number in range(wheels.KEPT + 5)}
+    told = {f"app{number}": f"{number:012}" for number in range(wheels.KEPT + 5)}
     result = gather(Host(gathered(**told), gathered(**told)), sources, *told)
     assert [name for name, one in result["wheels"].items() if not Path(one["archive"]).exists()] == []
+
+
+def test_nobody_else_on_the_controller_reads_the_archives(sources: Sources, kept: Path) -> None:
+    before = os.umask(0)
+    try:
+        gather(Host(gathered(hello=A), gathered(hello=A)), sources, "hello")
+    finally:
+        os.umask(before)
+    assert kept.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"folder": "../../../home/alice/.ssh/x"},
+        {"folder": "/etc/cron.d/x"},
+        {"folder": "old"},
+        {"files": {"../six-1-py3-none-any.whl": "0"}},
+        {"tools": {"passwd": "0"}},
+    ],
+)
+def test_a_host_that_says_a_name_of_its_own_is_refused_before_anything_is_fetched(
+    sources: Sources, kept: Path, told: dict[str, Any]
+) -> None:
+    said = gathered(hello=A)
+    said["wheels"]["hello"].update(told, packed="../../x")
+    host = Host(said, said)
+    with pytest.raises(AnsibleActionFail, match="is not the name of a"):
+        gather(host, sources, "hello")
+    assert (len(host.asked), kept.parent.exists()) == (1, False)
+
+
+def test_a_host_does_not_say_where_its_archive_lies_on_the_controller(sources: Sources, kept: Path) -> None:
+    said = gathered(hello=A)
+    said["wheels"]["hello"].update(packed="../../x", archive="/etc/passwd")
+    result = gather(Host(said, said), sources, "hello")
+    assert result["wheels"]["hello"]["archive"] == f"{kept}/{AAA}.tar"
+    assert [path.name for path in kept.iterdir()] == [f"{AAA}.tar"]
+
+
+def test_wheels_that_came_out_otherwise_in_the_same_folder_are_another_archive(sources: Sources, kept: Path) -> None:
+    keep(kept, AAA)
+    said = gathered(hello=A)
+    said["wheels"]["hello"]["files"] = {"six-1-py3-none-any.whl": "other"}
+    gather(Host(said, said), sources, "hello")
+    assert sorted(path.read_text() for path in kept.iterdir()) == ["of hello", "old"]
 
 
 # edge
@@ -656,7 +725,7 @@ def test_a_host_is_not_asked_to_serve_what_is_wrong(sites: list[dict[str, Any]])
 
 
 FACTS = {"ansible_facts": {"ansible_distribution": "Debian", "ansible_distribution_version": "12.11"}}
-LB = {"inventory_hostname": "lb"}
+LB: dict[str, Any] = {"inventory_hostname": "lb", "groups": {"all": ["app1", "lb", "build1"]}}
 
 
 def described(sources: Sources, name: str, **given: Any) -> dict[str, Any]:
@@ -665,9 +734,15 @@ def described(sources: Sources, name: str, **given: Any) -> dict[str, Any]:
     return {"name": name, "build": built, "run": {"callable": "main:app"}, "serve": {"server_names": [name]}, **given}
 
 
-def refuse(host: Host, apps: Any, variables: dict[str, Any] | None = None) -> Any:
-    """Run the task that refuses a description that could not work, and return its result."""
-    return act(check, host, "check", variables=variables or LB, apps=apps, app_servers=["app1"])
+def without_serve(app: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry of an application that nobody serves."""
+    return {key: value for key, value in app.items() if key != "serve"}
+
+
+def refuse(host: Host, apps: Any, on: str = "lb", **given: Any) -> Any:
+    """Run the task that refuses a description that could not work on the host `on`, and return its result."""
+    args = {"apps": apps, "app_servers": ["app1"], "load_balancers": ["lb"], **given}
+    return act(check, host, "check", variables={**LB, "inventory_hostname": on}, **args)
 
 
 def test_a_description_that_could_work_passes(sources: Sources) -> None:
@@ -680,7 +755,7 @@ def test_a_description_that_could_work_passes(sources: Sources) -> None:
 @pytest.mark.parametrize("host", ["app1", "lb"])
 def test_an_application_to_remove_passes_with_nothing_but_its_name(host: str) -> None:
     apps = [{"name": "hello", "state": "absent"}]
-    assert refuse(Host(FACTS), apps, {"inventory_hostname": host}) == {"changed": False}
+    assert refuse(Host(FACTS), apps, host) == {"changed": False}
 
 
 def test_a_host_is_not_asked_anything_about_what_is_wrong(sources: Sources) -> None:
@@ -701,6 +776,82 @@ def test_what_a_load_balancer_cannot_reach_is_refused(sources: Sources) -> None:
     assert result["failed"]
     assert result["msg"].startswith("wsgi_apps (hello): run.listen_http is missing: the load balancer lb is not")
     assert host.asked == []
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ({"on_failure": "stopp"}, "wsgi_on_failure: 'stopp': write stop or continue"),
+        ({"on_failure": ""}, "wsgi_on_failure: '': write stop or continue"),
+        ({"on_failure": True}, "wsgi_on_failure: True: write stop or continue"),
+        (
+            {"build_host": "build2"},
+            "python_app_build_host: 'build2': the inventory has no such host; add it",
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_run_itself_is_told_before_any_host_is_changed(
+    given: dict[str, Any], wrong: str
+) -> None:
+    host = Host()
+    assert refuse(host, [], **given) == {"failed": True, "msg": wrong}
+    assert host.asked == []
+
+
+def test_what_is_wrong_with_the_run_and_with_its_applications_is_told_at_once() -> None:
+    result = refuse(Host(), [{"name": "world"}], on_failure="go", build_host="build2")
+    assert [line.split(":")[0] for line in result["msg"].splitlines()] == [
+        *["wsgi_apps[0] (world)"] * 2,
+        "wsgi_on_failure",
+        "python_app_build_host",
+    ]
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"on_failure": "continue"}, {"build_host": "build1"}, {"build_host": "localhost"}]
+)
+def test_a_run_that_could_work_passes(sources: Sources, given: dict[str, Any]) -> None:
+    app = described(sources, "hello", run={"callable": "main:app", "listen_http": "0.0.0.0:9000"})
+    assert refuse(Host(FACTS), [app], **given) == {"changed": False}
+
+
+def test_an_inventory_without_app_servers_is_told_so(sources: Sources) -> None:
+    host = Host()
+    result = refuse(host, [described(sources, "hello")], "localhost", app_servers=[], load_balancers=[])
+    assert (result["failed"], host.asked) == (True, [])
+    assert result["msg"].startswith("the inventory has no host in the group app_servers; ")
+
+
+def test_what_nobody_could_serve_or_install_is_refused(sources: Sources) -> None:
+    host = Host()
+    plain = without_serve(described(sources, "plain"))
+    source = without_serve(described(sources, "source", run={"callable": "main:app", "package": "uwsgi"}))
+    apps = [described(sources, "hello"), plain, {"name": "away", "state": "absent"}]
+    result = refuse(host, [*apps, source], "app1", load_balancers=[], build_host="build1")
+    assert (result["failed"], host.asked) == (True, [])
+    assert result["msg"].splitlines() == [
+        "wsgi_apps (hello): serve: the inventory has no host in the group load_balancers; name there those that have "
+        "NGINX, or leave serve out",
+        "wsgi_apps (source): run.package: 'uwsgi': python_app_build_host gathers the wheel of uWSGI; leave one of them "
+        "out",
+    ]
+    assert refuse(Host(FACTS), [plain, source], "app1", load_balancers=[]) == {"changed": False}
+
+
+@pytest.mark.parametrize(
+    ("groups", "host", "address"),
+    [
+        ({"app_servers": ["app1"]}, "app1", "0.0.0.0:9000"),
+        ({"app_servers": ["app1"], "load_balancers": ["app1"]}, "app1", EDGE),
+        ({"load_balancers": ["lb"]}, "lb", None),
+        ({}, "app1", None),
+    ],
+)
+def test_an_inventory_may_lack_a_group(groups: dict[str, list[str]], host: str, address: str | None) -> None:
+    served = {"run": {"listen_http": "0.0.0.0:9000"}, "serve": {"server_names": ["hello"]}}
+    switched = {"uwsgi_switched": {"switched": [{"name": "hello", "probe": {}}]}}
+    found = fronts([{"name": "hello", **served}], host, groups, {"app1": switched, "lb": {}})
+    assert [front["address"] for front in found] == ([address] if address else [])
 
 
 def test_a_host_with_another_operating_system_is_refused() -> None:

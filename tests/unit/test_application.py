@@ -17,7 +17,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.door import Door, 
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout, replace_link
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Step
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import STATE
-from tests.unit.fakes import FakeApps, FakeSystemd, make_release, say, take
+from tests.unit.fakes import FakeApps, FakeSystemd, make_release, say, take, way_back
 
 A, B, C = "aaa111", "bbb222", "ccc333"
 KEEP = 7
@@ -166,14 +166,14 @@ def test_a_switch_that_is_taken_back_leaves_the_healthy_release_before_it(app: A
     retired(app, A, B)
     switched(app, C)
     assert previous(app) == B
-    take(app.go_back())
+    take(way_back(app))
     assert (previous(app), app.layout.live()) == (A, B)
 
 
 def test_a_switch_that_is_taken_back_to_the_first_release_leaves_none_that_was_not_healthy(app: Application) -> None:
     retired(app, A)
     switched(app, B)
-    take(app.go_back())
+    take(way_back(app))
     assert (previous(app), app.layout.live()) == (A, A)
 
 
@@ -235,19 +235,61 @@ def test_a_switch_that_was_killed_before_current_moved_is_completed(app: Applica
 
 def test_each_door_is_opened_moved_and_closed(app: Application) -> None:
     retired(app, A)
-    assert take(app.open_doors({**HTTP, **UWSGI})) == ["open 127.0.0.1:9001", "open 0.0.0.0:9000"]
+    assert take(app.open_doors({**UWSGI, **HTTP})) == ["open 127.0.0.1:9001", "open 0.0.0.0:9000"]
     assert open_doors(app.layout) == {**HTTP, **UWSGI}
     assert take(app.open_doors({"http": "0.0.0.0:9002", **UWSGI})) == ["open 0.0.0.0:9002"]
     assert open_doors(app.layout) == {"http": "0.0.0.0:9002", **UWSGI}
-    assert take(app.open_doors(UWSGI)) == ["close the door for http"]
+    assert take(app.close_doors(UWSGI)) == ["close 0.0.0.0:9002"]
     assert open_doors(app.layout) == UWSGI
+    assert app.open_doors(UWSGI) == app.close_doors(UWSGI) == []
+    assert take(app.close_doors({})) == ["close 127.0.0.1:9001"]
+    assert open_doors(app.layout) == {}
 
 
 @pytest.mark.parametrize("doors", [{}, HTTP, UWSGI, {**HTTP, **UWSGI}])
 def test_doors_that_are_right_are_left_alone(app: Application, doors: dict[str, str]) -> None:
     retired(app, A)
     take(app.open_doors(doors))
-    assert app.open_doors(doors) == []
+    assert app.open_doors(doors) == app.close_doors(doors) == []
+
+
+def test_a_door_that_moves_is_closed_first_and_no_other_is(app: Application, systemd: FakeSystemd) -> None:
+    retired(app, A, doors={**HTTP, **UWSGI})
+    moved = {"http": "0.0.0.0:9002", **UWSGI}
+    assert take(app.close_doors(moved)) == ["close 0.0.0.0:9000"]
+    assert not systemd.is_active("hello-http.socket") and systemd.is_active("hello-uwsgi.socket")
+    assert take(app.open_doors(moved)) == ["open 0.0.0.0:9002"]
+    assert open_doors(app.layout) == moved
+
+
+def test_a_door_without_an_address_is_not_opened_and_is_closed(app: Application) -> None:
+    retired(app, A, doors=HTTP)
+    none = {"http": "", "uwsgi": ""}
+    assert app.open_doors(none) == []
+    assert take(app.close_doors(none)) == ["close 0.0.0.0:9000"]
+    assert open_doors(app.layout) == {}
+
+
+def test_what_a_killed_run_left_of_a_closed_door_is_taken_away(app: Application) -> None:
+    retired(app, A, doors=HTTP)
+    (app.layout.units / "hello-http.socket").unlink()
+    take(app.close_doors({}))
+    assert not [name for name in os.listdir(app.layout.units) if "http" in name]
+    assert app.close_doors({}) == []
+
+
+def test_doors_are_closed_that_the_history_does_not_know_where_nothing_else_is_said(app: Application) -> None:
+    retired(app, A, doors=HTTP)
+    assert app.close_doors() == []
+    take(app.close_doors({"http": "0.0.0.0:9002"}) + app.open_doors({"http": "0.0.0.0:9002", **UWSGI}))
+    assert take(app.close_doors()) == ["close 127.0.0.1:9001", "close 0.0.0.0:9002"]
+    assert open_doors(app.layout) == {}
+
+
+def test_before_the_first_healthy_release_all_doors_are_closed_where_nothing_else_is_said(app: Application) -> None:
+    switched(app, A)
+    take(app.open_doors(HTTP))
+    assert take(app.close_doors()) == ["close 0.0.0.0:9000"]
 
 
 def test_a_door_that_does_not_listen_is_opened_again(app: Application, systemd: FakeSystemd) -> None:
@@ -348,7 +390,7 @@ def test_doors_that_have_changed_are_remembered_without_another_release(app: App
     retired(app, A)
     since = app.history.entries()[A]["live"]
     for doors in (HTTP, UWSGI, {}):
-        take(app.open_doors(doors))
+        take(app.close_doors(doors) + app.open_doors(doors))
         assert take(app.record(A, KEEP)) == [f"remember {A} as healthy"]
         assert app.history.entries() == {A: {"live": since, "doors": doors}}
         assert app.record(A, KEEP) == []
@@ -358,26 +400,26 @@ def test_doors_that_have_changed_are_remembered_without_another_release(app: App
 
 
 def test_where_nothing_ever_was_there_is_nothing_to_go_back_to(app: Application) -> None:
-    assert app.go_back() == []
+    assert way_back(app) == []
 
 
 def test_where_nothing_has_changed_nobody_goes_back(app: Application) -> None:
     retired(app, A, B)
-    assert app.go_back() == []
+    assert way_back(app) == []
     assert running(app) == [B]
 
 
 def test_a_release_that_was_booted_and_never_went_live_is_taken_away(app: Application) -> None:
     retired(app, A)
     booted(app, B)
-    assert take(app.go_back()) == [f"take away {B}, which never was live"]
+    assert take(way_back(app)) == [f"take away {B}, which never was live"]
     assert app.layout.instances() == running(app) == [A]
     assert app.instance(A).is_live()
 
 
 def test_the_first_release_that_was_booted_and_never_went_live_is_taken_away(app: Application) -> None:
     booted(app, A)
-    assert take(app.go_back()) == [f"take away {A}, which never was live"]
+    assert take(way_back(app)) == [f"take away {A}, which never was live"]
     assert app.layout.instances() == []
 
 
@@ -385,29 +427,29 @@ def test_a_switch_that_was_not_verified_is_taken_back(app: Application, apps: Fa
     retired(app, A)
     switched(app, B)
     apps.asked.clear()
-    assert take(app.go_back()) == [f"switch back from {B} to {A}", f"retire {B}"]
+    assert take(way_back(app)) == [f"switch back from {B} to {A}", f"retire {B}"]
     assert apps.asked == []
     assert app.instance(A).is_live()
     assert running(app) == [A]
     assert systemd.states[app.instance(B).service] == "deactivating"
-    assert app.go_back() == []
+    assert way_back(app) == []
 
 
 def test_the_first_switch_that_was_not_verified_is_taken_back(app: Application) -> None:
     switched(app, A)
     steps = [f"take {A} out of service, before which nothing was live", f"retire {A}"]
-    assert take(app.go_back()) == steps
+    assert take(way_back(app)) == steps
     assert app.layout.live() is None
     assert not app.instance(A).was_live()
     assert running(app) == []
-    assert app.go_back() == []
+    assert way_back(app) == []
 
 
 def test_a_switch_that_was_killed_before_current_moved_is_taken_back(app: Application, systemd: FakeSystemd) -> None:
     retired(app, A)
     booted(app, B)
     app.instance(B).enable()
-    assert take(app.go_back()) == [f"retire {B}"]
+    assert take(way_back(app)) == [f"retire {B}"]
     assert app.instance(A).is_live()
     assert systemd.enabled == set(app.instance(A).units)
 
@@ -415,8 +457,8 @@ def test_a_switch_that_was_killed_before_current_moved_is_taken_back(app: Applic
 def test_a_way_back_that_was_killed_is_gone_to_its_end(app: Application) -> None:
     retired(app, A)
     switched(app, B)
-    take(app.go_back()[:1])
-    assert take(app.go_back()) == [f"retire {B}"]
+    take(way_back(app)[:1])
+    assert take(way_back(app)) == [f"retire {B}"]
     assert running(app) == [A]
 
 
@@ -427,7 +469,7 @@ def test_the_release_to_go_back_to_is_booted_first_where_it_does_not_run(
     switched(app, B)
     systemd.stop(*app.instance(A).units)
     apps.asked.clear()
-    assert take(app.go_back()) == [f"boot {A}", f"switch back from {B} to {A}", f"retire {B}"]
+    assert take(way_back(app)) == [f"boot {A}", f"switch back from {B} to {A}", f"retire {B}"]
     assert apps.asked == [A]
     assert app.instance(A).is_live()
     assert running(app) == [A]
@@ -437,14 +479,14 @@ def test_a_release_that_was_told_to_end_is_booted_again_on_the_way_back(app: App
     retired(app, A)
     switched(app, B)
     take(app.end_others(B))
-    assert take(app.go_back()) == [f"boot {A}", f"switch back from {B} to {A}", f"retire {B}"]
+    assert take(way_back(app)) == [f"boot {A}", f"switch back from {B} to {A}", f"retire {B}"]
     assert running(app) == [A]
 
 
 def test_where_current_is_lost_the_healthy_release_is_made_live(app: Application) -> None:
     retired(app, A)
     app.layout.current.unlink()
-    take(app.go_back())
+    take(way_back(app))
     assert app.instance(A).is_live()
 
 
@@ -457,18 +499,19 @@ def test_the_doors_are_what_they_were_when_one_has_gone_back(
 ) -> None:
     retired(app, A, doors=before)
     switched(app, B)
-    take(app.open_doors(after))
-    said = take(app.go_back())
+    take(app.close_doors(after) + app.open_doors(after))
+    take(app.close_doors())
+    said = take(way_back(app))
     assert (said[0], said[-1]) == (f"switch back from {B} to {A}", f"retire {B}")
-    assert app.open_doors(before) == []
+    assert app.open_doors(before) == app.close_doors() == []
     assert open_doors(app.layout) == before
-    assert app.go_back() == []
+    assert way_back(app) == []
 
 
 def test_doors_that_were_moved_are_moved_back_where_the_release_stayed(app: Application) -> None:
     retired(app, A, doors=HTTP)
-    take(app.open_doors(UWSGI))
-    assert take(app.go_back()) == ["close the door for uwsgi", "open 0.0.0.0:9000"]
+    take(app.close_doors(UWSGI) + app.open_doors(UWSGI))
+    assert take(way_back(app)) == ["close 127.0.0.1:9001", "open 0.0.0.0:9000"]
     assert app.open_doors(HTTP) == []
     assert app.instance(A).is_live()
 
@@ -480,16 +523,16 @@ def test_a_door_that_could_not_be_moved_is_open_where_it_was(app: Application, s
     with pytest.raises(Failed, match=r"^hello: cannot listen on 192\.0\.2\.1:9000"):
         take(app.open_doors({"http": "192.0.2.1:9000"}))
     systemd.broken = set()
-    take(app.go_back())
+    take(way_back(app))
     assert app.open_doors(HTTP) == []
 
 
 def test_before_the_first_healthy_release_no_door_was_open(app: Application) -> None:
     switched(app, A)
     take(app.open_doors(HTTP))
-    assert take(app.go_back()) == [
+    assert take(way_back(app)) == [
         f"take {A} out of service, before which nothing was live",
-        "close the door for http",
+        "close 0.0.0.0:9000",
         f"retire {A}",
     ]
     assert open_doors(app.layout) == {}
@@ -510,7 +553,7 @@ def test_what_is_live_goes_on_serving_where_the_way_back_does_not_work(
     else:
         app.releases.remove(A)
     with pytest.raises(Failed, match=f"^hello: (release {A} of main:app does not|this host has no release {A})"):
-        take(app.go_back())
+        take(way_back(app))
     assert app.instance(B).is_live()
     assert running(app) == [B]
     assert app.open_doors(UWSGI) == []
@@ -521,7 +564,7 @@ def test_what_is_live_goes_on_serving_where_the_healthy_instance_ends_before_the
 ) -> None:
     retired(app, A)
     switched(app, B)
-    steps = app.go_back()
+    steps = way_back(app)
     systemd.states[app.instance(A).service] = "failed"
     with pytest.raises(Failed, match=f"the instance of {A} does not run"):
         take(steps)
@@ -555,7 +598,7 @@ def test_the_switch_back_looks_once_more_whether_the_healthy_instance_runs(app: 
     app.systemd = systemd = RememberingSystemd(layout.units)
     retired(app, A)
     switched(app, B)
-    steps = app.go_back()
+    steps = way_back(app)
     systemd.states[app.instance(A).service] = "failed"
     with pytest.raises(Failed, match=f"the instance of {A} does not run"):
         take(steps)
@@ -670,14 +713,21 @@ def test_an_instance_with_a_job_at_work_is_not_retired_twice(app: Application, s
     assert app.end_others(B) == []
 
 
-def test_a_worker_that_a_killed_run_left_without_its_front_is_taken_away(
-    app: Application, systemd: FakeSystemd
+@pytest.mark.parametrize("front", ["active", "inactive"])
+def test_a_worker_of_what_never_was_live_finishes_its_jobs_when_it_is_taken_away(
+    app: Application, systemd: FakeSystemd, front: str
 ) -> None:
     retired(app, A, **PARTS)
     booted(app, B, **PARTS)
-    systemd.states.update(dict.fromkeys(app.instance(B).front, "inactive"))
+    systemd.states.update(dict.fromkeys(app.instance(B).front, front))
+    systemd.calls.clear()
     assert take(app.end_others(A)) == [f"take away {B}, which never was live"]
-    assert app.layout.instances() == [A]
+    assert not [call for call in systemd.calls if call.startswith("kill")]
+    assert systemd.states[unit(B, "mail.service")] == "deactivating"
+    assert systemd.enabled == set(app.instance(A).lasting)
+    assert app.instance(B).is_ending() and app.end_others(A) == []
+    systemd.finish()
+    assert app.instance(B).has_ended() and app.end_others(A) == []
 
 
 def test_on_the_way_back_visitors_come_first_and_then_the_workers(
@@ -686,21 +736,21 @@ def test_on_the_way_back_visitors_come_first_and_then_the_workers(
     retired(app, A, **PARTS)
     switched(app, B, **PARTS)
     systemd.calls.clear()
-    said = [f"switch back from {B} to {A}", f"start the workers of {A} again", f"retire {B}"]
-    assert take(app.go_back()) == said
+    said = [f"switch back from {B} to {A}", f"retire {B}", f"start the workers of {A} again"]
+    assert take(way_back(app)) == said
     enabled = systemd.calls.index(f"enable {' '.join(app.instance(A).lasting)}")
     assert enabled < systemd.calls.index(f"start --no-block {unit(A, 'mail.service')}")
     systemd.finish()
     assert states(app, systemd, A) == {**ALL_ACTIVE, **NO_JOB}
     assert {*states(app, systemd, B).values()} == {"inactive"}
     assert systemd.enabled == set(app.instance(A).lasting)
-    assert app.go_back() == []
+    assert way_back(app) == []
 
 
 def test_without_workers_the_way_back_starts_none(app: Application) -> None:
     retired(app, A, timers=["nightly"])
     switched(app, B, workers=["mail"])
-    assert take(app.go_back()) == [f"switch back from {B} to {A}", f"retire {B}"]
+    assert take(way_back(app)) == [f"switch back from {B} to {A}", f"retire {B}"]
 
 
 def test_on_the_way_back_to_what_does_not_answer_the_workers_start_with_it(
@@ -709,7 +759,7 @@ def test_on_the_way_back_to_what_does_not_answer_the_workers_start_with_it(
     retired(app, A, **PARTS)
     switched(app, B, **PARTS)
     systemd.stop(*app.instance(A).units)
-    assert take(app.go_back()) == [f"boot {A}", f"switch back from {B} to {A}", f"retire {B}"]
+    assert take(way_back(app)) == [f"boot {A}", f"switch back from {B} to {A}", f"retire {B}"]
     assert states(app, systemd, A) == {**ALL_ACTIVE, **NO_JOB}
 
 
@@ -721,8 +771,23 @@ def test_a_worker_that_does_not_come_back_keeps_nobody_from_the_way_back(
     systemd.finish()
     systemd.restless = {unit(A, "mail.service"): 0}
     with pytest.raises(Failed, match=f"has a worker that ends within 5 s, {unit(A, 'mail.service')}"):
-        take(app.go_back())
+        take(way_back(app))
     assert app.instance(A).is_live() and app.instance(A).answers()
+
+
+def test_a_worker_that_does_not_come_back_keeps_nothing_else_from_the_way_back(
+    app: Application, systemd: FakeSystemd
+) -> None:
+    retired(app, A, doors=HTTP, **PARTS)
+    switched(app, B, **PARTS)
+    take(app.close_doors(UWSGI) + app.open_doors(UWSGI))
+    systemd.finish()
+    systemd.restless = {unit(A, "mail.service"): 0}
+    with pytest.raises(Failed, match="has a worker that ends within"):
+        take(way_back(app))
+    assert open_doors(app.layout) == HTTP and app.open_doors(HTTP) == []
+    assert app.instance(B).is_ending() and not app.instance(B).was_live()
+    assert systemd.enabled == {*app.instance(A).lasting, "hello-http.socket"}
 
 
 def test_a_way_back_that_was_killed_before_the_workers_were_started_starts_them(
@@ -730,10 +795,20 @@ def test_a_way_back_that_was_killed_before_the_workers_were_started_starts_them(
 ) -> None:
     retired(app, A, **PARTS)
     switched(app, B, **PARTS)
-    take(app.go_back()[:1])
-    take(app.go_back())
+    take(way_back(app)[:1])
+    take(way_back(app))
     systemd.finish()
     assert states(app, systemd, A) == {**ALL_ACTIVE, **NO_JOB}
+
+
+# Errands
+
+
+def test_a_release_may_have_a_migration_and_commands_after_a_switch(app: Application) -> None:
+    make_release(app.layout, A, errands=["migrate"])
+    found = [(errand.unit, errand.exists()) for errand in app.errands(A)]
+    assert found == [(unit(A, "migrate.service"), True), (unit(A, "after-switch.service"), False)]
+    assert not any(errand.exists() for errand in app.errands(B))
 
 
 # Migrate
@@ -875,10 +950,12 @@ def test_each_step_is_of_its_application(app: Application) -> None:
         app.migrate(C, True),
         app.boot(C),
         app.switch(C),
-        app.open_doors({}),
+        app.open_doors(UWSGI),
+        app.close_doors({}),
+        app.close_doors(),
         app.end_others(B),
         app.record(B, KEEP),
-        app.go_back(),
+        way_back(app),
     ]
     assert [{step.of for step in steps} for steps in plans] == [{"hello"}] * len(plans)
 
@@ -1008,6 +1085,24 @@ def test_an_older_release_that_went_live_again_after_the_irreversible_one_is_ref
 def test_an_irreversible_release_that_never_was_live_and_healthy_refuses_nothing(app: Application) -> None:
     went_live(app, {A: "", B: "", C: "it drops a column"}, A, B)
     assert app.choose("") == A
+
+
+def test_an_irreversible_release_that_is_live_refuses_what_was_before_it_though_nobody_has_verified_it(
+    app: Application,
+) -> None:
+    went_live(app, {A: "", B: "", C: "it drops a column"}, A, B)
+    switched(app, C)
+    for wanted, release in (("", B), (A, A)):
+        with pytest.raises(
+            Failed, match=f"^{release} is older than {C}, which is marked irreversible: it drops a column$"
+        ):
+            app.choose(wanted)
+
+
+def test_a_live_release_that_nobody_has_verified_refuses_nothing_where_it_can_be_undone(app: Application) -> None:
+    went_live(app, {A: "", B: "", C: ""}, A, B)
+    switched(app, C)
+    assert app.choose("") == B
 
 
 def test_an_irreversible_release_that_is_forgotten_refuses_nothing(app: Application) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -263,6 +264,63 @@ def test_the_code_is_compiled_because_the_application_cannot_do_it(app: App) -> 
     assert list((app.make() / "app/__pycache__").glob("main.*.pyc"))
 
 
+def test_nothing_of_the_packages_runs_as_root(app: App, tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+
+    class Infected(FakeTool):
+        """Installs a package with code that each start of the interpreter runs."""
+
+        def install(self, venv: Path, arguments: list[str], purpose: str, cwd: Path | None = None) -> None:
+            version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+            packages = venv / "lib" / version / "site-packages"
+            packages.mkdir(parents=True)
+            (packages / "evil.pth").write_text(f"import pathlib; pathlib.Path({str(mark)!r}).touch()\n")
+            (venv / "pyvenv.cfg").write_text(f"home = {Path(sys.executable).resolve().parent}\n")
+
+    app.tool = Infected()
+    path = app.make()
+    assert list((path / "app/__pycache__").glob("main.*.pyc"))
+    assert not mark.exists()
+    interpreter_tag(path / "venv/bin/python")
+    assert not mark.exists()
+    subprocess.run([path / "venv/bin/python", "-c", ""], check=True)
+    assert mark.exists()
+
+
+@pytest.mark.parametrize("place", ["", "pages"])
+@pytest.mark.parametrize("made", ["source", "commands"])
+def test_nothing_is_written_through_a_link_in_place_of_compiled_code(
+    app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, made: str
+) -> None:
+    away = tmp_path / "away"
+    away.mkdir()
+    (app.path / "pages").mkdir()
+    app.write("pages/views.py", "views = []\n")
+
+    def infect(code: Path) -> None:
+        (code / place / "__pycache__").symlink_to(away)
+
+    class Infecting(Commands):
+        def run(self, code: Path, venv: Path) -> None:
+            infect(code)
+
+    if made == "commands":
+        monkeypatch.setattr(unit, "Commands", Infecting)
+    else:
+        unpack = unit.unpack_source
+
+        def unpack_infected(archive: Path, code: Path) -> None:
+            unpack(archive, code)
+            infect(code)
+
+        monkeypatch.setattr(unit, "unpack_source", unpack_infected)
+    path = app.make() / "app"
+    assert list(away.iterdir()) == []
+    for cache in (path / "__pycache__", path / "pages/__pycache__"):
+        assert cache.is_dir() and not cache.is_symlink()
+        assert list(cache.glob("*.pyc"))
+
+
 def test_code_that_does_not_compile_is_no_obstacle(app: App) -> None:
     app.write("template.py", "def {{ name }}:\n")
     assert (app.make() / "app/template.py").exists()
@@ -347,12 +405,16 @@ class Planner:
         self.app = app
         self.warnings: list[str] = []
 
-    def plan(self, archive: Path | None = None, check_mode: bool = False, python: str = sys.executable) -> Plan:
+    def plan(self, archive: Path | None = None, check_mode: bool = False, wheels: Any = None, **given: Any) -> Plan:
         """Return what the module would do with the source as it is now."""
-        asked = {"name": "hello", "source": str(self.app.path), "python": python, "commands": [], "env": {}}
-        contents = {"hello": self.app.source().content()}
-        fake = FakeModule(check_mode, apps=[asked], contents=contents, archives=archive and {"hello": str(archive)})
-        fake.params.update(index_url="", ca_bundle="", proxy="", lock_pins={}, wheels={}, wheel_archives={})
+        asked = {"name": "hello", "source": str(self.app.path), "python": sys.executable, "commands": [], "env": {}}
+        asked.update(given)
+        contents = {asked["name"]: self.app.source().content()}
+        fake = FakeModule(
+            check_mode, apps=[asked], contents=contents, archives=archive and {asked["name"]: str(archive)}
+        )
+        fake.params.update(index_url="", ca_bundle="", proxy="", lock_pins={}, wheels=wheels or {})
+        fake.params["wheel_archives"] = dict.fromkeys(wheels or {}, "/tmp/x.tar")
         fake.warnings = self.warnings
         return module.plan(fake)
 
@@ -404,8 +466,50 @@ def test_check_mode_tells_of_the_build_and_makes_nothing(planner: Planner) -> No
 
 
 def test_an_interpreter_that_the_host_lacks_is_known_before_anything_is_sent(planner: Planner) -> None:
-    planned = planner.plan(planner.app.archive(), python="python9")
-    assert planned.failures["hello"].startswith("hello: the host has no interpreter python9; ")
+    planned = planner.plan(planner.app.archive(), python="python3.99")
+    assert planned.failures["hello"].startswith("hello: the host has no interpreter python3.99; ")
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ({"name": "root"}, "root: name: 'root': that name belongs to the system; choose another"),
+        ({"name": "../x"}, "../x: name: '../x': "),
+        ({"python": "python9"}, "hello: python: 'python9': write the name of an interpreter"),
+        ({"python": "/bin/sh"}, "hello: python: '/bin/sh': write the name of an interpreter"),
+        ({"commands": ["a; b"]}, "hello: commands: 'a; b': 'a;' is not the name of a program"),
+        ({"env": {"A-B": "1"}}, "hello: env: "),
+        ({"python": "sh", "commands": [""]}, "commands: '': write a command in one line"),
+    ],
+)
+def test_the_module_refuses_what_the_rules_refuse(
+    planner: Planner, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], wrong: str
+) -> None:
+    ran: list[Any] = []
+    monkeypatch.setattr(module, "interpreter_tag", ran.append)
+    planned = planner.plan(planner.app.archive(), **given)
+    (failure,) = planned.failures.values()
+    assert wrong in failure
+    assert (planned.steps, planned.result) == ([], {"builds": {}, "folders": {}, "missing": []})
+    assert ran == []
+
+
+def test_the_wheels_to_remove_are_named_by_where_the_controller_has_them(
+    planner: Planner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    def unpack(*arguments: Any) -> Path:
+        asked.append(arguments)
+        raise Failed("damaged")
+
+    monkeypatch.setattr(module, "unpack", unpack)
+    told = {"folder": "0123456789ab", "interpreter": interpreter_tag(sys.executable), "files": {}, "tools": {}}
+    planned = planner.plan(planner.app.archive(), wheels={"hello": {**told, "archive": "/home/alice/x.tar"}})
+    planned.take()
+    assert planned.failures == {"hello": "hello: damaged"}
+    ((archive, wheels, sent),) = asked
+    assert (archive, wheels.as_dict(), sent) == (Path("/tmp/x.tar"), told, "/home/alice/x.tar on the controller")
 
 
 def test_a_change_says_whether_the_packages_are_new(planner: Planner) -> None:

@@ -753,6 +753,7 @@ class Host:
         given = {
             "sites": [],
             "described": None,
+            "kept": [],
             "acme_directory": "https://acme.example.org",
             "acme_email": "",
             "config": {"0": text, "1.25.1": f"{text} for a newer NGINX"},
@@ -906,6 +907,36 @@ def test_a_site_that_is_described_as_absent_goes(both: Host, described: list[str
     planned.take()
     assert both.edge.text() == whole(WORLD)
     assert both.plan(whole(WORLD), sites=SITES, described=described).steps == []
+
+
+@pytest.mark.parametrize("described", [None, [], ["world"], ["hello", "world"]])
+def test_a_site_that_is_kept_stays_as_it_is_and_nobody_is_told(both: Host, described: list[str] | None) -> None:
+    text = whole(block("world", "new"))
+    planned = both.plan(text, sites=SITES, described=described, kept=["hello", "never"])
+    assert both.warnings == []
+    planned.take()
+    assert both.edge.text() == whole(block("world", "new"), HELLO)
+    planned = both.plan(text, sites=SITES, described=described, kept=["hello", "never"])
+    assert (planned.steps, both.warnings) == ([], [])
+
+
+def test_only_what_is_not_to_be_kept_is_told_of(both: Host) -> None:
+    planned = both.plan(whole(), described=[], kept=["world"])
+    assert both.warnings == [LEFT_OVER]
+    planned.take()
+    assert both.edge.text() == whole(HELLO, WORLD)
+
+
+def test_a_site_that_is_given_is_the_new_one_though_it_would_be_kept(both: Host) -> None:
+    both.plan(whole(block("world", "new")), sites=SITES, kept=["world"]).take()
+    assert both.edge.text() == whole(block("world", "new"))
+
+
+def test_a_site_that_is_kept_goes_once_it_is_so_no_more(both: Host) -> None:
+    both.plan(whole(WORLD), sites=SITES, described=["hello", "world"], kept=["hello"]).take()
+    assert both.edge.text() == whole(WORLD, HELLO)
+    both.plan(whole(WORLD), sites=SITES, described=["hello", "world"]).take()
+    assert (both.edge.text(), both.warnings) == (whole(WORLD), [])
 
 
 def test_a_site_that_cannot_be_beside_what_is_left_over_changes_nothing(host: Host) -> None:

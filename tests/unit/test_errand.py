@@ -165,6 +165,30 @@ def test_an_errand_can_be_forgotten_that_is_not_there(errand: Errand, layout: La
     assert not layout.transient.exists()
 
 
+@pytest.mark.parametrize("state", ["activating", "deactivating", "failed", "inactive"])
+def test_an_errand_that_is_ended_is_killed_and_not_waited_for_and_its_unit_is_gone(
+    errand: Errand, layout: Layout, systemd: FakeSystemd, state: str
+) -> None:
+    began = leave_at_work(errand, systemd, state)
+    errand.end()
+    assert systemd.calls == [f"kill {UNIT}", f"clear {UNIT}", "reload"]
+    assert systemd.states[UNIT] == "inactive"
+    assert os.listdir(layout.transient) == []
+    assert not errand.is_done() and errand.began() == began
+
+
+def test_an_errand_whose_end_was_killed_is_ended_by_the_next_run(
+    errand: Errand, layout: Layout, systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_at_work(errand, systemd)
+    with monkeypatch.context() as patch:
+        patch.setattr(systemd, "clear", die)
+        with pytest.raises(Killed):
+            errand.end()
+    errand.end()
+    assert os.listdir(layout.transient) == [] and "failed" not in systemd.states.values()
+
+
 def test_an_errand_is_replaced_in_one_step_so_that_systemd_never_reads_half_of_it(
     errand: Errand, layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -508,6 +508,16 @@ def refused(instance: Instance) -> str:
     return str(failure.value)
 
 
+def assert_left(instance: Instance, systemd: FakeSystemd) -> None:
+    """Expect an instance to end with the jobs of its workers, and to come back at no boot of the host."""
+    assert not [call for call in systemd.calls if call.startswith("kill")]
+    assert systemd.calls[-1] == f"stop --no-block {' '.join(instance.lasting)}"
+    assert set(instance.units) <= unit_files(instance.layout)
+    assert not systemd.enabled & set(instance.units)
+    systemd.finish()
+    assert instance.has_ended()
+
+
 @pytest.mark.parametrize("worker", [MAIL, QUEUE])
 def test_a_worker_that_ends_in_its_trial_refuses_the_release_and_the_old_one_stays(
     before: Instance, full: Instance, layout: Layout, systemd: FakeSystemd, worker: str
@@ -515,8 +525,7 @@ def test_a_worker_that_ends_in_its_trial_refuses_the_release_and_the_old_one_sta
     systemd.restless = {worker: 0}
     what = f"has a worker that ends within {TRIAL} s, {worker}"
     assert refused(full) == f"release {NEW} of main:app {what}; its log ends with:\nthe log of {worker}"
-    assert unit_files(layout) == set(before.units)
-    assert full.has_ended() and "failed" not in systemd.states.values()
+    assert_left(full, systemd)
     assert before.is_live() and before.runs()
 
 
@@ -526,13 +535,13 @@ def test_a_worker_that_is_not_there_after_its_trial_refuses_the_release(
 ) -> None:
     monkeypatch.setattr(clock, "sleep", lambda _: systemd.states.update({QUEUE: state}))
     assert f"a worker that ends within {TRIAL} s, {QUEUE}; its log ends with:\nthe log of {QUEUE}" in refused(full)
-    assert full.has_ended()
+    assert_left(full, systemd)
 
 
-def test_a_worker_that_does_not_start_refuses_the_release(full: Instance, layout: Layout, systemd: FakeSystemd) -> None:
+def test_a_worker_that_does_not_start_refuses_the_release(full: Instance, systemd: FakeSystemd) -> None:
     systemd.broken = {QUEUE}
     assert f"has a worker that ends within {TRIAL} s, {QUEUE}" in refused(full)
-    assert unit_files(layout) == set()
+    assert_left(full, systemd)
 
 
 def test_a_worker_that_lives_longer_than_its_trial_refuses_nothing(full: Instance, systemd: FakeSystemd) -> None:
@@ -570,21 +579,57 @@ def test_a_worker_that_had_restarted_long_ago_and_finishes_its_jobs_in_its_trial
     assert before.runs()
 
 
-def test_a_front_that_does_not_start_takes_the_workers_with_it(
-    full: Instance, layout: Layout, systemd: FakeSystemd
+def test_a_front_that_does_not_start_ends_the_workers_with_it_when_their_jobs_are_done(
+    full: Instance, systemd: FakeSystemd
 ) -> None:
     systemd.broken = {full.service}
     assert "does not start" in refused(full)
-    assert full.has_ended() and unit_files(layout) == set()
+    assert {systemd.states[worker] for worker in full.workers} == {"deactivating"}
+    assert_left(full, systemd)
 
 
-def test_a_front_that_does_not_pass_its_probe_takes_the_workers_with_it(
-    full: Instance, layout: Layout, apps: FakeApps, clock: Clock
+def test_a_front_that_does_not_pass_its_probe_ends_the_workers_with_it_when_their_jobs_are_done(
+    full: Instance, systemd: FakeSystemd, apps: FakeApps, clock: Clock
 ) -> None:
     apps.sick = {NEW}
     assert "does not pass its probe" in refused(full)
-    assert full.has_ended() and unit_files(layout) == set()
+    assert {systemd.states[worker] for worker in full.workers} == {"deactivating"}
+    assert full.is_ending()
+    assert_left(full, systemd)
     assert clock.slept == []
+
+
+def test_a_release_that_was_refused_with_its_workers_can_be_booted_again(
+    full: Instance, systemd: FakeSystemd, apps: FakeApps
+) -> None:
+    apps.sick = {NEW}
+    refused(full)
+    apps.sick = set()
+    full.boot()
+    systemd.finish()
+    assert full.runs() and not full.was_live()
+
+
+@pytest.mark.parametrize("visited", [False, True])
+def test_an_instance_with_workers_is_left_to_finish_whether_visitors_have_reached_it_or_not(
+    full: Instance, systemd: FakeSystemd, visited: bool
+) -> None:
+    full.boot()
+    full.leave(visited)
+    assert_left(full, systemd)
+
+
+def test_an_instance_with_a_timer_and_no_worker_is_removed_unless_visitors_have_reached_it(
+    layout: Layout, systemd: FakeSystemd, apps: FakeApps
+) -> None:
+    make_release(layout, NEW, timers=["nightly"])
+    instance = Instance(layout, NEW, systemd)
+    instance.boot()
+    instance.leave(True)
+    assert instance.is_ending() and unit_files(layout) == set(instance.units)
+    instance.boot()
+    instance.leave(False)
+    assert instance.has_ended() and unit_files(layout) == set()
 
 
 def test_workers_of_the_live_release_that_do_not_work_leave_it_live(before: Instance, systemd: FakeSystemd) -> None:

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.installer import tool_name, tool_names
 from ansible_collections.wsgi.production.plugins.module_utils.keep import Keeper, in_use
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
-from tests.unit.fakes import FakeSystemd, make_build, make_release, say, take
+from tests.unit.fakes import FakeApps, FakeSystemd, make_build, make_release, say, take
 
 A, B, C, D = "aaa111", "bbb222", "ccc333", "ddd444"
 
@@ -206,6 +207,21 @@ def migration(app: Application, systemd: FakeSystemd, release: str, state: str) 
     errand.placed.write_text("Type=oneshot")
     systemd.states[errand.unit] = state
     return errand.placed
+
+
+def test_a_release_that_was_refused_stays_until_its_workers_have_finished_and_goes_then(
+    app: Application, systemd: FakeSystemd, apps: FakeApps, went_live: Callable[..., None]
+) -> None:
+    went_live(A, B)
+    make_build(app.layout, f"b-{C}", f"v-{C}")
+    make_release(app.layout, C, build=f"b-{C}", server=f"s-{C}", workers=["mail"])
+    apps.sick = {C}
+    with pytest.raises(Failed, match="does not pass its probe"):
+        take(app.boot(C))
+    assert Keeper([]).prune(app, B, 2) == []
+    systemd.finish()
+    assert f"take away the units of {C}" in take(Keeper([]).prune(app, B, 2))
+    assert there(app) == those_of(A, B) and app.layout.instances() == [A, B]
 
 
 def test_a_release_whose_migration_a_killed_run_left_at_work_stays(

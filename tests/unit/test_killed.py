@@ -17,7 +17,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.door import open_d
 from ansible_collections.wsgi.production.plugins.module_utils.keep import Keeper
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Step
-from tests.unit.fakes import FakeSystemd, make_build, make_release, take
+from tests.unit.fakes import FakeSystemd, make_build, make_release, take, way_back
 
 LIVE, NEW, NEXT = "aaa111", "bbb222", "ccc333"
 KEEP = 2
@@ -76,11 +76,18 @@ def run(app: Application, release: str, doors: dict[str, str] = DOORS) -> None:
     have(app, release)
     take(app.migrate(release, True))
     take(app.boot(release))
-    take(app.switch(release) + app.open_doors(doors))
+    take(app.switch(release) + app.close_doors(doors))
+    take(app.open_doors(doors))
     steps = app.record(release, KEEP)
     if app.history.latest() != release:
         steps.append(Step("run its commands after the switch", app.errand(release, "after-switch").run))
     take(steps + app.end_others(release) + Keeper([]).prune(app, release, KEEP))
+
+
+def take_back(app: Application) -> None:
+    """Take every step of the way back."""
+    take(app.close_doors())
+    take(way_back(app))
 
 
 def finish_requests(app: Application) -> None:
@@ -132,8 +139,10 @@ def move_the_doors(app: Application) -> None:
 def go_back(app: Application) -> None:
     have(app, NEW)
     take(app.boot(NEW))
-    take(app.switch(NEW) + app.open_doors({"uwsgi": "127.0.0.1:9001"}))
-    take(app.go_back())
+    doors = {"uwsgi": "127.0.0.1:9001"}
+    take(app.switch(NEW) + app.close_doors(doors))
+    take(app.open_doors(doors))
+    take_back(app)
 
 
 def deploy_and_prune(app: Application) -> None:
@@ -177,7 +186,7 @@ def test_the_next_run_brings_its_release_live_and_leaves_nothing_of_another_runn
         assert live.is_live() and live.runs(), number
         assert working(app) == sorted(live.lasting), number
         assert app.systemd.enabled == {*live.lasting, "hello-http.socket"}, number
-        assert app.open_doors(DOORS) == [], number
+        assert app.close_doors(DOORS) == app.open_doors(DOORS) == [], number
 
 
 @each_body
@@ -189,13 +198,13 @@ def test_the_way_back_leads_to_what_was_last_known_to_be_healthy(
         assert isinstance(app.systemd, FakeSystemd)
         healthy = app.history.latest()
         assert healthy is not None
-        take(app.go_back())
+        take_back(app)
         live = app.instance(healthy)
         assert live.is_live() and answering(app) == [healthy], number
         assert open_doors(app.layout) == app.history.doors(), number
         assert app.systemd.enabled & set(live.units) == set(live.lasting), number
         finish_requests(app)
-        assert app.go_back() == [], number
+        assert way_back(app) == [], number
         assert set(working(app)) <= set(live.lasting), number
 
 
@@ -205,7 +214,7 @@ def test_after_the_way_back_the_workers_of_what_is_live_run(
     tmp_path: Path, body: Callable[[Application], None]
 ) -> None:
     for number, app in each_way_to_be_killed(tmp_path, body):
-        take(app.go_back())
+        take_back(app)
         finish_requests(app)
         assert app.instance(app.layout.live() or "").runs(), number
 

@@ -45,7 +45,7 @@ SETTINGS = Settings(
     migrate=["python manage.py migrate"],
     after_switch=["python manage.py warm"],
     workers=[{"name": "mail", "command": "python -m mail", "stop_timeout": 600}],
-    timers=[{"name": "nightly", "command": "python -m nightly", "on_calendar": "*-*-* 03:00"}],
+    timers=[{"name": "nightly", "command": "python -m nightly", "on_calendar": "*-*-* 03:00", "every_host": False}],
     address_families=["AF_UNIX", "AF_INET"],
 )
 ARGUMENTS: dict[str, Any] = dict(module.ARGUMENTS)
@@ -153,9 +153,10 @@ OTHERS: list[tuple[str, Any]] = [
     ("workers", [{"name": "mail", "command": "python -m email", "stop_timeout": 600}]),
     ("workers", [{"name": "email", "command": "python -m mail", "stop_timeout": 600}]),
     ("workers", []),
-    ("timers", [{"name": "nightly", "command": "python -m nightly", "on_calendar": "daily"}]),
-    ("timers", [{"name": "nightly", "command": "python -m daily", "on_calendar": "*-*-* 03:00"}]),
-    ("timers", [{"name": "daily", "command": "python -m nightly", "on_calendar": "*-*-* 03:00"}]),
+    ("timers", [{"name": "nightly", "command": "python -m nightly", "on_calendar": "daily", "every_host": False}]),
+    ("timers", [{"name": "nightly", "command": "python -m daily", "on_calendar": "*-*-* 03:00", "every_host": False}]),
+    ("timers", [{"name": "daily", "command": "python -m nightly", "on_calendar": "*-*-* 03:00", "every_host": False}]),
+    ("timers", [{**SETTINGS.timers[0], "every_host": True}]),
     ("timers", []),
     ("options", {"max-requests": 5000}),
     ("memory_max", "512M"),
@@ -369,7 +370,7 @@ HARD_QUOTED = '"python" "-m" "a b" "it\'s 100%%" "$$HOME" "back\\\\slash" "GrÃ¼Ã
     ("name", "setting", "value"),
     [
         ("instance-x.service", "workers", [{"name": "x", "command": HARD, "stop_timeout": 5}]),
-        ("instance-x.service", "timers", [{"name": "x", "command": HARD, "on_calendar": "daily"}]),
+        ("instance-x.service", "timers", [{"name": "x", "command": HARD, "on_calendar": "daily", "every_host": False}]),
         ("migrate.service", "migrate", [HARD]),
         ("after-switch.service", "after_switch", [HARD]),
     ],
@@ -411,6 +412,17 @@ def test_a_timer_starts_its_job_when_it_is_due_and_makes_up_for_what_was_missed(
     assert "[Install]" not in job
 
 
+def test_what_does_not_run_on_every_host_runs_where_the_host_says_that_it_is_the_first(release: Release) -> None:
+    timers = [{**SETTINGS.timers[0], "name": name, "every_host": name == "each"} for name in ("once", "each")]
+    one = made(release, timers=timers)
+    once, each = (text(one, f"instance-{name}.service") for name in ("once", "each"))
+    assert said(once, "ConditionPathExists") == [str(one.layout.home / "first")]
+    assert once.index("ConditionPathExists=") < once.index("[Service]")
+    assert said(each, "ConditionPathExists") == []
+    others = ("migrate.service", "after-switch.service", "instance.service", "instance-mail.service")
+    assert [name for name in others if "ConditionPathExists" in text(one, name)] == []
+
+
 @pytest.mark.parametrize(
     ("name", "setting", "logged", "timeout"),
     [
@@ -435,7 +447,7 @@ def test_commands_around_a_switch_run_one_after_the_other_to_their_end(
 
 def test_several_workers_and_timers_have_each_their_own_unit(release: Release) -> None:
     workers = [{"name": name, "command": name, "stop_timeout": 5} for name in ("a", "b-2")]
-    timers = [{"name": name, "command": name, "on_calendar": "daily"} for name in ("c", "d")]
+    timers = [{"name": name, "command": name, "on_calendar": "daily", "every_host": False} for name in ("c", "d")]
     one = made(release, workers=workers, timers=timers)
     commands = {name: said(text(one, f"instance-{name}.service"), "ExecStart") for name in ("a", "b-2", "c", "d")}
     assert commands == {name: [f'"{name}"'] for name in commands}
@@ -679,7 +691,11 @@ def test_the_difference_shows_settings_before_and_after(release: Release) -> Non
         ("migrate", ["python -m other"], 'ExecStart="python" "-m" "other"'),
         ("after_switch", ["python -m other"], 'ExecStart="python" "-m" "other"'),
         ("workers", [{"name": "x", "command": "python x", "stop_timeout": 7}], "SyslogIdentifier=hello-x"),
-        ("timers", [{"name": "x", "command": "python x", "on_calendar": "daily"}], "OnCalendar=daily"),
+        (
+            "timers",
+            [{"name": "x", "command": "python x", "on_calendar": "daily", "every_host": False}],
+            "OnCalendar=daily",
+        ),
     ],
 )
 def test_the_difference_shows_limits_hardening_and_probe(release: Release, setting: str, value: Any, line: str) -> None:
@@ -755,6 +771,7 @@ def test_the_difference_names_no_variable_where_none_differs(release: Release) -
 Planner = Callable[..., Plan]
 
 SECRETS = ("env", "secrets", "secret_files")
+LET, LEAVE = "let its timers run on this host", "leave its timers to another host"
 HARDENING = ("address_families", "networks", "memory_deny_write_execute")
 
 
@@ -781,8 +798,8 @@ def planner(release: Release, monkeypatch: pytest.MonkeyPatch, calendar: list[li
     monkeypatch.setattr(Data, "is_right", lambda data: data.path.is_dir())
     monkeypatch.setattr(Data, "make", lambda data: data.path.mkdir(parents=True))
 
-    def plan(others: tuple[dict[str, Any], ...] = (), **given: Any) -> Plan:
-        return module.plan(FakeModule(**arguments(described(release, **given), *others)))
+    def plan(others: tuple[dict[str, Any], ...] = (), first: bool = True, **given: Any) -> Plan:
+        return module.plan(FakeModule(**{**arguments(described(release, **given), *others), "first": first}))
 
     return plan
 
@@ -820,6 +837,7 @@ def test_the_module_makes_what_is_missing_and_says_so(release: Release, planner:
     planned = planner()
     assert [(step.says, step.of) for step in planned.steps] == [
         (f"make {release.layout.data}", "hello"),
+        (LET, "hello"),
         (f"make release {release.id} of build abc123", "hello"),
     ]
     assert planned.result == {"releases": {"hello": release.id}, "diff": [release.difference_from_live()]}
@@ -832,7 +850,7 @@ def test_the_module_makes_what_is_missing_and_says_so(release: Release, planner:
 def test_the_module_makes_the_release_of_each_application(release: Release, planner: Planner) -> None:
     other = described(release, name="other", env={"COLOUR": "green"})
     planned = planner(others=(other,))
-    assert [step.of for step in planned.steps] == ["hello"] * 2 + ["other"] * 2
+    assert [step.of for step in planned.steps] == ["hello"] * 3 + ["other"] * 3
     planned.take()
     releases = planned.result["releases"]
     assert (list(releases), releases["hello"]) == (["hello", "other"], release.id)
@@ -861,6 +879,7 @@ def test_the_module_has_nothing_to_do_for_a_release_that_exists(release: Release
 
 def test_a_release_that_exists_is_never_made_again_because_it_may_be_live(release: Release, planner: Planner) -> None:
     release.make(Index())
+    release.layout.first.touch()
     mark = release.store.path(release.id) / "mark"
     mark.touch()
     planned = planner()
@@ -874,6 +893,53 @@ def test_a_release_that_exists_is_never_made_again_because_it_may_be_live(releas
 def test_the_module_hands_on_each_setting(release: Release, planner: Planner, setting: str, value: Any) -> None:
     wanted = Release(release.layout, release.build, replace(SETTINGS, **{setting: value}), HOST)
     assert planner(**{setting: value}).result["releases"] == {"hello": wanted.id}
+
+
+ONCE, EACH = ([{**SETTINGS.timers[0], "every_host": every_host}] for every_host in (False, True))
+
+
+def test_the_release_is_the_same_on_the_first_host_and_on_all_others(release: Release, planner: Planner) -> None:
+    for first in (True, False):
+        planned = planner(first=first)
+        planned.take()
+        assert planned.result["releases"] == {"hello": release.id}
+    assert (release.store.path(release.id) / "instance-nightly.timer").exists()
+
+
+@pytest.mark.parametrize(
+    ("first", "timers", "runs"), [(True, ONCE, True), (False, ONCE, False), (True, EACH, False), (True, [], False)]
+)
+@pytest.mark.parametrize("before", [True, False])
+def test_a_host_says_that_it_is_the_first_where_it_is_and_a_timer_asks_for_it(
+    release: Release, planner: Planner, first: bool, timers: list[Any], runs: bool, before: bool
+) -> None:
+    planner(first=first, timers=timers).take()
+    release.layout.first.unlink(missing_ok=True)
+    if before:
+        release.layout.first.touch()
+    planned = planner(first=first, timers=timers)
+    assert [step.says for step in planned.steps] == ([] if before is runs else [LET if runs else LEAVE])
+    planned.take()
+    assert (planned.failures, release.layout.first.exists()) == ({}, runs)
+    assert planner(first=first, timers=timers).steps == []
+
+
+def test_the_timers_of_a_release_that_is_there_move_with_the_first_host(release: Release, planner: Planner) -> None:
+    planner().take()
+    planned = planner(first=False)
+    assert [(step.says, step.of) for step in planned.steps] == [(LEAVE, "hello")]
+    planned.take()
+    assert not release.layout.first.exists()
+    planned = planner()
+    assert [(step.says, step.of) for step in planned.steps] == [(LET, "hello")]
+    planned.take()
+    assert release.layout.first.exists()
+
+
+def test_each_application_has_its_own_timers_on_the_first_host(release: Release, planner: Planner) -> None:
+    planner(others=(described(release, name="other", timers=EACH),)).take()
+    assert release.layout.first.exists()
+    assert not (release.layout.home.parent / "other/first").exists()
 
 
 def test_the_module_takes_a_part_of_a_probe_for_all_of_it(release: Release, planner: Planner) -> None:
@@ -913,7 +979,7 @@ def test_uwsgi_comes_from_the_index_unless_wheels_have_been_gathered(
 def test_systemd_is_asked_whether_it_understands_when_a_timer_is_due(
     release: Release, planner: Planner, calendar: list[list[str]]
 ) -> None:
-    timers = [{"name": "a", "command": "a", "on_calendar": "daily"}]
+    timers = [{"name": "a", "command": "a", "on_calendar": "daily", "every_host": False}]
     timers.append({"name": "b", "command": "b", "on_calendar": "never"})
     planned = planner(timers=timers)
     assert [argv[:2] for argv in calendar] == [["systemd-analyze", "calendar"]] * 2
@@ -939,8 +1005,11 @@ def test_systemd_is_asked_whether_it_understands_when_a_timer_is_due(
         ({"after_switch": [""]}, ["after_switch: '': write a command in one line"]),
         ({"irreversible": "a\nb"}, ["irreversible: 'a\\nb': write it in one line"]),
         ({"migrate_timeout": 0}, ["migrate_timeout: 0: write a number above zero"]),
-        ({"workers": [{"name": "A", "command": "a", "stop_timeout": 1}]}, ["workers: ", "name 'A': use up to 31"]),
-        ({"timers": [{"name": "a", "command": "", "on_calendar": "daily"}]}, ["timers: ", "command '': write a"]),
+        ({"workers": [{"name": "A", "command": "a", "stop_timeout": 1}]}, ["workers[0] (A).name: 'A': use up to 31"]),
+        (
+            {"timers": [{"name": "a", "command": "", "on_calendar": "daily", "every_host": False}]},
+            ["timers[0] (a).command: '': write a"],
+        ),
         ({"secret_files": {"a/b": "x"}}, ["secret_files: 'a/b' cannot be the name of the file"]),
         ({"secrets": {"A-B": "x"}}, ["secrets: 'A-B' is not the name of an environment variable"]),
         ({"public_data": ["../x"]}, ["public_data: '../x': write a directory"]),
@@ -958,7 +1027,7 @@ def test_the_module_refuses_what_the_rules_refuse(
 def test_a_worker_and_a_timer_of_one_name_are_refused_for_one_would_replace_the_other(planner: Planner) -> None:
     planned = planner(
         workers=[{"name": "mail", "command": "python -m a", "stop_timeout": 5}],
-        timers=[{"name": "mail", "command": "python -m b", "on_calendar": "daily"}],
+        timers=[{"name": "mail", "command": "python -m b", "on_calendar": "daily", "every_host": False}],
     )
     assert "mail" in planned.failures.get("hello", "")
 
@@ -1011,5 +1080,6 @@ def test_ansible_masks_the_secrets_and_nothing_that_happens_to_be_like_them(
     assert "hunter" not in told
     assert result["invocation"]["module_args"]["secrets"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
     assert (result["releases"], result["changed"], result["broken"]) == ({"hello": wanted}, True, {})
-    assert result["msg"] == f"hello: would make {release.layout.data}, make release {wanted} of build abc123"
+    would = f"make {release.layout.data}, {LET}, make release {wanted} of build abc123"
+    assert result["msg"] == f"hello: would {would}"
     assert release.store.names() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import pwd
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from tests.unit.fakes import FakeSystemd, make_build, make_release, say, take
 
 A, B = "aaa111", "bbb222"
 DOOR = "0.0.0.0:9000"
-PARTS: dict[str, Any] = {"workers": ["mail"], "timers": ["nightly"]}
+PARTS: dict[str, Any] = {"workers": ["mail"], "timers": ["nightly"], "errands": ["migrate", "after-switch"]}
 
 
 class Users:
@@ -47,7 +48,7 @@ class Users:
 @pytest.fixture(autouse=True)
 def users(monkeypatch: pytest.MonkeyPatch) -> Users:
     fake = Users()
-    monkeypatch.setattr(User, "exists", lambda user: user.name in fake.names)
+    monkeypatch.setattr(User, "is_own", lambda user: user.name in fake.names)
     monkeypatch.setattr(User, "remove", lambda user: fake.remove(user.name))
     monkeypatch.setattr(Data, "is_left", lambda data: data.path in fake.left)
     monkeypatch.setattr(Data, "leave", lambda data: fake.leave(data.path))
@@ -62,9 +63,21 @@ def deployed(app: Application) -> Application:
         take(app.boot(release) + app.switch(release))
         Door(app.layout, "http", DOOR, app.systemd).put_right()
         take(app.record(release, 7) + app.end_others(release))
+    app.layout.first.touch()
     app.layout.data.mkdir()
     (app.layout.data / "mine").write_text("mine")
     return app
+
+
+def at_work(app: Application, release: str, part: str) -> str:
+    """Let commands of a release be as a killed run leaves them, which go on; return their unit."""
+    errand = app.errand(release, part)
+    app.layout.transient.mkdir(exist_ok=True)
+    errand.placed.write_text(errand.description.read_text())
+    assert isinstance(app.systemd, FakeSystemd)
+    app.systemd.states[errand.unit] = "activating"
+    assert errand.runs()
+    return errand.unit
 
 
 @pytest.fixture
@@ -73,7 +86,7 @@ def full(app: Application) -> Application:
 
 
 STEPS = [
-    "close the door for http",
+    f"close {DOOR}",
     f"take {B} out of service",
     f"end {A}",
     f"end {B}",
@@ -92,6 +105,7 @@ def steps(app: Application, **instead: str) -> list[str]:
 def gone(app: Application) -> None:
     """Expect nothing of an application but its data."""
     assert os.listdir(app.layout.units) == []
+    assert not app.layout.transient.exists() or os.listdir(app.layout.transient) == []
     assert not isinstance(app.systemd, FakeSystemd) or not app.systemd.enabled
     assert app.layout.live() is None
     assert not app.layout.home.exists() or os.listdir(app.layout.home) == ["data"]
@@ -163,6 +177,71 @@ def test_an_instance_ends_with_its_workers_timers_and_jobs_before_anything_of_it
     monkeypatch.setattr(unit, "_remove", look)
     take(removal(full, False))
     assert systemd.due == set()
+
+
+def test_commands_that_a_killed_run_left_at_work_are_ended_before_anything_is_removed(
+    full: Application, systemd: FakeSystemd, users: Users
+) -> None:
+    units = [at_work(full, A, "after-switch"), at_work(full, B, "migrate")]
+    said = take(removal(full, False))
+    assert said == [*STEPS[:2], *(f"end {unit}" for unit in units), *steps(full)[2:]]
+    assert [call for call in systemd.calls if call.startswith("kill")] == [f"kill {unit}" for unit in units]
+    assert {systemd.states[unit] for unit in units} == {"inactive"}
+    gone(full)
+
+
+def test_nothing_is_removed_while_commands_do_not_end(
+    full: Application, systemd: FakeSystemd, users: Users, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = at_work(full, B, "migrate")
+
+    def refuse(*units: str) -> None:
+        raise Failed(f"{units[0]} does not end")
+
+    monkeypatch.setattr(systemd, "kill", refuse)
+    with pytest.raises(Failed, match=f"^hello: {unit} does not end$"):
+        take(removal(full, True))
+    assert users.names == {"hello"}
+    assert full.releases.names() == [A, B] and full.layout.data.exists()
+
+
+def test_commands_whose_end_nobody_saw_leave_no_unit(full: Application, systemd: FakeSystemd) -> None:
+    unit = at_work(full, B, "migrate")
+    systemd.finish(unit)
+    assert f"end {unit}" in take(removal(full, False))
+    gone(full)
+
+
+def test_the_mark_of_the_host_that_runs_the_timers_goes_with_all_else(app: Application) -> None:
+    app.layout.releases.rmdir()
+    app.layout.first.touch()
+    assert take(removal(app, False)) == [
+        "remove the user hello",
+        "remove its releases and builds",
+        f"remove {app.layout.home}",
+    ]
+    assert not app.layout.home.exists()
+
+
+@pytest.mark.parametrize(
+    ("home", "shell", "stays"),
+    [
+        ("{data}", "/usr/sbin/nologin", False),
+        ("{data}", "/bin/bash", True),
+        ("/home/hello", "/usr/sbin/nologin", True),
+        ("/var/lib/hello", "/bin/false", True),
+    ],
+)
+def test_a_user_that_the_collection_has_not_made_stays(
+    app: Application, monkeypatch: pytest.MonkeyPatch, home: str, shell: str, stays: bool
+) -> None:
+    monkeypatch.undo()
+    entry = ("hello", "x", 999, 999, "", home.format(data=app.layout.data), shell)
+    monkeypatch.setattr(pwd, "getpwnam", {"hello": pwd.struct_passwd(entry)}.__getitem__)
+    make_release(app.layout, A)
+    said = say(removal(app, True))
+    assert ("remove the user hello" not in said) is stays
+    assert "remove its releases and builds" in said
 
 
 def test_systemd_hears_that_the_units_are_gone(full: Application, systemd: FakeSystemd) -> None:
@@ -257,6 +336,7 @@ def test_a_removal_that_was_killed_is_completed_by_the_next_run(
         layout = Layout("hello", tmp_path / f"{number}/srv", tmp_path / f"{number}/units", tmp_path / f"{number}/run")
         layout.units.mkdir(parents=True)
         app = deployed(Application(layout, FakeSystemd(layout.units, layout.transient)))
+        at_work(app, B, "migrate")
         users.names = {"hello"}
         was_killed = False
         with monkeypatch.context() as patch:

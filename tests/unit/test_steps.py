@@ -18,6 +18,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.application import
 from ansible_collections.wsgi.production.plugins.module_utils.certificate import Facts
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.data import Data
+from ansible_collections.wsgi.production.plugins.module_utils.door import open_doors
 from ansible_collections.wsgi.production.plugins.module_utils.edge import Sign
 from ansible_collections.wsgi.production.plugins.module_utils.keep import Keeper
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
@@ -242,8 +243,71 @@ def test_switch_opens_the_doors_after_there_is_something_behind_them(host: Host)
     planned = host.take(switch, apps=[asked(A, **doors)])
     assert say(planned.steps) == [f"switch from nothing to {A}", "open 127.0.0.1:9001", "open 0.0.0.0:9000"]
     assert host.plan(switch, apps=[asked(A, **doors)]).steps == []
-    closed = ["close the door for uwsgi", "close the door for http"]
+    closed = ["close 127.0.0.1:9001", "close 0.0.0.0:9000"]
     assert say(host.take(switch, apps=[asked(A)]).steps) == closed
+
+
+FIRST, SECOND = {"listen_http": "0.0.0.0:9000"}, {"listen_http": "0.0.0.0:9001"}
+
+
+@pytest.fixture
+def neighbours(host: Host) -> tuple[Application, Application]:
+    """Return two applications that are live, each with a door."""
+    host.bring_live(A, **FIRST)
+    host.bring_live(A, name="other", **SECOND)
+    return host.app(), host.app("other")
+
+
+def ports(*apps: Application) -> list[str]:
+    """Return where the doors for HTTP of applications listen."""
+    return [open_doors(app.layout)["http"] for app in apps if app.systemd.is_active(app.layout.door("http", "socket"))]
+
+
+def test_two_applications_exchange_their_ports_in_one_run(
+    host: Host, neighbours: tuple[Application, Application]
+) -> None:
+    planned = host.take(switch, apps=[asked(A, **SECOND), asked(A, "other", **FIRST)])
+    assert [(step.says, step.of) for step in planned.steps] == [
+        ("close 0.0.0.0:9000", "hello"),
+        ("close 0.0.0.0:9001", "other"),
+        ("open 0.0.0.0:9001", "hello"),
+        ("open 0.0.0.0:9000", "other"),
+    ]
+    assert ports(*neighbours) == ["0.0.0.0:9001", "0.0.0.0:9000"]
+    assert host.plan(switch, apps=[asked(A, **SECOND), asked(A, "other", **FIRST)]).steps == []
+
+
+def test_an_application_takes_over_the_port_of_one_that_is_asked_about_after_it(
+    host: Host, neighbours: tuple[Application, Application]
+) -> None:
+    host.take(switch, apps=[asked(A, **SECOND), asked(A, "other")])
+    assert ports(neighbours[0]) == ["0.0.0.0:9001"]
+    assert open_doors(neighbours[1].layout) == {}
+
+
+def test_a_port_that_another_application_still_has_is_told_and_it_goes_on_there(
+    host: Host, neighbours: tuple[Application, Application]
+) -> None:
+    with pytest.raises(Failed, match=r"^hello: cannot listen on 0\.0\.0\.0:9001"):
+        host.take(switch, apps=[asked(A, **SECOND), asked(A, "other", **SECOND)])
+    assert ports(neighbours[1]) == ["0.0.0.0:9001"]
+
+
+@pytest.mark.parametrize("module", [back, retire])
+@pytest.mark.parametrize("release", [A, B])
+def test_two_applications_that_have_exchanged_their_ports_have_them_back_on_the_way_back(
+    host: Host, neighbours: tuple[Application, Application], module: Any, release: str
+) -> None:
+    for name in ("hello", "other"):
+        host.make(release, name=name)
+    host.take(boot, releases={"hello": release, "other": release})
+    host.take(switch, apps=[asked(release, **SECOND), asked(release, "other", **FIRST)])
+    names = ["hello", "other"]
+    params: dict[str, Any] = {"names": names} if module is back else {"apps": [], "broken": names}
+    host.take(module, **params)
+    assert ports(*neighbours) == ["0.0.0.0:9000", "0.0.0.0:9001"]
+    assert [app.layout.live() for app in neighbours] == [A, A]
+    assert host.plan(module, **params).steps == []
 
 
 @pytest.mark.parametrize(
@@ -416,8 +480,8 @@ def test_back_leaves_each_application_as_it_was(host: Host) -> None:
     planned = host.take(back, names=["hello", "other"])
     assert say(planned.steps) == [
         f"switch back from {B} to {A}",
-        f"retire {B}",
         f"take {A} out of service, before which nothing was live",
+        f"retire {B}",
         f"retire {A}",
     ]
     assert (host.layout("hello").live(), host.layout("other").live()) == (A, None)
@@ -468,11 +532,25 @@ def test_back_leaves_the_doors_as_they_were(host: Host) -> None:
     planned = host.take(back, names=["hello"])
     assert say(planned.steps) == [
         f"switch back from {B} to {A}",
-        "close the door for uwsgi",
+        "close 127.0.0.1:9001",
         "open 0.0.0.0:9000",
         f"retire {B}",
     ]
     assert host.plan(switch, apps=[asked(A, listen_http="0.0.0.0:9000")]).steps == []
+
+
+@pytest.mark.parametrize("module", [back, retire])
+def test_what_is_live_keeps_its_doors_where_the_way_back_does_not_work(
+    host: Host, systemd: FakeSystemd, module: Any
+) -> None:
+    host.bring_live(A, **FIRST)
+    host.switch(B, **SECOND)
+    systemd.stop(*host.app().instance(A).units)
+    systemd.broken = {f"hello@{A}.service"}
+    with pytest.raises(Failed, match=f"^hello: release {A} of main:app does not start"):
+        host.take(module, **({"names": ["hello"]} if module is back else {"apps": [], "broken": ["hello"]}))
+    assert host.app().instance(B).is_live() and host.app().instance(B).runs()
+    assert ports(host.app()) == ["0.0.0.0:9001"]
 
 
 # retire
@@ -659,7 +737,7 @@ def test_retire_ends_timers_and_workers_and_keeps_the_job_that_is_at_work(host: 
 def users(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the users of the host."""
     found = ["hello", "other"]
-    monkeypatch.setattr(User, "exists", lambda user: user.name in found)
+    monkeypatch.setattr(User, "is_own", lambda user: user.name in found)
     monkeypatch.setattr(User, "remove", lambda user: found.remove(user.name))
     return found
 

@@ -16,6 +16,7 @@ from ansible_collections.wsgi.production.plugins.module_utils import wheels as u
 from ansible_collections.wsgi.production.plugins.module_utils.build import Recipe
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Index, Pip, Uv
+from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
 from ansible_collections.wsgi.production.plugins.module_utils.wheels import (
     Folder,
     FromFolder,
@@ -24,12 +25,17 @@ from ansible_collections.wsgi.production.plugins.module_utils.wheels import (
     pack,
     unpack,
 )
+from ansible_collections.wsgi.production.plugins.modules import wheels as module
+from tests.unit.fakes import FakeModule
+
+ARGUMENTS: dict[str, Any] = dict(module.ARGUMENTS)
 
 TAG = "cpython-3.11-x86_64"
 SIX = "six-1.0-py3-none-any.whl"
 SHOP = "shop-2.0+local-1-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"
 UV = "uv-0.1-py3-none-linux_x86_64.whl"
 SERVER = "pyuwsgi-2.0-cp311-cp311-linux_x86_64.whl"
+SENT = "/home/alice/wheels.tar on the controller"
 
 
 def sha256(text: str) -> str:
@@ -227,8 +233,8 @@ def folder(site: Site, pip: Index4Pip, tmp_path: Path) -> Path:
     """Return a folder with wheels on another host; nothing has been run there yet."""
     wheels = site.gather()
     archive = tmp_path / "wheels.tar"
-    pack(site.gatherer().path, archive)
-    folder = unpack(archive, wheels, tmp_path / "host")
+    pack(site.gatherer().path, wheels, archive)
+    folder = unpack(archive, wheels, SENT, tmp_path / "host")
     pip.commands.clear()
     pip.environments.clear()
     pip.requirements.clear()
@@ -252,8 +258,8 @@ def test_an_archive_of_wheels_is_not_compressed_once_more(site: Site, folder: Pa
 
 def test_wheels_that_are_there_are_not_unpacked_again(site: Site, folder: Path, tmp_path: Path) -> None:
     wheels = site.gather(digest="d2")
-    first = unpack(tmp_path / "wheels.tar", wheels, tmp_path / "host")
-    assert unpack(tmp_path / "missing.tar", wheels, tmp_path / "host") == first
+    first = unpack(tmp_path / "wheels.tar", wheels, SENT, tmp_path / "host")
+    assert unpack(tmp_path / "missing.tar", wheels, SENT, tmp_path / "host") == first
 
 
 def test_wheels_that_came_out_otherwise_replace_those_of_the_same_name(
@@ -265,7 +271,7 @@ def test_wheels_that_came_out_otherwise_replace_those_of_the_same_name(
     with tarfile.open(tmp_path / "other.tar", "w") as files:
         (tmp_path / "other").write_text("other")
         files.add(tmp_path / "other", SIX)
-    assert unpack(tmp_path / "other.tar", after, tmp_path / "host") == folder
+    assert unpack(tmp_path / "other.tar", after, SENT, tmp_path / "host") == folder
     assert [path.read_text() for path in folder.glob("*.whl")] == ["other"]
     assert Gatherer(site.recipe(), tmp_path / "host").find() == after
 
@@ -278,7 +284,7 @@ def test_an_archive_brings_nothing_but_wheels(tmp_path: Path, name: str) -> None
         entry = tarfile.TarInfo(name)
         files.addfile(entry)
     with pytest.raises(Failed, match=f"the archive of the wheels holds '{name}', which is no wheel"):
-        unpack(tmp_path / "wheels.tar", Wheels("f1", TAG, {SIX: "00"}, {}), tmp_path / "host")
+        unpack(tmp_path / "wheels.tar", Wheels("f1", TAG, {SIX: "00"}, {}), SENT, tmp_path / "host")
     assert list((tmp_path / "host").iterdir()) == []
 
 
@@ -289,7 +295,7 @@ def test_a_wheel_is_a_file_and_no_link(tmp_path: Path, kind: bytes) -> None:
         entry.type, entry.linkname = kind, "/etc/passwd"
         files.addfile(entry)
     with pytest.raises(Failed, match="which is no wheel"):
-        unpack(tmp_path / "wheels.tar", Wheels("f1", TAG, {SIX: "00"}, {}), tmp_path / "host")
+        unpack(tmp_path / "wheels.tar", Wheels("f1", TAG, {SIX: "00"}, {}), SENT, tmp_path / "host")
 
 
 def install(site: Site, folder: Path, tool: Pip | Uv | None = None) -> None:
@@ -339,8 +345,12 @@ def test_one_altered_byte_stops_it_with_the_name_of_the_package(
     site: Site, folder: Path, pip: Index4Pip, name: str, package: str
 ) -> None:
     (folder / name).write_text(name[:-1] + "L")
-    with pytest.raises(Failed, match=f"^the wheel of {package} is not the one that was gathered: .* {sha256(name)}$"):
+    with pytest.raises(Failed, match=f"^the wheel of {package} is not the one that was gathered: ") as failure:
         install(site, folder)
+    assert str(failure.value).endswith(
+        f"{folder / name} should have SHA-256 {sha256(name)}, and has {sha256(name[:-1] + 'L')}. Remove {folder} on "
+        "this host, and run again"
+    )
     assert pip.commands == []
 
 
@@ -353,8 +363,77 @@ def test_digests_beside_the_wheels_do_not_count(site: Site, folder: Path) -> Non
 
 def test_a_wheel_that_is_missing_is_named(site: Site, folder: Path) -> None:
     (folder / SHOP).unlink()
-    with pytest.raises(Failed, match=r"^the wheel of shop==2\.0\+local is missing: /"):
+    with pytest.raises(Failed, match=r"^the wheel of shop==2\.0\+local .* and has none, for it is missing\. Remove /"):
         install(site, folder)
+
+
+@pytest.mark.parametrize("name", [SIX, SHOP, UV, SERVER])
+@pytest.mark.parametrize("damage", ["altered", "missing"])
+def test_wheels_that_were_damaged_where_they_were_gathered_are_not_packed(
+    site: Site, pip: Index4Pip, tmp_path: Path, name: str, damage: str
+) -> None:
+    wheels, folder = site.gather(), site.gatherer().path
+    if damage == "missing":
+        (folder / name).unlink()
+    else:
+        (folder / name).write_text("other")
+    with pytest.raises(Failed, match=f"is not the one that was gathered: .* Remove {folder} on this host, and run"):
+        pack(folder, wheels, tmp_path / "wheels.tar")
+    assert not (tmp_path / "wheels.tar").exists()
+
+
+def test_what_lies_among_the_wheels_without_being_one_of_them_is_not_packed(
+    site: Site, pip: Index4Pip, tmp_path: Path
+) -> None:
+    wheels = site.gather()
+    (site.gatherer().path / "other-1.0-py3-none-any.whl").touch()
+    pack(site.gatherer().path, wheels, tmp_path / "wheels.tar")
+    with tarfile.open(tmp_path / "wheels.tar") as files:
+        assert set(files.getnames()) == set(wheels.all)
+
+
+@pytest.mark.parametrize("damage", ["altered", "missing"])
+def test_a_damaged_transfer_heals_with_the_next_run(site: Site, pip: Index4Pip, tmp_path: Path, damage: str) -> None:
+    wheels = site.gather()
+    good, bad, host = tmp_path / "good.tar", tmp_path / "bad.tar", tmp_path / "host"
+    pack(site.gatherer().path, wheels, good)
+    with tarfile.open(bad, "w") as files:
+        for name in sorted(wheels.all):
+            (tmp_path / "wheel").write_text("damaged" if name == SIX else name)
+            if name != SIX or damage == "altered":
+                files.add(tmp_path / "wheel", name)
+    with pytest.raises(Failed, match=f"^the wheel of six==1.0 is not .* Remove {SENT}, and run again$"):
+        unpack(bad, wheels, SENT, host)
+    assert list(host.iterdir()) == []
+    folder = unpack(good, wheels, SENT, host)
+    assert {path.name for path in folder.glob("*.whl")} == set(wheels.all)
+    install(site, folder)
+
+
+@pytest.mark.parametrize(
+    ("told", "wrong"),
+    [
+        ({"folder": "../../../etc/cron.d/x"}, r"'\.\./.*' is not the name of a folder of wheels"),
+        ({"folder": "0123456789ab\n"}, "is not the name of a folder of wheels"),
+        ({"folder": "0123456789AB"}, "is not the name of a folder of wheels"),
+        ({"folder": "0123456789abc"}, "is not the name of a folder of wheels"),
+        ({"folder": ""}, "is not the name of a folder of wheels"),
+        ({"files": {f"../{SIX}": "00"}}, f"'../{SIX}' is not the name of a wheel"),
+        ({"tools": {"/etc/passwd": "00"}}, "'/etc/passwd' is not the name of a wheel"),
+        ({"tools": {f"{UV}\n": "00"}}, "is not the name of a wheel"),
+    ],
+)
+def test_nothing_becomes_a_path_that_the_collection_would_not_call_so(told: dict[str, Any], wrong: str) -> None:
+    right = {"folder": "0123456789ab", "interpreter": TAG, "files": {SIX: "00"}, "tools": {UV: "01"}}
+    assert Wheels.of(right).as_dict() == right
+    with pytest.raises(Failed, match=wrong):
+        Wheels.of({**right, **told})
+
+
+def test_an_archive_is_named_by_the_folder_and_by_what_is_in_it() -> None:
+    wheels = Wheels("0123456789ab", TAG, {SIX: "00"}, {})
+    assert wheels.packed == f"0123456789ab-{wheels.digest}"
+    assert wheels.packed != Wheels("0123456789ab", TAG, {SIX: "01"}, {}).packed
 
 
 def test_wheels_for_another_interpreter_are_refused(tmp_path: Path) -> None:
@@ -383,3 +462,65 @@ def test_what_has_not_the_name_of_a_wheel_is_no_requirement(name: str) -> None:
 
 def test_wheels_lie_in_the_cache_of_the_collection() -> None:
     assert Path("/var/cache/wsgi/wheels") == unit.WHEELS
+
+
+# The module
+
+
+class Planner:
+    """The module `wheels` on the host of `site`, asked for the wheels of applications with the same needs."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+
+    def plan(self, *names: str, sent: bool = True, **given: Any) -> Plan:
+        """Return what the module would do."""
+        apps = [{"name": name, "source": "app", "python": "python3.12"} for name in names]
+        contents = {name: self.site.recipe().content for name in names}
+        archives = dict.fromkeys(names, str(self.site.archive)) if sent else None
+        asked = {"apps": apps, "contents": contents, "archives": archives, **given}
+        defaults = {option: spec.get("default") for option, spec in ARGUMENTS.items()}
+        return module.plan(FakeModule(**{**defaults, **asked}))
+
+
+@pytest.fixture
+def planner(site: Site, pip: Index4Pip, monkeypatch: pytest.MonkeyPatch) -> Planner:
+    monkeypatch.setattr(module, "interpreter_tag", lambda python: TAG)
+    monkeypatch.setattr(module, "Gatherer", lambda recipe: Gatherer(recipe, site.root))
+    monkeypatch.setattr(module, "installer", lambda index: site.tool)
+    return Planner(site)
+
+
+def test_two_applications_that_need_the_same_wheels_are_gathered_once(planner: Planner, pip: Index4Pip) -> None:
+    assert planner.plan("hello", "world", sent=False).result == {"wheels": {}, "missing": ["hello", "world"]}
+    planned = planner.plan("hello", "world")
+    planned.take()
+    assert planned.failures == {}
+    told = planned.result["wheels"]
+    assert told["hello"] == told["world"] == Wheels.of(told["hello"]).as_dict()
+    assert len(pip.wheels()) == 4
+
+
+def test_what_is_told_of_wheels_are_their_names_and_digests_alone(planner: Planner) -> None:
+    planner.plan("hello").take()
+    planned = planner.plan("hello")
+    assert (planned.steps, set(planned.result["wheels"]["hello"])) == ([], {"folder", "interpreter", "files", "tools"})
+
+
+def test_wheels_are_packed_for_the_controller_where_it_asks_for_them(planner: Planner, tmp_path: Path) -> None:
+    planner.plan("hello").take()
+    planned = planner.plan("hello", pack={"hello": str(tmp_path / "hello.tar")})
+    assert (planned.steps, planned.failures) == ([], {})
+    with tarfile.open(tmp_path / "hello.tar") as files:
+        assert set(files.getnames()) == {SIX, SHOP, UV, SERVER}
+
+
+def test_an_application_whose_wheels_cannot_be_gathered_breaks_no_other(planner: Planner, pip: Index4Pip) -> None:
+    assert ARGUMENTS["on_failure"]["choices"] == ["stop", "continue"]
+    recipes = {"hello": planner.site.recipe(), "world": planner.site.recipe(digest="d2", format="none", project="")}
+    contents = {name: recipe.content for name, recipe in recipes.items()}
+    planned = planner.plan("hello", "world", contents=contents)
+    pip.failing = "gather the packages"
+    planned.take()
+    assert planned.failures == {"hello": "hello: could not gather the packages"}
+    assert list(planned.result["wheels"]) == ["world"]

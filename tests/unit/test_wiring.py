@@ -12,6 +12,7 @@ import yaml
 from ansible.errors import AnsibleFilterError
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from jinja2.nativetypes import NativeEnvironment
 
 from ansible_collections.wsgi.production.plugins.filter.wiring import (
     FilterModule,
@@ -22,7 +23,6 @@ from ansible_collections.wsgi.production.plugins.filter.wiring import (
     one,
     only,
     section,
-    timed_at,
     with_builds,
     with_defaults,
     without,
@@ -84,7 +84,6 @@ def test_the_entries_stay_as_they_are() -> None:
     apps = with_builds(as_served(section(APPS, "run"), APPS), {"hello": "/1", "world": "/2"}, {"hello": "/3"})
     complete = with_defaults(apps, "uwsgi")
     then = deepcopy(complete)
-    timed_at(complete, False)
     as_released(without(complete, ["world"]), {"hello": "81d0"})
     assert complete == then
     only(APPS, "name")
@@ -145,20 +144,6 @@ def test_what_is_broken_is_left_out() -> None:
     assert without(APPS, ["hello", "world"]) == []
     assert without(APPS, {}) == APPS
     assert without(APPS, ["hell"]) == APPS
-
-
-TIMERS = [{"name": "once", "every_host": False}, {"name": "each", "every_host": True}]
-
-
-@pytest.mark.parametrize(("first", "names"), [(True, ["once", "each"]), (False, ["each"])])
-def test_a_timer_runs_on_the_first_host_alone_unless_it_is_for_every_one(first: bool, names: list[str]) -> None:
-    apps: list[dict[str, Any]] = [
-        {"name": "hello", "timers": TIMERS, "workers": [{"name": "w"}]},
-        {"name": "world", "timers": []},
-    ]
-    hello, world = timed_at(apps, first)
-    assert [timer["name"] for timer in hello["timers"]] == names
-    assert (hello["workers"], world) == ([{"name": "w"}], {"name": "world", "timers": []})
 
 
 def test_a_switch_knows_of_an_application_what_it_has_to_and_no_secret() -> None:
@@ -313,12 +298,17 @@ def test_what_a_role_cannot_take_is_an_error_that_names_the_key(app: dict[str, A
 
 def role_variable(role: str, name: str, **known: Any) -> Any:
     """Return what the private variable `name` of `role` is where the variables `known` are."""
+    return in_role(role, f"{{{{ {name} }}}}", **known)
+
+
+def in_role(role: str, text: str, **known: Any) -> Any:
+    """Return what the template `text` says in `role` where the variables `known` are."""
     texts = [PROJECT / f"roles/{role}/{kind}/main.yml" for kind in ("defaults", "vars")]
     variables: dict[str, Any] = {}
     for path in texts:
         said: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
         variables.update({key: _trusted(value) for key, value in said.items()})
-    return Templar(DataLoader(), variables={**variables, **known}).template(variables[name])
+    return Templar(DataLoader(), variables={**variables, **known}).template(_trusted(text))
 
 
 def _trusted(value: Any) -> Any:
@@ -348,6 +338,19 @@ def test_what_is_done_once_is_done_on_the_first_host_that_the_inventory_names() 
         assert once == [turned[0]]
 
 
+@pytest.mark.parametrize(
+    ("hosts", "host", "first"),
+    [([], "app1", True), (["app2", "app1"], "app2", True), (["app2", "app1"], "app1", False)],
+)
+def test_timers_run_on_the_first_host_of_the_inventory_whoever_takes_part_in_a_run(
+    hosts: list[str], host: str, first: bool
+) -> None:
+    tasks = yaml.safe_load((PROJECT / "roles/uwsgi/tasks/prepare.yml").read_text(encoding="utf-8"))
+    (asked,) = [task["wsgi.production.release"] for task in tasks if "wsgi.production.release" in task]
+    known = {"uwsgi_hosts": hosts, "ansible_play_hosts_all": ["app1"], "inventory_hostname": host}
+    assert in_role("uwsgi", asked["first"], **known) is first
+
+
 def test_a_run_on_load_balancers_alone_does_nothing_once() -> None:
     known = {"uwsgi_hosts": ["app1"], "ansible_play_hosts_all": ["lb"], "inventory_hostname": "lb"}
     assert role_variable("uwsgi", "__uwsgi_once", **known) is False
@@ -366,6 +369,43 @@ def test_the_builds_are_known_from_the_moment_that_they_are_made(made: dict[str,
 def test_the_host_that_builds_is_named_even_where_there_is_none(asked: str, host: str) -> None:
     known = {"inventory_hostname": "app1", "python_app_build_host": asked}
     assert role_variable("python_app", "__python_app_build_host", **known) == host
+
+
+def wired(text: str, **known: Any) -> Any:
+    """Return what a template says that needs the collection's filters, and nothing of Ansible's."""
+    environment = NativeEnvironment()
+    environment.filters.update(
+        {f"wsgi.production.{name}": filter_ for name, filter_ in FilterModule().filters().items()}
+    )
+    return environment.from_string(text).render(**known)
+
+
+def test_an_application_is_released_with_the_same_timers_on_every_host() -> None:
+    said = yaml.safe_load((PROJECT / "roles/uwsgi/vars/main.yml").read_text(encoding="utf-8"))
+    timer = {"command": "python -m nightly", "on_calendar": "daily"}
+    timers = [{**timer, "name": "once"}, {**timer, "name": "each", "every_host": True}]
+    apps = [{"name": "hello", "build": "/1", "callable": "m:a", "timers": timers}]
+    known = {"uwsgi_apps": apps, "__uwsgi_broken": {}, "__uwsgi_hosts": ["app1", "app2"]}
+    first, other = (wired(said["__uwsgi_apps"], inventory_hostname=host, **known) for host in ("app1", "app2"))
+    assert first == other
+    assert [timer["name"] for timer in other[0]["timers"]] == ["once", "each"]
+
+
+def test_an_application_whose_wheels_could_not_be_gathered_is_not_built_and_its_site_is_kept() -> None:
+    tasks = yaml.safe_load((PROJECT / "roles/python_app/tasks/main.yml").read_text(encoding="utf-8"))
+    (asked,) = [task["wsgi.production.build"] for task in tasks if "wsgi.production.build" in task]
+    gathered = {"broken": {"hello": "hello: no such package"}, "wheels": {"world": {"folder": "0f3a"}}}
+    built = wired(asked["apps"], python_app_apps=APPS, python_app_gathered=gathered)
+    assert [app["name"] for app in built] == ["world"]
+    (_, play) = yaml.safe_load((PROJECT / "playbooks/site.yml").read_text(encoding="utf-8"))
+    hosts = {"app1": {"python_app_gathered": gathered}, "lb": {}}
+    broken_ = wired(play["vars"]["uwsgi_broken"], hostvars=hosts, ansible_play_hosts_all=["app1", "lb"])
+    assert broken_ == {"hello": "hello: no such package (app1)"}
+    assert wired(play["vars"]["nginx_kept"], uwsgi_broken=broken_) == ["hello"]
+    served = [{**app, "serve": {"server_names": [app["name"]]}} for app in APPS]
+    known = {"groups": {"app_servers": ["app1"]}, "hostvars": hosts, "inventory_hostname": "app1"}
+    sites = wired(play["vars"]["nginx_sites"], __wsgi_production_apps=served, uwsgi_broken=broken_, **known)
+    assert [site["name"] for site in sites] == ["world"]
 
 
 def test_every_filter_that_is_used_is_there_and_every_filter_that_is_there_is_used() -> None:
