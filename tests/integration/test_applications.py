@@ -13,13 +13,16 @@ import pytest
 
 from tests.integration.applications import bugsink, hgweb, ihatemoney, radicale
 from tests.integration.applications.browser import Browser
-from tests.integration.conftest import Site
+from tests.integration.conftest import Run, Site
 from tests.rig import PROJECT
 from tests.rig.server import Server
 
 QUEUE = "queue.example.com"
 DEPLOYS = 5
-JOBS = 1000
+
+# How many jobs are queued before and during each deploy, and how many of those take longer than a switch.
+PORTION = 100
+SLOW = 4
 
 
 @pytest.fixture(scope="module", params=["debian12", "debian13"])
@@ -70,20 +73,20 @@ class Queue:
             "serve": {"server_names": [QUEUE]},
         }
 
-    def deploy(self, number: int) -> None:
-        """Bring another release live."""
+    def run(self, number: int) -> Run:
+        """Begin to bring another release live."""
         self.app["run"]["env"]["NUMBER"] = number
-        self.host.deploy(apps=[self.app])
+        return self.host.run(apps=[self.app])
 
-    def ask(self, method: str, path: str) -> dict[str, int]:
+    def ask(self, method: str, path: str) -> dict[str, Any]:
         """Ask the application for something."""
         url = f"http://127.0.0.1:{self.host.server.port(80)}{path}"
         request = urllib.request.Request(url, headers={"Host": QUEUE}, method=method)
         with urllib.request.urlopen(request, timeout=30) as answer:
-            found: dict[str, int] = json.loads(answer.read())
+            found: dict[str, Any] = json.loads(answer.read())
         return found
 
-    def state(self) -> dict[str, int]:
+    def state(self) -> dict[str, Any]:
         """Return what became of the jobs."""
         return self.ask("GET", "/state")
 
@@ -95,15 +98,27 @@ def test_no_deploy_loses_a_job_and_one_in_flight_at_a_switch_completes(host: Sit
     host.server.shell("printf '[Service]\nPrivateUsers=no\n' > /etc/systemd/system/redis-server.service.d/test.conf")
     host.server.shell("systemctl daemon-reload; systemctl restart redis-server")
     queue = Queue(host)
-    queue.deploy(0)
+    assert queue.run(0).finish() == 0
+    switches = []
     for number in range(1, DEPLOYS + 1):
         # In portions, for there are jobs in line at each of the deploys then, however long one takes.
-        queue.ask("POST", f"/enqueue?n={JOBS // DEPLOYS}")
-        queue.ask("POST", "/slow")
-        queue.deploy(number)
+        queue.ask("POST", f"/enqueue?n={PORTION}")
+        run = queue.run(number)
+        assert run.until("Serve the sites")
+        # As many as both workers can take, that before the switch and that after it.
+        for _ in range(SLOW):
+            queue.ask("POST", "/slow")
+        queue.ask("POST", f"/enqueue?n={PORTION}")
+        assert run.finish() == 0, run.said
+        switches.append(float(host.server.shell("stat --format %.9Y /srv/queue/current")))
+    jobs = DEPLOYS * (2 * PORTION + SLOW)
     deadline = time.monotonic() + 120
-    while queue.state()["done"] < JOBS + DEPLOYS and time.monotonic() < deadline:
+    while queue.state()["done"] < jobs and time.monotonic() < deadline:
         time.sleep(1)
     state = queue.state()
+    in_flight = [sum(begun < switch < begun + 5 for begun in state["begun"]) for switch in switches]
     print(f"{state['done']} of {state['enqueued']} jobs done, {state['repeated']} of them more than once")
-    assert state["enqueued"] == state["done"] == JOBS + DEPLOYS
+    print(f"jobs of 5 s in flight at each switch: {in_flight}")
+    assert state["enqueued"] == state["done"] == jobs
+    assert len(state["ended"]) == DEPLOYS * SLOW
+    assert min(in_flight) > SLOW / 2, "the worker before the switch may have had none of them"

@@ -27,7 +27,8 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
             "enqueued": int(redis.get("jobs") or 0),
             "done": len(runs),
             "repeated": sum(int(count) > 1 for count in runs.values()),
-            "begun": redis.hlen("begun"),
+            "begun": sorted(map(float, redis.hvals("begun"))),
+            "ended": sorted(map(float, redis.hvals("ended"))),
             "waiting": redis.llen("celery"),
             "taken": redis.hlen("unacked"),
         }

@@ -39,6 +39,7 @@ def job(number: int) -> None:
 @app.task
 def slow(number: int) -> None:
     """Do something that takes longer than a switch."""
-    redis.hincrby("begun", str(number), 1)
+    redis.hsetnx("begun", str(number), time.time())
     time.sleep(5)
+    redis.hset("ended", str(number), time.time())
     redis.hincrby(RUNS, str(number), 1)
