@@ -43,6 +43,7 @@ def site(edge: Edge) -> Iterator[Edge]:
     put(edge, PLAIN, "body { color: blue }")
     put(edge, ".env", "SECRET=1")
     (edge.source / "static" / f"{PLAIN}.gz").write_bytes(gzip.compress(b"precompressed"))
+    (edge.source / "static/version.txt").symlink_to("/etc/debian_version")
     plain = dict(edge.app["serve"])
     edge.app["serve"].update(
         static=[{"path": "/static/", "directory": "static"}], uploads=[{"path": "/media/", "directory": "media"}]
@@ -104,6 +105,12 @@ def test_no_path_leads_out_of_the_files(site: Edge, path: str) -> None:
     assert answer.status in (400, 403, 404), answer.body
     assert b"import" not in answer.body
     assert b"root:" not in answer.body
+
+
+def test_no_link_in_the_code_is_followed_though_root_owns_it_and_what_it_leads_to(site: Edge) -> None:
+    there = "/srv/patient/current/build/app/static/version.txt"
+    assert site.server.shell(f"stat --format %U {there} /etc/debian_version").split() == ["root", "root"]
+    assert Answer(site, "/static/version.txt").status == 404
 
 
 def test_a_null_byte_ends_no_name(site: Edge) -> None:
