@@ -11,10 +11,8 @@ import time
 from contextlib import ExitStack
 from types import FrameType
 
-from tests.rig import PROJECT, Unusable, engine, image
+from tests.rig import PROJECT, Unusable, engine, image, named, prepared
 from tests.rig.server import Server
-
-OWNER = "test"
 
 # With this word, what the tests over SSH repeat a few times is repeated as often as it takes to trust it.
 LONG = "--long"
@@ -53,9 +51,9 @@ def main() -> int:
         return 2
     took: dict[str, str] = {}
     try:
-        engine.ensure(OWNER)
+        engine.ensure(engine.TEST)
         for distribution in image.SUITES:
-            image.ensure(distribution)
+            prepared.ensure(distribution)
         failed = False
         for name, commands in PARTS.items():
             if wanted and name not in wanted:
@@ -74,7 +72,7 @@ def main() -> int:
     finally:
         if engine.answers():
             _clean_up()
-        engine.stop(OWNER)
+        engine.stop(engine.TEST)
     print("\n".join(["", *(f"{name:24}{result}" for name, result in took.items())]))
     broken = sum("FAILED" in result for result in took.values())
     print(f"parts: {len(took) - broken} passed, {broken} failed")
@@ -125,7 +123,7 @@ def _clean_up() -> None:
     listed = subprocess.run(
         ["docker", "ps", "--all", "--format", "{{.Names}}"], capture_output=True, text=True, check=False
     )
-    ours = ("wsgi-test-", *(f"wsgi-{scenario}-" for scenario in SCENARIOS))
+    ours = (named("test-"), *(f"wsgi-{scenario}-" for scenario in SCENARIOS))
     for name in listed.stdout.split():
         if name.startswith(ours):
             Server(name).down()
