@@ -28,7 +28,7 @@ def containers() -> str:
     return subprocess.run(["docker", "ps", "--all"], capture_output=True, text=True, check=True).stdout
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def demo() -> Iterator[str]:
     try:
         yield make("demo")

@@ -113,6 +113,8 @@ class Server:
         self.image = of or image.name(distribution)
         self.directory = STATE / name
         self.key = self.directory / "key"
+        # As they are asked for: no reboot changes them.
+        self.ports: dict[int, int] = {}
 
     def exists(self) -> bool:
         """Tell whether the container is there and runs."""
@@ -156,6 +158,7 @@ class Server:
     def down(self) -> None:
         """Remove the server and all that it left on this machine."""
         subprocess.run(["docker", "rm", "--force", "--volumes", self.name], capture_output=True, check=False)
+        self.ports.clear()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def restart(self) -> None:
@@ -197,9 +200,11 @@ class Server:
 
     def port(self, inside: int) -> int:
         """Return the port on this machine's loopback that leads to the server's port `inside`."""
-        state = self._inspect()
-        assert state is not None, f"{self.name} is not there"
-        return int(state["NetworkSettings"]["Ports"][f"{inside}/tcp"][0]["HostPort"])
+        if inside not in self.ports:
+            state = self._inspect()
+            assert state is not None, f"{self.name} is not there"
+            self.ports[inside] = int(state["NetworkSettings"]["Ports"][f"{inside}/tcp"][0]["HostPort"])
+        return self.ports[inside]
 
     def get(self, host: str, path: str = "/") -> str:
         """Return the body of the answer of `host` through the server's port 80."""
