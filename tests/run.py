@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from xml.etree import ElementTree
 
-from tests.rig import CHECKOUT, PROJECT, engine, named
+from tests.rig import CHECKOUT, PROJECT, QUIET, engine, named
 from tests.rig.jobs import Ended, Job, Queue
 from tests.rig.server import Server
 
@@ -31,16 +31,14 @@ SERVERS = "servers"
 FIXED = "fixed"
 DEMO = "tests/integration/test_demo.py"
 
-# The modules of tests over SSH whose bounds are times, or ratios of them.
-QUIET = {"releases", "many", "flood"}
-
-# What takes longest comes first, and of that what needs quiet: it would not find it later.
+# What takes longest comes first, and before that what needs quiet, while there is other work that fits beside it.
 ORDER = [
     SERVERS,
     "unit tests",
     "ansible-lint",
     "mypy",
-    *(f"{SSH} {module}" for module in ("releases", "many", "flood", "tls", "edge", "around", "fleet")),
+    QUIET,
+    *(f"{SSH} {module}" for module in ("releases", "around", "many", "tls", "edge", "fleet")),
     "molecule default",
     "demo",
     *(f"{SSH} {module}" for module in ("serve", "applications", "site", "protection")),
@@ -88,24 +86,19 @@ def _jobs(reports: Path) -> list[Job]:
         *(Job(f"molecule {name}", ["molecule", "test", "--scenario-name", name], after=SERVERS) for name in SCENARIOS),
         Job("demo", [*pytest, "-x", *_kept(reports, "demo"), DEMO], after=SERVERS),
     ]
-    for module, distribution in _over_ssh():
-        command = [*pytest, "-rPfE", *_kept(reports, f"{module}-{distribution}")]
-        where = ["-k", distribution or "not debian"]
-        jobs.append(
-            Job(
-                f"{SSH} {module} {distribution or FIXED}",
-                [*command, f"tests/integration/test_{module}.py", *where],
-                quiet=module in QUIET,
-                after=SERVERS,
-                telling=True,
-            )
-        )
+    for quiet in (True, False):
+        marked = QUIET if quiet else f"not {QUIET}"
+        for module, distribution in _over_ssh(marked):
+            name = f"{SSH} {module} {distribution or FIXED}{f' {QUIET}' if quiet else ''}"
+            where = ["-m", marked, "-k", distribution or "not debian", f"tests/integration/test_{module}.py"]
+            command = [*pytest, "-rPfE", *_kept(reports, name), *where]
+            jobs.append(Job(name, command, quiet=quiet, after=SERVERS, telling=True))
     return sorted(jobs, key=_rank)
 
 
-def _over_ssh() -> list[tuple[str, str]]:
-    """Return the modules of tests over SSH with each distribution that tests of them name, or with none."""
-    command = ["pytest", "--collect-only", "-q", "tests/integration", "--ignore", DEMO]
+def _over_ssh(marked: str) -> list[tuple[str, str]]:
+    """Return the modules of tests over SSH with each distribution that such tests of them name, or with none."""
+    command = ["pytest", "--collect-only", "-q", "-m", marked, "tests/integration", "--ignore", DEMO]
     done = subprocess.run(command, cwd=PROJECT, env=_environment(), capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(done.stdout + done.stderr)
@@ -164,7 +157,8 @@ def _slowest(reports: Path) -> list[tuple[float, str]]:
 
 
 def _report(ended: list[Ended], slowest: list[tuple[float, str]]) -> None:
-    print("\nThe slowest tests, with what was set up for them:\n")
+    if slowest:
+        print("\nThe slowest tests, with what was set up for them:\n")
     for seconds, name in slowest:
         print(f"{seconds:7.1f} s  {name}")
     print("\n".join(["", *map(_line, ended)]))

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.rig import EVERYWHERE, PROJECT, image, named, prepared
+from tests.rig import EVERYWHERE, PROJECT, QUIET, image, named, prepared
 from tests.rig.server import Server, ansible, start
 
 HOST = "web1.example.com"
@@ -160,9 +160,13 @@ def distribution(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def server(request: pytest.FixtureRequest, distribution: str) -> Iterator[Server]:
-    """Return a prepared server of the module's own, on which nothing is live yet."""
+    """Return a prepared server of the module's own, on which nothing is live yet.
+
+    The quiet tests of a module may run at the same time as the others, and then have another.
+    """
     module = request.module.__name__.rpartition("test_")[2]
-    with running(prepared.server(f"{module}-{distribution}", distribution)) as one:
+    part = "-quiet" if request.config.option.markexpr == QUIET else ""
+    with running(prepared.server(f"{module}-{distribution}{part}", distribution)) as one:
         yield one
 
 

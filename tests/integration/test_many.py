@@ -80,6 +80,7 @@ def test_five_applications_go_live_in_one_run_and_none_reads_what_is_anothers(ma
     assert "PermissionError" in refused
 
 
+@pytest.mark.quiet
 def test_one_more_application_costs_at_most_a_third_of_the_first(many: Many) -> None:
     many.deploy(apps=many.apps[:1])
     for what in ("nothing", "the code"):

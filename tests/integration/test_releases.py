@@ -165,6 +165,7 @@ def assert_nobody_noticed(seen: Load, longest: float = LONGEST_BESIDE_OTHER_WORK
     assert seen.rate >= LEAST_RATE
 
 
+@pytest.mark.quiet
 def test_no_change_fails_or_delays_a_request(site: Patient) -> None:
     ways = cycle([site.edit, site.packages, site.environment, site.settings])
     states = set()

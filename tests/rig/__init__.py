@@ -21,6 +21,9 @@ CHECKOUT = hashlib.sha256(bytes(PROJECT)).hexdigest()[:6]
 # `make test-long` repeats more often what `make test` does a few times.
 LONG = os.environ.get("WSGI_LONG") == "1"
 
+# The mark of tests that measure time.
+QUIET = "quiet"
+
 # What is marked to run on the distribution where it is more at risk runs on each in `make test-all`.
 EVERYWHERE = LONG or os.environ.get("WSGI_ALL") == "1"
 

@@ -55,7 +55,7 @@ class _Running:
 
 
 class Queue:
-    """Jobs that wait for their turn: the first that fits comes next.
+    """Jobs that wait for their turn.
 
     :param slots: how many run at once.
     :param tell: is called with each job when it has ended.
@@ -86,22 +86,23 @@ class Queue:
         return self.ended
 
     def _begin(self, directory: Path) -> None:
-        """Begin each job that may run now."""
-        for job in list(self.waiting):
-            if self._passed(job.after) and self._taken() + self._width(job) <= self.slots:
-                self.waiting.remove(job)
-                path = directory / f"{len(self.ended) + len(self.running)}-{len(self.waiting)}"
-                with path.open("wb") as output:
-                    process = subprocess.Popen(
-                        job.command,
-                        cwd=PROJECT,
-                        env=self.environment,
-                        stdin=subprocess.DEVNULL,
-                        stdout=output,
-                        stderr=subprocess.STDOUT,
-                        start_new_session=True,
-                    )
-                self.running.append(_Running(job, process, path))
+        """Begin the jobs whose turn it is. None overtakes one that waits for room, which might never come then."""
+        for job in [job for job in self.waiting if self._passed(job.after)]:
+            if self._taken() + self._width(job) > self.slots:
+                break
+            self.waiting.remove(job)
+            output = directory / str(len(self.waiting))
+            with output.open("wb") as file:
+                process = subprocess.Popen(
+                    job.command,
+                    cwd=PROJECT,
+                    env=self.environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            self.running.append(_Running(job, process, output))
 
     def _end(self) -> None:
         """Tell of each job that has ended."""
