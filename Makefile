@@ -1,4 +1,4 @@
-.PHONY: demo demo-down test test-long bench lock
+.PHONY: demo demo-down test test-all test-long bench lock
 
 demo: .venv/.installed
 	@.venv/bin/python -m tests.rig.demo up
@@ -8,6 +8,9 @@ demo-down: .venv/.installed
 
 test: .venv/.installed
 	@.venv/bin/python -m tests.run
+
+test-all: .venv/.installed
+	@.venv/bin/python -m tests.run --all
 
 test-long: .venv/.installed
 	@.venv/bin/python -m tests.run --long

@@ -3,121 +3,167 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
-import time
-from contextlib import ExitStack
+from pathlib import Path
 from types import FrameType
+from xml.etree import ElementTree
 
-from tests.rig import PROJECT, Unusable, engine, image
+from tests.rig import CHECKOUT, PROJECT, QUIET, engine, named
+from tests.rig.jobs import Ended, Job, Queue
 from tests.rig.server import Server
 
-OWNER = "test"
+# With this word, what runs on one distribution runs on all. With the other, that too, and what the tests over SSH
+# repeat a few times is repeated as often as it takes to trust it.
+ALL, LONG = "--all", "--long"
 
-# With this word, what the tests over SSH repeat a few times is repeated as often as it takes to trust it.
-LONG = "--long"
+# A run waits for its host about as long as it works.
+SLOTS = (os.cpu_count() or 2) + 1
+
 SCENARIOS = sorted(path.parent.name for path in PROJECT.glob("molecule/*/molecule.yml"))
 PYTHON = ["app", "benchmarks", "molecule", "plugins", "requirements", "tests"]
-
+SSH = "over SSH"
+SERVERS = "servers"
+# What is said in place of a distribution where the tests themselves say which servers they want.
+FIXED = "fixed"
 DEMO = "tests/integration/test_demo.py"
-# What a test measured is shown also when it passed; those that failed are listed at the end.
-SSH = ["pytest", "-q", "-rPfE", "--durations", "15", "tests/integration", "--ignore", DEMO, "-k"]
-HALF = "debian13 or test_fleet"
 
-# The commands of a part run side by side.
-PARTS: dict[str, list[list[str]]] = {
-    "ruff": [["ruff", "check", *PYTHON]],
-    "ruff format": [["ruff", "format", "--check", *PYTHON]],
-    "mypy": [["mypy"]],
-    "yamllint": [["yamllint", "--strict", "."]],
-    "ansible-lint": [["ansible-lint", "--offline"]],
-    "unit tests": [["pytest", "-q", "--numprocesses", "2", "tests/unit"]],
-    **{f"molecule {name}": [["molecule", "test", "--scenario-name", name]] for name in SCENARIOS},
-    "demo": [["pytest", "-q", "-x", DEMO]],
-    "over SSH": [[*SSH, f"not ({HALF})"], [*SSH, HALF]],
-}
+# What takes longest comes first, and before that what needs quiet, while there is other work that fits beside it.
+ORDER = [
+    SERVERS,
+    "unit tests",
+    "ansible-lint",
+    "mypy",
+    QUIET,
+    *(f"{SSH} {module}" for module in ("releases", "around", "many", "tls", "edge", "fleet")),
+    "molecule default",
+    "demo",
+    *(f"{SSH} {module}" for module in ("serve", "applications", "site", "protection")),
+]
 
 
 def main() -> int:
     """Run the parts named on the command line, or all, and return the exit status."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupted)
-    wanted = [word for word in sys.argv[1:] if word != LONG]
-    if LONG in sys.argv:
-        os.environ["WSGI_LONG"] = "1"
-    unknown = set(wanted) - set(PARTS)
-    if unknown:
-        print(f"There is no part {', '.join(sorted(unknown))}; known are {', '.join(PARTS)}")
-        return 2
-    took: dict[str, str] = {}
-    try:
-        engine.ensure(OWNER)
-        for distribution in image.SUITES:
-            image.ensure(distribution)
-        failed = False
-        for name, commands in PARTS.items():
-            if wanted and name not in wanted:
-                continue
-            begun = time.monotonic()
-            print(f"== {name}", flush=True)
-            passed = _run(commands)
-            took[name] = f"{time.monotonic() - begun:6.1f} s{'' if passed else '   FAILED'}"
-            failed = failed or not passed
-    except Unusable as reason:
-        print(reason)
-        return 1
-    except KeyboardInterrupt:
-        print("Interrupted")
-        failed = True
-    finally:
-        if engine.answers():
-            _clean_up()
-        engine.stop(OWNER)
-    print("\n".join(["", *(f"{name:24}{result}" for name, result in took.items())]))
-    broken = sum("FAILED" in result for result in took.values())
-    print(f"parts: {len(took) - broken} passed, {broken} failed")
-    return 1 if failed else 0
+    wanted = [word for word in sys.argv[1:] if word not in (ALL, LONG)]
+    os.environ.update({name: "1" for word, name in ((ALL, "WSGI_ALL"), (LONG, "WSGI_LONG")) if word in sys.argv})
+    with tempfile.TemporaryDirectory() as reports:
+        jobs = _jobs(Path(reports))
+        unknown = [word for word in wanted if not any(_is_part(job.name, word) for job in jobs)]
+        if unknown:
+            known = "\n  ".join(job.name for job in jobs)
+            print(f"There is no part {', '.join(unknown)}; known are, by any of their words:\n  {known}")
+            return 2
+        try:
+            ended = Queue(_chosen(jobs, wanted), SLOTS, _environment(), _tell).run()
+        except KeyboardInterrupt:
+            print("Interrupted")
+            return 1
+        finally:
+            if engine.answers():
+                _clean_up()
+            engine.stop(engine.TEST)
+        slowest = _slowest(Path(reports))
+    _report(ended, slowest)
+    return 0 if all(one.passed for one in ended) else 1
 
 
-def _run(commands: list[list[str]]) -> bool:
-    """Run `commands` side by side, and tell whether all succeeded. What the first says is seen at once."""
-    environment = {
+def _jobs(reports: Path) -> list[Job]:
+    """Return all jobs in the order in which they are to begin."""
+    pytest = ["pytest", "-q"]
+    jobs = [
+        Job(SERVERS, ["python", "-m", "tests.rig.prepared"]),
+        Job("ruff", ["ruff", "check", *PYTHON]),
+        Job("ruff format", ["ruff", "format", "--check", *PYTHON]),
+        Job("mypy", ["mypy"]),
+        Job("yamllint", ["yamllint", "--strict", "."]),
+        Job("ansible-lint", ["ansible-lint", "--offline"]),
+        Job("unit tests", [*pytest, "--numprocesses", "2", *_kept(reports, "unit"), "tests/unit"], quiet=True),
+        *(Job(f"molecule {name}", ["molecule", "test", "--scenario-name", name], after=SERVERS) for name in SCENARIOS),
+        Job("demo", [*pytest, "-x", *_kept(reports, "demo"), DEMO], after=SERVERS),
+    ]
+    for quiet in (True, False):
+        marked = QUIET if quiet else f"not {QUIET}"
+        for module, distribution in _over_ssh(marked):
+            name = f"{SSH} {module} {distribution or FIXED}{f' {QUIET}' if quiet else ''}"
+            where = ["-m", marked, "-k", distribution or "not debian", f"tests/integration/test_{module}.py"]
+            command = [*pytest, "-rPfE", *_kept(reports, name), *where]
+            jobs.append(Job(name, command, quiet=quiet, after=SERVERS, telling=True))
+    return sorted(jobs, key=_rank)
+
+
+def _over_ssh(marked: str) -> list[tuple[str, str]]:
+    """Return the modules of tests over SSH with each distribution that such tests of them name, or with none."""
+    command = ["pytest", "--collect-only", "-q", "-m", marked, "tests/integration", "--ignore", DEMO]
+    done = subprocess.run(command, cwd=PROJECT, env=_environment(), capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(done.stdout + done.stderr)
+    found = re.findall(r"^tests/integration/test_(\w+)\.py::\w+(?:\[(debian\d+))?", done.stdout, re.MULTILINE)
+    return sorted(set(found))
+
+
+def _kept(reports: Path, name: str) -> list[str]:
+    """Return the options with which pytest writes down how long each test took."""
+    return ["--junitxml", str(reports / f"{name}.xml")]
+
+
+def _rank(job: Job) -> int:
+    return next((number for number, name in enumerate(ORDER) if _is_part(job.name, name)), len(ORDER))
+
+
+def _is_part(name: str, word: str) -> bool:
+    """Tell whether the job is meant by `word`, such as `unit`, `molecule nginx` or `over SSH debian12`."""
+    return set(word.split()) <= set(name.split())
+
+
+def _chosen(jobs: list[Job], wanted: list[str]) -> list[Job]:
+    """Return the jobs that are wanted, and those that they need."""
+    chosen = [job for job in jobs if not wanted or any(_is_part(job.name, word) for word in wanted)]
+    needed = {job.after for job in chosen}
+    return [job for job in jobs if job in chosen or job.name in needed]
+
+
+def _environment() -> dict[str, str]:
+    return {
         **os.environ,
         "PATH": f"{PROJECT}/.venv/bin:{os.environ['PATH']}",
         "MOLECULE_GLOB": "molecule/*/molecule.yml",
+        "WSGI_CHECKOUT": CHECKOUT,
         "PY_COLORS": "0",
         "ANSIBLE_NOCOLOR": "1",
     }
-    with ExitStack() as stack:
-        processes = []
-        outputs = [None, *(stack.enter_context(tempfile.TemporaryFile("w+")) for _ in commands[1:])]
-        try:
-            for command, output in zip(commands, outputs):
-                processes.append(
-                    subprocess.Popen(
-                        command,
-                        cwd=PROJECT,
-                        env=environment,
-                        stdin=subprocess.DEVNULL,
-                        stdout=output,
-                        stderr=subprocess.STDOUT if output else None,
-                        start_new_session=True,
-                    )
-                )
-            passed = [process.wait() == 0 for process in processes]
-        except BaseException:
-            running = [process for process in processes if process.poll() is None]
-            for process in running:
-                os.killpg(process.pid, signal.SIGTERM)
-            for process in running:
-                process.wait()
-            raise
-        for output in filter(None, outputs):
-            output.seek(0)
-            print(output.read(), flush=True)
-    return all(passed)
+
+
+def _tell(ended: Ended) -> None:
+    """Print what a job has said: all of it if that is worth reading, and if it failed."""
+    print(f"== {_line(ended)}", flush=True)
+    said = ended.said.rstrip()
+    print(said if ended.job.telling or not ended.passed else said.rpartition("\n")[2], flush=True)
+
+
+def _line(ended: Ended) -> str:
+    return f"{ended.job.name:32}{ended.seconds:7.1f} s{'' if ended.passed else '   FAILED'}"
+
+
+def _slowest(reports: Path) -> list[tuple[float, str]]:
+    """Return the tests that took longest, what was set up for them included, and how many seconds they took."""
+    cases = [case for path in reports.glob("*.xml") for case in ElementTree.parse(path).iter("testcase")]
+    took = [(float(case.get("time", 0)), f"{case.get('classname')}::{case.get('name')}") for case in cases]
+    return sorted(took, reverse=True)[:20]
+
+
+def _report(ended: list[Ended], slowest: list[tuple[float, str]]) -> None:
+    if slowest:
+        print("\nThe slowest tests, with what was set up for them:\n")
+    for seconds, name in slowest:
+        print(f"{seconds:7.1f} s  {name}")
+    print("\n".join(["", *map(_line, ended)]))
+    failed = sum(not one.passed for one in ended)
+    print(f"parts: {len(ended) - failed} passed, {failed} failed")
 
 
 def _clean_up() -> None:
@@ -125,9 +171,8 @@ def _clean_up() -> None:
     listed = subprocess.run(
         ["docker", "ps", "--all", "--format", "{{.Names}}"], capture_output=True, text=True, check=False
     )
-    ours = ("wsgi-test-", *(f"wsgi-{scenario}-" for scenario in SCENARIOS))
     for name in listed.stdout.split():
-        if name.startswith(ours):
+        if name.startswith((named("test-"), named("molecule-"))):
             Server(name).down()
 
 

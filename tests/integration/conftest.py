@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -14,11 +15,13 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.rig import PROJECT
+from tests.rig import EVERYWHERE, PROJECT, QUIET, image, named, prepared
 from tests.rig.server import Server, ansible, start
 
 HOST = "web1.example.com"
 
+# What differs from one distribution to the other is tested on all of them, whatever is said of its module.
+everywhere = pytest.mark.on(*image.SUITES)
 
 # What the role `nginx` owns on a host.
 FILES = "find /etc/nginx /etc/systemd/system/nginx* -type f -exec sha256sum {} + | sort"
@@ -140,32 +143,74 @@ class Edge(Site):
         return self.server.shell(FILES)
 
 
-@pytest.fixture(scope="session")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Return a server on which nothing ever runs."""
-    yield from _site("wsgi-test-bare", "debian12", tmp_path_factory.mktemp("bare"))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test on the distributions of its mark `on`, or of its module's, or on all: see `tests/rig`."""
+    if "distribution" in metafunc.fixturenames:
+        mark = metafunc.definition.get_closest_marker("on")
+        chosen = mark.args if mark and not EVERYWHERE else tuple(image.SUITES)
+        metafunc.parametrize("distribution", chosen, indirect=True, scope="module")
 
 
-@pytest.fixture(scope="session", params=["debian12", "debian13"])
-def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Return a server with the example application live on it."""
-    for one in _site(f"wsgi-test-{request.param}", request.param, tmp_path_factory.mktemp("site")):
-        one.deploy()
+@pytest.fixture(scope="module")
+def distribution(request: pytest.FixtureRequest) -> str:
+    """Return the distribution that a test runs on."""
+    chosen: str = request.param
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def server(request: pytest.FixtureRequest, distribution: str) -> Iterator[Server]:
+    """Return a prepared server of the module's own, on which nothing is live yet.
+
+    The quiet tests of a module may run at the same time as the others, and then have another.
+    """
+    module = request.module.__name__.rpartition("test_")[2]
+    part = "-quiet" if request.config.option.markexpr == QUIET else ""
+    with running(prepared.server(f"{module}-{distribution}{part}", distribution)) as one:
         yield one
 
 
-@pytest.fixture(scope="session", params=["debian12", "debian13"])
-def edge(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
-    """Return a server with an application live behind NGINX."""
-    server = Server(f"wsgi-test-edge-{request.param}", request.param)
-    server.down()
+@contextmanager
+def running(*servers: Server) -> Iterator[Server]:
+    """Have new servers while the body runs; the first is given to it."""
     try:
-        server.up()
-        one = Edge(server, tmp_path_factory.mktemp("edge") / "source")
-        one.deploy()
-        yield one
+        for one in servers:
+            one.down()
+            one.up()
+        yield servers[0]
     finally:
-        server.down()
+        for one in servers:
+            one.down()
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Return a bare server, on which nothing ever runs."""
+    with running(Server(named("test-bare"))) as one:
+        yield Site(one, example(tmp_path_factory))
+
+
+@pytest.fixture(scope="module")
+def site(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """Return a server with the example application live on it."""
+    one = Site(server, example(tmp_path_factory))
+    one.deploy()
+    return one
+
+
+@pytest.fixture(scope="module")
+def edge(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Edge:
+    """Return a server with an application live behind NGINX."""
+    one = Edge(server, tmp_path_factory.mktemp("edge") / "source")
+    one.deploy()
+    return one
+
+
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the example application."""
+    source = tmp_path_factory.mktemp("site") / "source"
+    shutil.copytree(PROJECT / "app", source, ignore=shutil.ignore_patterns("__pycache__"))
+    return source
 
 
 @pytest.fixture
@@ -180,15 +225,3 @@ def entry() -> Callable[..., dict[str, Any]]:
         return app
 
     return make
-
-
-def _site(name: str, distribution: str, directory: Path) -> Iterator[Site]:
-    server = Server(name, distribution)
-    source = directory / "source"
-    shutil.copytree(PROJECT / "app", source, ignore=shutil.ignore_patterns("__pycache__"))
-    server.down()
-    try:
-        server.up()
-        yield Site(server, source)
-    finally:
-        server.down()

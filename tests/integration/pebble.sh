@@ -1,6 +1,5 @@
-# Starts an ACME server on the host that runs this, and a DNS that leads all names to it.
+# Starts an ACME server, which is installed, on the host that runs this, and a DNS that leads all names to it.
 set -e
-apt-get install -y -q pebble ca-certificates openssl >/dev/null 2>&1
 mkdir -p /pebble; cd /pebble
 openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=pebble -addext subjectAltName=DNS:localhost -keyout key.pem -out cert.pem 2>/dev/null
 cp cert.pem /usr/local/share/ca-certificates/pebble.crt; update-ca-certificates >/dev/null 2>&1

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import Site
-from tests.rig import STATE, apt_install
-from tests.rig.server import Server, ansible
+from tests.integration.conftest import Site, running
+from tests.rig import STATE, apt_install, prepared
+from tests.rig.server import ansible
 
 CHROMIUM = Path("/usr/bin/chromium")
 NAME = "hello.example.com"
@@ -50,10 +50,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     for name, text in {"main.py": APPLICATION, "static/look.css": LOOK, "static/tell.js": TELL}.items():
         (source / name).write_text(text)
     (source / "requirements.txt").touch()
-    server = Server("wsgi-test-browser", request.param)
-    server.down()
-    try:
-        server.up()
+    with running(prepared.server("browser", request.param)) as server:
         one = Site(server, source)
         one.app["serve"].update(
             tls={"source": "self_signed"},
@@ -62,8 +59,6 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         )
         one.deploy()
         yield one
-    finally:
-        server.down()
 
 
 def browse(site: Site, url: str, *options: str) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.rig import PROJECT
+from tests.integration.conftest import running
+from tests.rig import PROJECT, prepared
 from tests.rig.server import Server, ansible, write_inventory
 
 APP_SERVERS = ("once1", "once2")
@@ -70,23 +71,14 @@ class Fleet:
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Return a fleet on which nothing runs yet."""
-    servers = {name: Server(f"wsgi-test-{name}") for name in ("builder", *APP_SERVERS)}
-    with pytest.MonkeyPatch.context() as patch:
+    servers = {name: prepared.server(name) for name in ("builder", *APP_SERVERS)}
+    with pytest.MonkeyPatch.context() as patch, running(*servers.values()):
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        try:
-            for server in servers.values():
-                server.down()
-                server.up()
-            for name in APP_SERVERS:
-                # From the distribution's archive, which is a mirror of one's own where there is no other way out.
-                servers[name].shell(
-                    "apt-get update -qq && apt-get install -qq --yes ca-certificates iproute2 python3-venv"
-                )
-                servers[name].isolate()
-            yield Fleet(servers, tmp_path_factory.mktemp("fleet"))
-        finally:
-            for server in servers.values():
-                server.down()
+        for name in APP_SERVERS:
+            # Of what a server is prepared with, they are to have no more than the distribution's packages.
+            servers[name].shell("rm -r /opt/wsgi /var/cache/wsgi")
+            servers[name].isolate()
+        yield Fleet(servers, tmp_path_factory.mktemp("fleet"))
 
 
 def test_hosts_without_a_way_to_any_index_install_what_one_has_gathered(fleet: Fleet) -> None:

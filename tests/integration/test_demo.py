@@ -10,14 +10,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.rig import PROJECT
+from tests.rig import PROJECT, named
 
 CODE = PROJECT / "app/application.py"
+NAME = named("test-demo")
 
 
 def make(target: str) -> str:
     """Run a target for a demo that is not the user's own, and return what it said."""
-    environment = {**os.environ, "WSGI_DEMO": "wsgi-test-demo", "ANSIBLE_NOCOLOR": "1"}
+    environment = {**os.environ, "WSGI_DEMO": NAME, "ANSIBLE_NOCOLOR": "1"}
     done = subprocess.run(["make", target], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -27,7 +28,7 @@ def containers() -> str:
     return subprocess.run(["docker", "ps", "--all"], capture_output=True, text=True, check=True).stdout
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def demo() -> Iterator[str]:
     try:
         yield make("demo")
@@ -52,6 +53,6 @@ def test_the_demo_ends_with_a_url_that_answers_and_an_edit_goes_live(demo: str) 
 
 
 def test_the_demo_leaves_no_container_behind(demo: str) -> None:
-    assert "wsgi-test-demo" in containers()
+    assert NAME in containers()
     make("demo-down")
-    assert "wsgi-test-demo" not in containers()
+    assert NAME not in containers()

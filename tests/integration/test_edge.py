@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import Edge
+from tests.integration.conftest import Edge, everywhere
 from tests.rig.server import Load, Server
+
+# NGINX 1.22 is the older one: how it takes over ports has had fewer fixes.
+pytestmark = pytest.mark.on("debian12")
 
 NAME = "patient.example.com"
 CHANGES = 20
@@ -39,10 +42,11 @@ def test_no_change_of_the_configuration_fails_a_request(edge: Edge) -> None:
     assert edge.server.header(NAME, "X-Change") == str(CHANGES - 1)
 
 
+@everywhere
 @pytest.mark.parametrize(
     "action",
     [
-        "apt-get install --yes --quiet --reinstall nginx-common nginx",
+        "apt-get update -qq && apt-get install --yes --quiet --reinstall nginx-common nginx",
         "systemctl restart nginx",
         "kill -9 $(systemctl show --property MainPID --value nginx)",
         "systemctl reload nginx",
@@ -54,7 +58,7 @@ def test_nothing_that_happens_to_nginx_fails_a_request(edge: Edge, action: str) 
     edge.serve()
     with edge.server.load(NAME) as seen:
         time.sleep(1)
-        edge.server.shell(f"DEBIAN_FRONTEND=noninteractive {action}")
+        edge.server.shell(f"export DEBIAN_FRONTEND=noninteractive; {action}")
         time.sleep(2)
     if action.startswith("kill"):
         # What its workers were answering is lost with it, and nothing else.
@@ -102,12 +106,14 @@ def exposure(server: Server) -> float:
     return float(found.group(1))
 
 
+@everywhere
 def test_the_sandbox_is_tight(edge: Edge) -> None:
     assert exposure(edge.server) <= 2.5
     log = edge.server.shell("cat /var/log/nginx/error.log")
     assert [line for line in log.splitlines() if "[alert]" in line or "[crit]" in line] == []
 
 
+@everywhere
 def test_no_worker_waits_at_a_port_for_a_visitor_whom_another_has_taken(edge: Edge) -> None:
     edge.serve()
     master = edge.server.shell("systemctl show --property MainPID --value nginx").strip()

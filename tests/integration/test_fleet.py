@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import Run
-from tests.rig import PROJECT
+from tests.integration.conftest import Run, running
+from tests.rig import PROJECT, prepared
 from tests.rig.server import Server, ansible, write_inventory
 
 NAME = "patient.example.com"
@@ -71,20 +71,17 @@ class Fleet:
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Return a fleet with the application live on it."""
     servers = {
-        "app1": Server("wsgi-test-app1"),
-        "app2": Server("wsgi-test-app2", "debian13"),
-        "lb": Server("wsgi-test-lb"),
+        "app1": prepared.server("app1"),
+        "app2": prepared.server("app2", "debian13"),
+        "lb": prepared.server("lb"),
     }
-    try:
-        for server in servers.values():
-            server.down()
-            server.up()
+    with running(*servers.values()):
+        for name in APP_SERVERS:
+            # What no run brings to an app server.
+            servers[name].shell("apt-get purge --yes --quiet nginx nginx-common")
         one = Fleet(servers, tmp_path_factory.mktemp("fleet"))
         ansible(*one.command())
         yield one
-    finally:
-        for server in servers.values():
-            server.down()
 
 
 def test_a_load_balancer_reaches_all_app_servers_over_http(fleet: Fleet) -> None:

@@ -14,6 +14,9 @@ import pytest
 
 from tests.integration.conftest import Edge
 
+# NGINX 1.26 is the newer one, and may treat who takes his time in another way.
+pytestmark = [pytest.mark.on("debian13"), pytest.mark.quiet]
+
 NAME = "patient.example.com"
 SCRIPT = "/flood.py"
 

@@ -6,9 +6,14 @@ import re
 import time
 from pathlib import Path
 
-from tests.integration.conftest import HOST, Site
+import pytest
+
+from tests.integration.conftest import HOST, Site, everywhere
 from tests.rig import PROJECT
 from tests.rig.server import ansible
+
+# pip 23.0 is the older one, and what else differs is tested on both.
+pytestmark = pytest.mark.on("debian12")
 
 MOST_TASKS = 16
 
@@ -30,10 +35,12 @@ def instances(site: Site) -> list[str]:
     return [line.split()[0] for line in lines]
 
 
+@everywhere
 def test_the_application_answers_through_port_80(site: Site) -> None:
     assert site.get() == "Hello, World!"
 
 
+@everywhere
 def test_a_second_run_changes_nothing_in_few_tasks(site: Site) -> None:
     said = site.deploy().stdout
     assert recap(said)["changed"] == 0
@@ -54,6 +61,7 @@ def test_check_mode_on_a_live_host_tells_of_a_change_and_makes_none(site: Site) 
     assert site.get() == "Hello, World!"
 
 
+@everywhere
 def test_an_edit_goes_live_as_a_new_release_and_the_packages_stay(site: Site) -> None:
     venvs = site.server.shell("ls /srv/hello/venvs")
     before = site.live()
@@ -143,6 +151,7 @@ def test_the_installed_collection_does_what_the_checkout_does(site: Site, tmp_pa
     assert recap(said)["ok"] > 0
 
 
+@everywhere
 def test_the_application_answers_after_a_reboot(site: Site) -> None:
     site.server.restart()
     assert site.get() == "Hello, World!"

@@ -8,11 +8,11 @@ import sys
 
 import yaml
 
-from tests.rig import PROJECT, Unusable, engine
+from tests.rig import PROJECT, Unusable, engine, named
 from tests.rig.server import Server
 
 HOST = "web1.example.com"
-DEMO = Server(os.environ.get("WSGI_DEMO", "wsgi-demo"), http_port=8080)
+DEMO = Server(os.environ.get("WSGI_DEMO", named("demo")), http_port=8080)
 
 
 def up() -> None:

@@ -16,6 +16,9 @@ OWNER_FILE = STATE / "dockerd.owner"
 SOCKET = Path("/var/run/docker.sock")
 START_SECONDS = 60
 
+# Who starts it for the tests.
+TEST = "test"
+
 
 def answers() -> bool:
     """Tell whether a Docker engine answers to this user."""
@@ -45,8 +48,8 @@ def ensure(owner: str) -> None:
 
 
 def stop(owner: str) -> None:
-    """Stop the engine if `owner` started it."""
-    if not OWNER_FILE.exists() or OWNER_FILE.read_text(encoding="utf-8") != owner:
+    """Stop the engine if `owner` started it, and no servers are left that another checkout has on it."""
+    if not OWNER_FILE.exists() or OWNER_FILE.read_text(encoding="utf-8") != owner or _is_used():
         return
     OWNER_FILE.unlink()
     try:
@@ -57,6 +60,12 @@ def stop(owner: str) -> None:
     if program == "dockerd":
         subprocess.run(privileged("kill", str(pid)), capture_output=True, check=False)
         _wait(lambda: not Path(f"/proc/{pid}").exists())
+
+
+def _is_used() -> bool:
+    """Tell whether any container runs."""
+    listed = subprocess.run(privileged("docker", "ps", "--quiet"), capture_output=True, text=True, check=False)
+    return listed.stdout.strip() != ""
 
 
 def _runs() -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 
-from tests.rig import apt_install, privileged
+from tests.rig import apt_install, one_at_a_time, privileged
 
 SUITES = {"debian12": "bookworm", "debian13": "trixie"}
 PACKAGES = ["dbus", "openssh-server", "python3", "sudo", "systemd", "systemd-sysv"]
@@ -22,13 +22,19 @@ def name(distribution: str) -> str:
     return f"wsgi-rig:{distribution}"
 
 
+def is_there(image: str) -> bool:
+    """Tell whether the engine has an image of that name."""
+    return subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False).returncode == 0
+
+
 def ensure(distribution: str) -> None:
     """Make the image of `distribution` where it is missing: from Docker Hub, or from Debian's archive."""
-    if subprocess.run(["docker", "image", "inspect", name(distribution)], capture_output=True, check=False).returncode:
-        suite = SUITES[distribution]
-        print(f"Making a server image of {distribution}", flush=True)
-        if not _from_docker_hub(distribution, suite):
-            _from_archive(distribution, suite)
+    with one_at_a_time(f"image-{distribution}"):
+        if not is_there(name(distribution)):
+            suite = SUITES[distribution]
+            print(f"Making a server image of {distribution}", flush=True)
+            if not _from_docker_hub(distribution, suite):
+                _from_archive(distribution, suite)
 
 
 def _from_docker_hub(distribution: str, suite: str) -> bool:

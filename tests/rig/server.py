@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import socket
 import ssl
@@ -25,6 +26,10 @@ LABEL = "wsgi.rig"
 USER = "admin"
 CA_BUNDLE = "/etc/wsgi-rig-ca.pem"
 START_SECONDS = 60
+
+# None that this machine gives to connections: a server that reboots is to find its own free. By chance, for several
+# servers may start at once.
+PORTS = range(20000, 32768)
 
 # What systemd needs to be PID 1 in a container, on cgroup v1 and v2, without --privileged.
 SYSTEMD = [
@@ -98,14 +103,18 @@ class Server:
     :param name: the container's name, and the directory of its key and inventory below `.rig/`.
     :param distribution: a key of `image.SUITES`.
     :param http_port: the port on loopback to publish port 80 on, where it is free.
+    :param of: the image it is made of, where that is not the one of a bare server.
     """
 
-    def __init__(self, name: str, distribution: str = "debian12", http_port: int = 0) -> None:
+    def __init__(self, name: str, distribution: str = "debian12", http_port: int = 0, of: str = "") -> None:
         self.name = name
         self.distribution = distribution
         self.http_port = http_port
+        self.image = of or image.name(distribution)
         self.directory = STATE / name
         self.key = self.directory / "key"
+        # As they are asked for: no reboot changes them.
+        self.ports: dict[int, int] = {}
 
     def exists(self) -> bool:
         """Tell whether the container is there and runs."""
@@ -128,7 +137,7 @@ class Server:
                 *("--publish", f"127.0.0.1:{_free_port(self.http_port)}:80"),
                 *("--publish", f"127.0.0.1:{_free_port(0)}:443"),
                 *("--publish", f"127.0.0.1:{_free_port(0)}:22"),
-                image.name(self.distribution),
+                self.image,
                 *BOOT,
             ]
         )
@@ -149,6 +158,7 @@ class Server:
     def down(self) -> None:
         """Remove the server and all that it left on this machine."""
         subprocess.run(["docker", "rm", "--force", "--volumes", self.name], capture_output=True, check=False)
+        self.ports.clear()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def restart(self) -> None:
@@ -183,11 +193,18 @@ class Server:
             raise RuntimeError(f"on {self.name}, {command!r} failed:\n{done.stdout}{done.stderr}")
         return done.stdout
 
+    def install(self, *packages: str) -> None:
+        """Install packages of the distribution, with newer lists of them only where those that are there do not do."""
+        command = f"DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends {' '.join(packages)}"
+        self.shell(f"{command} || {{ apt-get update -qq && {command}; }}")
+
     def port(self, inside: int) -> int:
         """Return the port on this machine's loopback that leads to the server's port `inside`."""
-        state = self._inspect()
-        assert state is not None, f"{self.name} is not there"
-        return int(state["NetworkSettings"]["Ports"][f"{inside}/tcp"][0]["HostPort"])
+        if inside not in self.ports:
+            state = self._inspect()
+            assert state is not None, f"{self.name} is not there"
+            self.ports[inside] = int(state["NetworkSettings"]["Ports"][f"{inside}/tcp"][0]["HostPort"])
+        return self.ports[inside]
 
     def get(self, host: str, path: str = "/") -> str:
         """Return the body of the answer of `host` through the server's port 80."""
@@ -266,7 +283,7 @@ class Server:
         call(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key)])
         public = self.key.with_suffix(".pub").read_text(encoding="ascii").strip()
         self.shell(
-            f"useradd --create-home --shell /bin/bash {USER}"
+            f"{{ id {USER} >/dev/null 2>&1 || useradd --create-home --shell /bin/bash {USER}; }}"
             f" && echo '{USER} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/{USER}"
             f" && install -d -m 0700 -o {USER} /home/{USER}/.ssh"
             f" && echo '{public}' > /home/{USER}/.ssh/authorized_keys"
@@ -296,14 +313,20 @@ def write_inventory(
 
 def _free_port(wanted: int) -> int:
     """Return `wanted` if nothing listens there, else another port. A port that is named outlasts a reboot."""
+    port = wanted or secrets.choice(PORTS)
+    while not _is_free(port):
+        port = secrets.choice(PORTS)
+    return port
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", wanted))
+            probe.bind(("127.0.0.1", port))
         except OSError:
-            probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+            return False
+    return True
 
 
 def ansible(

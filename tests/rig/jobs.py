@@ -1,0 +1,139 @@
+"""Runs commands beside each other, and tells of each when it has ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.rig import PROJECT
+
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command of the test.
+
+    :ivar quiet: whether what it measures is a matter of time, so that no more than one other may run beside it.
+    :ivar after: the job that has to pass before.
+    :ivar telling: whether what it says is worth reading when it passed; else it is the last line.
+    """
+
+    name: str
+    command: list[str]
+    quiet: bool = False
+    after: str = ""
+    telling: bool = False
+
+
+@dataclass
+class Ended:
+    """A job that has ended, or that could not begin."""
+
+    job: Job
+    passed: bool
+    seconds: float
+    said: str
+
+
+@dataclass
+class _Running:
+    job: Job
+    process: subprocess.Popen[bytes]
+    output: Path
+    begun: float = field(default_factory=time.monotonic)
+
+    def ended(self) -> Ended:
+        said = self.output.read_text(encoding="utf-8", errors="replace")
+        return Ended(self.job, self.process.returncode == 0, time.monotonic() - self.begun, said)
+
+
+class Queue:
+    """Jobs that wait for their turn.
+
+    :param slots: how many run at once.
+    :param tell: is called with each job when it has ended.
+    """
+
+    def __init__(
+        self, jobs: list[Job], slots: int, environment: Mapping[str, str], tell: Callable[[Ended], None]
+    ) -> None:
+        self.waiting = list(jobs)
+        self.slots = slots
+        self.environment = environment
+        self.tell = tell
+        self.running: list[_Running] = []
+        self.ended: list[Ended] = []
+
+    def run(self) -> list[Ended]:
+        """Run all jobs, and return how they ended. What runs when this is interrupted is ended as well."""
+        with tempfile.TemporaryDirectory() as directory:
+            try:
+                while self.waiting or self.running:
+                    self._refuse()
+                    self._begin(Path(directory))
+                    time.sleep(POLL_SECONDS)
+                    self._end()
+            except BaseException:
+                self._stop()
+                raise
+        return self.ended
+
+    def _begin(self, directory: Path) -> None:
+        """Begin the jobs whose turn it is. None overtakes one that waits for room, which might never come then."""
+        for job in [job for job in self.waiting if self._passed(job.after)]:
+            if self._taken() + self._width(job) > self.slots:
+                break
+            self.waiting.remove(job)
+            output = directory / str(len(self.waiting))
+            with output.open("wb") as file:
+                process = subprocess.Popen(
+                    job.command,
+                    cwd=PROJECT,
+                    env=self.environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            self.running.append(_Running(job, process, output))
+
+    def _end(self) -> None:
+        """Tell of each job that has ended."""
+        for one in list(self.running):
+            if one.process.poll() is not None:
+                self.running.remove(one)
+                self._note(one.ended())
+
+    def _refuse(self) -> None:
+        """Let each job fail that waits for one that has failed."""
+        failed = {one.job.name for one in self.ended if not one.passed}
+        for job in [job for job in self.waiting if job.after in failed]:
+            self.waiting.remove(job)
+            self._note(Ended(job, False, 0, f"did not run: {job.after} has failed\n"))
+
+    def _note(self, ended: Ended) -> None:
+        self.ended.append(ended)
+        self.tell(ended)
+
+    def _passed(self, name: str) -> bool:
+        return not name or any(one.job.name == name and one.passed for one in self.ended)
+
+    def _taken(self) -> int:
+        return sum(self._width(one.job) for one in self.running)
+
+    def _width(self, job: Job) -> int:
+        return max(1, self.slots - 1) if job.quiet else 1
+
+    def _stop(self) -> None:
+        alive = [one for one in self.running if one.process.poll() is None]
+        for one in alive:
+            os.killpg(one.process.pid, signal.SIGTERM)
+        for one in alive:
+            one.process.wait()
