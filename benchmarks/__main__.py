@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import changes, first_deploy, second_run, serving
+from benchmarks import changes, first_deploy, fleet, second_run, serving
 from tests.rig import engine
 
 BENCHMARKS = {
     "second-run": second_run.main,
     "changes": changes.main,
+    "fleet": fleet.main,
     "first-deploy": first_deploy.main,
     "serving": serving.main,
 }

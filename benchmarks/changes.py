@@ -1,4 +1,4 @@
-"""How long it takes until a change of the code, or of the environment, is live, in pings of the same host over SSH."""
+"""What a run costs that changes the code, or the environment, in pings of the same host over SSH."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import copy
 import shutil
 import tempfile
 from pathlib import Path
-from statistics import median
 
-from benchmarks.servers import APPS, HOST, deploy, ping, seconds, server
+from benchmarks.servers import APPS, HOST, Cost, cost, deploy, ping, server
 from tests.rig import PROJECT
 
 ROUNDS = 5
-MOST_FOR_CODE = 10.0
-MOST_FOR_ENVIRONMENT = 8.0
+MOST = 4.5
 
 
 def main() -> None:
@@ -28,13 +26,13 @@ def main() -> None:
         for number in range(ROUNDS + 1):
             code.write_text(code.read_text(encoding="utf-8") + f"# {number}\n", encoding="utf-8")
             host.write_inventory(HOST, {"wsgi_apps": apps})
-            codes.append(seconds(deploy, inventory))
+            codes.append(cost(deploy, inventory))
             apps[0]["run"] = {"callable": "main:application", "env": {"NUMBER": str(number)}}
             host.write_inventory(HOST, {"wsgi_apps": apps})
-            environments.append(seconds(deploy, inventory))
-            pings.append(seconds(ping, inventory))
+            environments.append(cost(deploy, inventory))
+            pings.append(cost(ping, inventory))
     # The first of each is a deploy to a bare host, and what it leaves to do.
-    once = median(pings[1:])
-    for what, took, most in (("code", codes, MOST_FOR_CODE), ("environment", environments, MOST_FOR_ENVIRONMENT)):
-        change = median(took[1:])
-        print(f"change of {what}: {change:.1f} s, ping {once:.2f} s: {change / once:.1f} times (at most {most})")
+    once = Cost.middle(pings[1:])
+    for what, took in (("code", codes), ("environment", environments)):
+        change = Cost.middle(took[1:])
+        print(f"change of {what}: {change}; ping: {once}; {change.times(once)}, at most {MOST}")

@@ -19,7 +19,7 @@ from ansible_collections.wsgi.production.plugins.plugin_utils.survey import ques
 
 ARGUMENTS = {
     "gathered": {"type": "bool", "default": True},
-    "steps": {"type": "list", "elements": "dict", "required": True},
+    "steps": {"type": "list", "elements": "str", "required": True},
 }
 
 display = Display()
@@ -38,7 +38,8 @@ class ActionModule(StepAction, check.ActionModule):
         if wrong:
             return {"failed": True, "msg": "\n".join(wrong)}
         try:
-            asked = questions(description.plain(args["steps"]))
+            # Not before: what is wrong with the description would end in the words of a filter.
+            asked = questions(description.plain(self._templar.template(variables[name])) for name in args["steps"])
         except Failed as failure:
             raise AnsibleActionFail(str(failure)) from failure
         # One text, which nothing logs: there are secrets in it.

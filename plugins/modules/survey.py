@@ -21,10 +21,10 @@ options:
     default: true
   steps:
     description:
-      - What the steps of the run are asked, as dictionaries of the name of each step and the arguments of its module.
-        The roles have them in C(python_app_steps), C(uwsgi_steps) and C(nginx_steps).
+      - The names of the variables that say what the steps of the run are asked, each a dictionary of the name of a step
+        and the arguments of its module. They are read when the description is known to be right.
     type: list
-    elements: dict
+    elements: str
     required: true
 extends_documentation_fragment:
   - wsgi.production.description
@@ -37,10 +37,7 @@ EXAMPLES = """
     apps: "{{ wsgi_apps }}"
     app_servers: "{{ groups.app_servers }}"
     load_balancers: "{{ groups.load_balancers }}"
-    steps:
-      - "{{ python_app_steps }}"
-      - "{{ uwsgi_steps }}"
-      - "{{ nginx_steps }}"
+    steps: [python_app_steps, uwsgi_steps, nginx_steps]
   register: survey
 """
 

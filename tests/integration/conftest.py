@@ -27,6 +27,21 @@ everywhere = pytest.mark.on(*image.SUITES)
 FILES = "find /etc/nginx /etc/systemd/system/nginx* -type f -exec sha256sum {} + | sort"
 
 
+# How many tasks a run of `site.yml` has, and of these one that changes nothing: it ends at its survey.
+TASKS, CHANGELESS_TASKS = 18, 4
+
+
+def assert_nothing_to_do(deploy: Callable[..., str]) -> None:
+    """A run ends at its survey, and one that takes every step all the same finds nothing to do either.
+
+    :param deploy: runs `site.yml` with words of its own, and returns what it said.
+    """
+    said = deploy()
+    assert " changed=0 " in said and said.count("\nTASK [") <= CHANGELESS_TASKS, said
+    said = deploy("-e", "wsgi_every_step=true")
+    assert " changed=0 " in said and "TASK [Verify what visitors see]" in said, said
+
+
 class Run:
     """A playbook that runs, watched task by task.
 
@@ -83,6 +98,10 @@ class Site:
     ) -> CompletedProcess[str]:
         """Run `site.yml` from the checkout as an operator does, on top of the example inventory."""
         return ansible(*self.command(*words, apps=apps, playbook=playbook), check=check)
+
+    def assert_nothing_to_do(self, apps: Any = None) -> None:
+        """See that neither a survey nor any step finds something to do."""
+        assert_nothing_to_do(lambda *words: self.deploy(*words, apps=apps).stdout)
 
     def run(self, *words: str, apps: Any = None) -> Run:
         """Start `site.yml`, to be watched."""

@@ -198,7 +198,7 @@ def test_a_migration_is_done_once_for_a_release_and_before_it_boots(busy: Busy) 
     busy.deploy(apps=apps)
     done = ["first step begins migrated", "first step ends migrated", "second step with seen"]
     assert busy.tell()["log"] == done
-    assert " changed=0 " in busy.deploy(apps=apps).stdout
+    busy.assert_nothing_to_do(apps)
     busy.deploy(playbook="rollback", apps=apps)
     busy.deploy(apps=apps)
     assert busy.log() == done
@@ -262,7 +262,7 @@ def test_what_follows_a_switch_is_done_once_and_its_failure_changes_nothing(busy
     apps = busy.with_run(after_switch=["python work.py job 0 warming"])
     busy.deploy(apps=apps)
     assert busy.log() == ["warming begins warm", "warming ends warm"]
-    assert " changed=0 " in busy.deploy(apps=apps).stdout
+    busy.assert_nothing_to_do(apps)
     busy.edit("cold")
     said = busy.deploy(apps=busy.with_run(after_switch=["python work.py fail"])).stdout
     assert "[WARNING]" in said and "the table is locked" in said

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import Run, running
+from tests.integration.conftest import Run, assert_nothing_to_do, running
 from tests.rig import PROJECT, prepared
 from tests.rig.server import Server, ansible, write_inventory
 
@@ -103,7 +103,7 @@ def test_a_change_goes_live_on_every_host_and_fails_no_request(fleet: Fleet) -> 
         ansible(*fleet.command())
         assert fleet.marks() == {"second"}
     assert seen.failures == []
-    assert "changed=0 " in ansible(*fleet.command()).stdout
+    assert_nothing_to_do(lambda *words: ansible(*fleet.command(), *words).stdout)
 
 
 def test_a_release_that_is_broken_on_one_host_goes_live_on_none(fleet: Fleet) -> None:
@@ -146,7 +146,7 @@ def test_a_migration_is_done_once_for_all_hosts_and_none_switches_when_it_fails(
     fleet.app["run"]["migrate"] = ["sh -c 'echo done >> $DATA_DIRECTORY/migrated'"]
     fleet.edit("migrated")
     ansible(*fleet.command())
-    assert "changed=0 " in ansible(*fleet.command()).stdout
+    assert_nothing_to_do(lambda *words: ansible(*fleet.command(), *words).stdout)
     found = [fleet.servers[name].shell("cat /srv/patient/data/migrated 2>&1", check=False) for name in APP_SERVERS]
     assert (found[0], "No such file" in found[1], fleet.marks()) == ("done\n", True, {"migrated"})
     before = fleet.live()
@@ -157,6 +157,58 @@ def test_a_migration_is_done_once_for_all_hosts_and_none_switches_when_it_fails(
     del fleet.app["run"]["migrate"]
     assert failed.returncode != 0 and "the table is locked" in failed.stdout
     assert (seen.failures, fleet.live(), fleet.marks()) == ([], before, {"migrated"})
+
+
+def test_a_release_that_does_not_answer_is_found_by_a_run_that_changes_nothing(fleet: Fleet) -> None:
+    before = fleet.live()
+    fleet.servers["app2"].shell("touch /etc/sick")
+    failed = ansible(*fleet.command(), check=False)
+    checked = ansible(*fleet.command(), "--check").stdout
+    fleet.servers["app2"].shell("rm /etc/sick")
+    said = "patient does not answer at its front door, 0.0.0.0:9000: asked"
+    assert failed.returncode != 0 and said in " ".join(failed.stdout.split())
+    assert "[WARNING]" in checked and said in " ".join(checked.split())
+    assert fleet.live() == before
+    assert_nothing_to_do(lambda *words: ansible(*fleet.command(), *words).stdout)
+
+
+@pytest.mark.parametrize("lost", ["locked by another run", "cut off"])
+def test_a_run_that_is_refused_at_one_host_changes_nothing_and_keeps_no_lock_of_the_others(
+    fleet: Fleet, lost: str
+) -> None:
+    before, app2 = fleet.live(), fleet.servers["app2"]
+    holder = '{"id": "elsewhere:1:1", "who": "alice on laptop (process 1)", "since": "now", "seen": %s}'
+    if lost == "cut off":
+        app2.shell("systemctl stop ssh.socket ssh.service sshd.service 2>/dev/null; pkill --exact sshd; true")
+    else:
+        seen = app2.shell("python3 -c 'import time; print(time.monotonic())'").strip()
+        app2.shell(f"echo '{holder % seen}' > /run/wsgi.lock")
+    fleet.edit(f"refused while {lost}")
+    try:
+        failed = ansible(*fleet.command(), check=False)
+    finally:
+        app2.shell("systemctl start ssh.service" if lost == "cut off" else "truncate --size 0 /run/wsgi.lock")
+    assert failed.returncode != 0
+    wanted = "unreachable=1" if lost == "cut off" else "another run is changing this host: alice on laptop"
+    assert wanted in " ".join(failed.stdout.split())
+    assert "Leave the applications as they were" not in failed.stdout
+    for name in ("app1", "lb"):
+        assert fleet.servers[name].shell("cat /run/wsgi.lock") == "", name
+    assert fleet.live() == before
+
+
+def test_a_run_that_is_limited_to_one_host_changes_that_one_alone(fleet: Fleet) -> None:
+    before = fleet.live()
+    fleet.edit("limited")
+    ansible(*fleet.command(), "--limit", "app1")
+    assert fleet.live()[0] != before[0] and fleet.live()[1] == before[1]
+    assert_nothing_to_do(lambda *words: ansible(*fleet.command(), "--limit", "app1", *words).stdout)
+    ansible(*fleet.command())
+    assert fleet.marks() == {"limited"}
+    ansible("ansible-playbook", "playbooks/rollback.yml", *fleet.command()[2:])
+    assert fleet.live() == before
+    assert " changed=0 " not in ansible(*fleet.command()).stdout
+    assert fleet.marks() == {"limited"}
 
 
 def test_a_host_that_is_lost_on_the_way_leaves_the_others_as_they_were(fleet: Fleet) -> None:

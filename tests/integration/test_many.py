@@ -69,7 +69,7 @@ def many(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Many:
 
 def test_five_applications_go_live_in_one_run_and_none_reads_what_is_anothers(many: Many) -> None:
     assert many.marks(*NAMES) == ["first"] * 5
-    assert " changed=0 " in many.deploy(apps=many.apps).stdout
+    many.assert_nothing_to_do(many.apps)
     many.server.shell("echo private > /srv/alpha/data/note; chown alpha /srv/alpha/data/note")
     readable = "cat /srv/alpha/data/note /srv/alpha/current/env /proc/$(pgrep --newest --uid alpha)/environ"
     said = many.server.shell(f"su --shell /bin/sh beta --command '{readable}' 2>&1", check=False)
@@ -135,6 +135,8 @@ def test_one_that_is_broken_lets_the_others_finish_where_that_was_chosen(many: M
     assert len(set(marks)) == 1 and marks[0].startswith("at ")
     units = many.server.shell("systemctl list-units --plain --no-legend --state=active,activating 'beta@*.service'")
     assert len(units.splitlines()) == 1
+    again = many.deploy("-e", "wsgi_on_failure=continue", apps=apps, check=False)
+    assert again.returncode != 0 and "beta: " in again.stdout.partition("Tell which applications are broken")[2]
     many.deploy(apps=many.apps)
     assert many.marks("beta") == marks[:1]
 
@@ -157,7 +159,7 @@ def test_one_that_nobody_describes_goes_on_and_is_told_of(many: Many) -> None:
     said = " ".join(many.deploy(apps=rest).stdout.split())
     assert "epsilon is left over" in said and "{name: epsilon, state: absent}" in said
     assert many.marks("epsilon") == many.marks("alpha")
-    assert " changed=0 " in many.deploy(apps=rest).stdout
+    many.assert_nothing_to_do(rest)
 
 
 def test_one_that_is_absent_is_gone_but_for_its_data_and_comes_back_to_it(many: Many) -> None:
@@ -180,7 +182,7 @@ def test_one_that_is_absent_is_gone_but_for_its_data_and_comes_back_to_it(many: 
     assert many.server.shell("stat --format '%a %U' /srv/epsilon/data").strip() == "700 root"
     with pytest.raises((urllib.error.URLError, ConnectionError)):
         many.get("epsilon.example.com")
-    assert " changed=0 " in many.deploy(apps=gone).stdout
+    many.assert_nothing_to_do(gone)
     many.deploy(apps=described)
     assert many.server.shell("su --shell /bin/sh epsilon --command 'cat /srv/epsilon/data/note'") == "kept\n"
     many.deploy(apps=[*many.apps[:4], {"name": "epsilon", "state": "absent", "remove_data": True}])

@@ -15,8 +15,6 @@ from tests.rig.server import ansible
 # pip 23.0 is the older one, and what else differs is tested on both.
 pytestmark = pytest.mark.on("debian12")
 
-MOST_TASKS = 16
-
 
 def recap(said: str) -> dict[str, int]:
     """Return the numbers of the one host in a run's recap."""
@@ -42,9 +40,7 @@ def test_the_application_answers_through_port_80(site: Site) -> None:
 
 @everywhere
 def test_a_second_run_changes_nothing_in_few_tasks(site: Site) -> None:
-    said = site.deploy().stdout
-    assert recap(said)["changed"] == 0
-    assert said.count("\nTASK [") <= MOST_TASKS
+    site.assert_nothing_to_do()
 
 
 def test_check_mode_on_a_live_host_tells_of_a_change_and_makes_none(site: Site) -> None:
@@ -53,7 +49,7 @@ def test_check_mode_on_a_live_host_tells_of_a_change_and_makes_none(site: Site) 
     code.write_text(code.read_text().replace("World", "Check"))
     said = site.deploy("--check", "--diff").stdout
     code.write_text(code.read_text().replace("Check", "World"))
-    assert recap(said)["changed"] == 4, said
+    assert recap(said)["changed"] == 1, said
     assert re.search(r"hello: would build [0-9a-f]{12} with packages [0-9a-f]{12}, there already\n", said), said
     assert re.search(rf"hello: would boot [0-9a-f]{{12}} beside {before} and probe it\n", said), said
     assert re.search(rf"hello: would switch from {before} to [0-9a-f]{{12}}\n", said), said

@@ -881,15 +881,18 @@ def test_a_variable_of_a_role_is_refused_before_any_host_is_touched(variable: st
 SEEN: dict[str, Any] = {"settled": False, "ends": False, "plan": [], "system": ["Debian", "12"], "days": {}, "done": []}
 
 
-def look(host: Host, steps: list[dict[str, Any]], variables: dict[str, Any] | None = None, **given: Any) -> Any:
+def look(host: Host, steps: list[dict[str, Any]], **given: Any) -> Any:
     """Run the task that surveys a host for `steps`, and return its result."""
-    args = {"apps": [], "app_servers": ["app1"], "load_balancers": ["lb"], "steps": steps, **given}
-    return act(survey, host, "survey", variables={**LB, **(variables or {})}, **args)
+    said = {f"steps_{number}": group for number, group in enumerate(steps)}
+    args = {"apps": [], "app_servers": ["app1"], "load_balancers": ["lb"], "steps": list(said), **given}
+    surveyor = action(survey, host, "survey", args)
+    surveyor._templar = SimpleNamespace(template=lambda text: text)
+    return surveyor.run(task_vars={**LB, **said})
 
 
 def test_a_survey_refuses_what_could_not_work_and_asks_no_host() -> None:
     host = Host()
-    result = look(host, [], apps=[{"name": "world"}])
+    result = look(host, [{"boot": {}}], apps=[{"name": "world"}])
     assert (result["failed"], host.asked) == (True, [])
     assert result["msg"].startswith("wsgi_apps[0] (world): build is missing")
 
