@@ -32,7 +32,7 @@ TASKS, CHANGELESS_TASKS = 18, 4
 
 
 def assert_nothing_to_do(deploy: Callable[..., str]) -> None:
-    """A run ends at its survey, and one that takes every step all the same finds nothing to do either.
+    """See that a run ends at its survey, and that one which takes every step all the same finds nothing to do either.
 
     :param deploy: runs `site.yml` with words of its own, and returns what it said.
     """

@@ -387,6 +387,12 @@ def test_a_program_of_the_source_is_run_from_the_release(release: Release) -> No
     ]
 
 
+def test_a_stop_tells_uwsgi_alone_and_kills_what_is_left_when_its_time_is_over(release: Release) -> None:
+    service = text(made(release), "instance.service")
+    expected = {"Type": ["notify"], "Restart": ["always"], "StartLimitIntervalSec": ["0"], "KillMode": ["mixed"]}
+    assert {key: said(service, key) for key in expected} == expected
+
+
 def test_a_worker_runs_all_the_time_and_has_its_own_while_to_finish(release: Release) -> None:
     worker = text(made(release), "instance-mail.service")
     expected = {
