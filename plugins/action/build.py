@@ -9,13 +9,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
-
 from ansible_collections.wsgi.production.plugins.action.step import StepAction
-from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.formats import LOCK_TOOLS
-from ansible_collections.wsgi.production.plugins.plugin_utils import description
 from ansible_collections.wsgi.production.plugins.plugin_utils.source import Source
+from ansible_collections.wsgi.production.plugins.plugin_utils.steps import sources
+from ansible_collections.wsgi.production.plugins.plugin_utils.survey import SURVEY
 
 PINS = Path(__file__).parents[1] / "plugin_utils/pins"
 
@@ -24,18 +22,13 @@ class SourceAction(StepAction):
     """Asks the host, and asks again with the sources of what the host does not have."""
 
     def with_sources(self, task_vars: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Run the task's module; return its result, and with which arguments it was asked last."""
-        args = dict(self._task.args)
-        try:
-            args["apps"] = description.inputs(args["apps"], "python_app")
-            sources = {app["name"]: _source(app) for app in args["apps"]}
-        except Failed as failure:
-            raise AnsibleActionFail(str(failure)) from failure
-        args["contents"] = {name: source.content() for name, source in sources.items()}
-        result = self.step(args, task_vars)
+        """Run the task's step; return its result, and with which arguments it was asked last."""
+        args = self.arguments()
+        result = self.known(args, task_vars) or self.step(args, task_vars)
         missing = result.pop("missing", [])
         if missing and not result.get("failed") and not self._task.check_mode:
-            args["archives"] = {name: self._send_source(name, sources[name]) for name in missing}
+            lacking = sources([app for app in args["apps"] if app["name"] in missing])
+            args["archives"] = {name: self._send_source(name, source) for name, source in lacking.items()}
             formats = {args["contents"][name]["dependencies"]["format"] for name in missing}
             tools = [LOCK_TOOLS[one] for one in formats if one in LOCK_TOOLS]
             args["lock_pins"] = {tool: (PINS / f"{tool}.txt").read_text(encoding="ascii") for tool in tools}
@@ -43,6 +36,9 @@ class SourceAction(StepAction):
             result = self.step(args, task_vars)
             result.pop("missing", None)
         return result, args
+
+    def known(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any] | None:
+        """Return what the host would answer where it need not be asked, since the run knows that already."""
 
     def send_more(self, missing: list[str], args: dict[str, Any]) -> None:
         """Send what else the applications `missing` need, and say in `args` where it is."""
@@ -73,6 +69,11 @@ class ActionModule(SourceAction):
         super().run(tmp, task_vars)
         return self.with_sources(task_vars or {})[0]
 
+    def known(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any] | None:
+        """Return which builds the survey has found missing."""
+        missing = [name for name in (task_vars.get(SURVEY) or {}).get("missing", []) if name in args["contents"]]
+        return {"missing": missing} if missing and not self._task.check_mode else None
+
     def send_more(self, missing: list[str], args: dict[str, Any]) -> None:
         """Send the wheels."""
         gathered = {name: told for name, told in args.get("wheels", {}).items() if name in missing}
@@ -80,10 +81,3 @@ class ActionModule(SourceAction):
             name: self._transfer_file(told["archive"], self.remote(f"{name}.wheels.tar"))
             for name, told in gathered.items()
         }
-
-
-def _source(app: dict[str, Any]) -> Source:
-    try:
-        return Source.of(app)
-    except Failed as failure:
-        raise Failed(f"{app['name']}: {failure}") from failure

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""Refuses, before any host is changed, a description that could not work."""
+"""Refuses, before any host is touched, a description that could not work."""
 
 from __future__ import annotations
 
@@ -10,46 +10,41 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.wsgi.production.plugins.plugin_utils import description
 
+ARGUMENTS = {
+    "apps": {"type": "raw", "required": True},
+    "app_servers": {"type": "list", "elements": "str", "required": True},
+    "load_balancers": {"type": "list", "elements": "str", "required": True},
+    "on_failure": {"type": "raw", "default": "stop"},
+    "build_host": {"type": "raw", "default": ""},
+}
+
 
 class ActionModule(ActionBase):
-    """Checks the entries of `wsgi_apps` on the controller, and then what the host is."""
+    """Checks the entries of `wsgi_apps` on the controller, and what the host would have to do for them."""
 
     TRANSFERS_FILES = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the task; it fails with a sentence for each thing that is wrong."""
         super().run(tmp, task_vars)
-        variables = task_vars or {}
-        _, args = self.validate_argument_spec(
-            {
-                "apps": {"type": "raw", "required": True},
-                "app_servers": {"type": "list", "elements": "str", "required": True},
-                "load_balancers": {"type": "list", "elements": "str", "required": True},
-                "on_failure": {"type": "raw", "default": "stop"},
-                "build_host": {"type": "raw", "default": ""},
-            }
+        _, args = self.validate_argument_spec(ARGUMENTS)
+        wrong = self.objections(args, task_vars or {})
+        return {"failed": True, "msg": "\n".join(wrong)} if wrong else {"changed": False}
+
+    def objections(self, args: dict[str, Any], task_vars: dict[str, Any]) -> list[str]:
+        """Return a sentence for all that is wrong with the description, in itself and for this host."""
+        apps, app_servers, load_balancers = args["apps"], args["app_servers"], args["load_balancers"]
+        hosts = {*task_vars["groups"]["all"], "localhost"}
+        return (
+            description.objections(apps)
+            + description.settings_objections(self._settings(task_vars))
+            + description.run_objections(args["on_failure"], args["build_host"], hosts)
+            or description.misplaced(apps, app_servers, load_balancers, args["build_host"])
+            or description.unreachable(apps, task_vars["inventory_hostname"], app_servers)
         )
-        apps, host = args["apps"], variables["inventory_hostname"]
-        wrong = description.objections(apps) + description.run_objections(
-            args["on_failure"], args["build_host"], {*variables["groups"]["all"], "localhost"}
-        )
-        if not wrong:
-            wrong = description.misplaced(apps, args["app_servers"], args["load_balancers"], args["build_host"])
-        if not wrong:
-            wrong = description.unreachable(apps, host, args["app_servers"])
-        if wrong:
-            return {"failed": True, "msg": "\n".join(wrong)}
-        facts = self._execute_module(
-            module_name="ansible.builtin.setup",
-            module_args={"gather_subset": ["!all", "!min", "distribution"], "filter": ["ansible_distribution*"]},
-            task_vars=task_vars,
-        )
-        if facts.get("failed") or facts.get("unreachable"):
-            return facts
-        found = facts["ansible_facts"]
-        objection = description.unsupported(
-            str(found["ansible_distribution"]), str(found["ansible_distribution_version"])
-        )
-        if objection:
-            return {"failed": True, "msg": f"{host}: {objection}"}
-        return {"changed": False}
+
+    def _settings(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Return the variables of roles that say something for all applications."""
+        return {
+            name: self._templar.template(task_vars[name]) for name in description.settings_spec() if name in task_vars
+        }

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The controller's half of the modules that need nothing from it but the run that they belong to."""
+"""The controller's half of a step: says which run it belongs to, and asks the host."""
 
 from __future__ import annotations
 
@@ -9,28 +9,58 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.plugin_utils.run import is_dead, this_run
+from ansible_collections.wsgi.production.plugins.plugin_utils.steps import arguments
+from ansible_collections.wsgi.production.plugins.plugin_utils.survey import SURVEY, spared
+
+# What runs on the host for every step. Ansible packs a module once for a run, with all that it imports.
+MODULE = "wsgi.production.step"
+
+# What changes nothing that a run is at work on, and so waits for none.
+UNLOCKED = ("maintenance", "releases")
 
 # A play sets this variable to keep the lock of its hosts from the first step to the last.
 HOLD = "__wsgi_production_hold"
 
 
 class StepAction(ActionBase):
-    """Runs a module that changes the host, under the host's lock."""
+    """Runs a step on the host, under the host's lock."""
 
     TRANSFERS_FILES = False
 
+    @property
+    def name(self) -> str:
+        """The name of the step."""
+        name: str = self._task.resolved_action.rpartition(".")[2]
+        return name
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what the task's step is asked.
+
+        :raises AnsibleActionFail: with a sentence for each thing that is wrong with it.
+        """
+        try:
+            return arguments(self.name, dict(self._task.args))
+        except Failed as failure:
+            raise AnsibleActionFail(str(failure)) from failure
+
     def step(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Run the task's module with `args`; the lock of a run that is dead is taken over."""
-        run: dict[str, Any] = {**this_run(), "hold": bool(task_vars.get(HOLD)) and self._returns(task_vars)}
-        if is_dead(run["id"]):
-            raise AnsibleActionFail("ansible-playbook was killed; what it left to this worker is not done")
-        module = self._task.resolved_action
-        result = self._execute_module(module_name=module, module_args={**args, "run": run}, task_vars=task_vars)
+        """Run the step with `args`, unless the survey has found it done; the lock of a dead run is taken over."""
+        done = spared(task_vars.get(SURVEY), self.name, args)
+        if done is not None:
+            return done
+        args = {**args, "step": self.name}
+        if self.name not in UNLOCKED:
+            run: dict[str, Any] = {**this_run(), "hold": bool(task_vars.get(HOLD)) and self._returns(task_vars)}
+            if is_dead(run["id"]):
+                raise AnsibleActionFail("ansible-playbook was killed; what it left to this worker is not done")
+            args["run"] = run
+        result = self._execute_module(module_name=MODULE, module_args=args, task_vars=task_vars)
         holder = result.pop("holder", None)
         if holder and is_dead(holder["id"]):
-            run["dead"] = [holder["id"]]
-            result = self._execute_module(module_name=module, module_args={**args, "run": run}, task_vars=task_vars)
+            args["run"] = {**args["run"], "dead": [holder["id"]]}
+            result = self._execute_module(module_name=MODULE, module_args=args, task_vars=task_vars)
             result.pop("holder", None)
         return result
 
@@ -41,9 +71,9 @@ class StepAction(ActionBase):
 
 
 class ActionModule(StepAction):
-    """Hands the task to its module."""
+    """Hands the task to its step."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Run the task; the result is that of the module."""
+        """Run the task; the result is that of the step."""
         super().run(tmp, task_vars)
-        return self.step(self._task.args, task_vars or {})
+        return self.step(self.arguments(), task_vars or {})

@@ -19,7 +19,12 @@ class ActionModule(StepAction):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the task; the result is that of the module."""
         super().run(tmp, task_vars)
-        result = self.step(self._task.args, task_vars or {})
-        for name, days in result.get("days", {}).items():
-            display.display(f"{name}: the certificate is valid for {days} more days")
+        result = self.step(self.arguments(), task_vars or {})
+        tell_days(result)
         return result
+
+
+def tell_days(result: dict[str, Any]) -> None:
+    """Tell for how long the certificates are valid that were seen at front doors."""
+    for name, days in result.get("days", {}).items():
+        display.display(f"{name}: the certificate is valid for {days} more days")

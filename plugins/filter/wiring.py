@@ -11,8 +11,7 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.plugin_utils import description
-
-DOORS = ("listen_uwsgi", "listen_http")
+from ansible_collections.wsgi.production.plugins.plugin_utils.survey import SURVEY
 
 
 def section(apps: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
@@ -25,25 +24,25 @@ def as_served(apps: list[dict[str, Any]], entries: list[dict[str, Any]]) -> list
 
     Each is probed under the first host name of its own, unless it names another, and NGINX can read its uploads.
     """
-    spec = description.section_spec("serve")
-    served = {entry["name"]: description.with_defaults(entry["serve"], spec) for entry in entries if entry.get("serve")}
+    described = {entry["name"]: entry for entry in entries}
     found = []
     for app in apps:
-        serve = served.get(app["name"], {})
-        host = {"host": serve["server_names"][0]} if serve else {}
-        found.append({**app, "probe": {**host, **app.get("probe", {})}, "public_data": description.public_data(serve)})
+        entry = described[app["name"]]
+        public = description.public_data(description.serve(entry))
+        found.append({**app, "probe": description.probe(entry), "public_data": public})
     return found
 
 
 def with_builds(
     apps: list[dict[str, Any]], builds: dict[str, str], folders: dict[str, str] | None = None
 ) -> list[dict[str, Any]]:
-    """Return `apps`, each with the directory of its build, and that of the wheels it was installed from, if any."""
-    found = []
-    for app in apps:
-        directories = {"build": builds.get(app["name"]), "wheels": (folders or {}).get(app["name"])}
-        found.append({**app, **{key: path for key, path in directories.items() if path}})
-    return found
+    """Return `apps`, each with the directory of its build, and that of the wheels it was installed from.
+
+    They are empty where there is none, or none yet.
+    """
+    return [
+        {**app, "build": builds.get(app["name"], ""), "wheels": (folders or {}).get(app["name"], "")} for app in apps
+    ]
 
 
 def with_defaults(apps: list[dict[str, Any]], role: str) -> list[dict[str, Any]]:
@@ -81,16 +80,20 @@ def broken(hostvars: Any, hosts: list[str], *names: str) -> dict[str, str]:
     return found
 
 
+def surveys(hostvars: Any, hosts: list[str]) -> list[dict[str, Any]]:
+    """Return what the survey has found on those of `hosts` on which it came to its end."""
+    found = (hostvars[host].get(SURVEY, {}) for host in hosts)
+    return [survey for survey in found if "ends" in survey]
+
+
 def without(apps: list[dict[str, Any]], names: Iterable[str]) -> list[dict[str, Any]]:
     """Return those of `apps` whose name is not among `names`."""
     return [app for app in apps if app["name"] not in names]
 
 
 def as_released(apps: list[dict[str, Any]], releases: dict[str, str]) -> list[dict[str, Any]]:
-    """Return `apps`, each with what M(wsgi.production.switch) has to know of it."""
-    return [
-        {key: {**app, "release": releases[app["name"]]}[key] for key in ("name", "release", *DOORS)} for app in apps
-    ]
+    """Return `apps`, each with its release."""
+    return [{**app, "release": releases[app["name"]]} for app in apps]
 
 
 def live_builds(apps: list[dict[str, Any]]) -> dict[str, str]:
@@ -119,6 +122,7 @@ class FilterModule:
             "only": only,
             "present": description.present,
             "section": section,
+            "surveys": surveys,
             "sites": description.sites,
             "with_builds": with_builds,
             "with_defaults": with_defaults,

@@ -48,7 +48,7 @@ class Lock:
 
     def __init__(self, path: Path = Path("/run/wsgi.lock")) -> None:
         self.path = path
-        self._kept = False
+        self._hold = self._kept = False
 
     @contextmanager
     def during(self, run: dict[str, Any]) -> Iterator[Lock]:
@@ -63,7 +63,7 @@ class Lock:
             mine = self._holder(file, run)
             since = mine["since"] if mine else datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
             holder = {"id": run["id"], "who": run["who"], "since": since}
-            self._kept = bool(mine or run.get("hold"))
+            self._hold = self._kept = bool(mine or run.get("hold"))
             _write(file, holder)
             try:
                 yield self
@@ -76,6 +76,10 @@ class Lock:
     def release(self) -> None:
         """Let the lock end with the body of `during`."""
         self._kept = False
+
+    def keep(self) -> None:
+        """Leave the lock to the run after the body of `during`, if it wanted that, although `release` was called."""
+        self._kept = self._hold
 
     def _wait(self, file: Any, run: dict[str, Any]) -> None:
         """Take the kernel's lock. It is busy while a step is at work."""

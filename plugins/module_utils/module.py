@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The frame of every module that changes a host: plan the steps, tell of them, take them."""
+"""The frame of every step that changes a host: plan what is to be done, tell of it, do it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.lock import Held, Lock
-from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
+from ansible_collections.wsgi.production.plugins.module_utils.plan import Module, Plan
 
 # An option of the modules that work for several applications; documented in plugins/doc_fragments/on_failure.py.
 ON_FAILURE = {"on_failure": {"type": "str", "choices": ["stop", "continue"], "default": "stop"}}
 
 
-def carry_out(argument_spec: dict[str, Any], plan: Callable[[AnsibleModule], Plan], last: bool = False) -> None:
-    """Run a module: take the host's lock, plan, and take the steps unless in check mode.
+# What the action plugins add to the arguments of a step: which it is, and the run that it belongs to.
+ADDED = {"step": {"type": "str"}, "run": {"type": "dict"}}
+
+
+def carry_out(argument_spec: dict[str, Any], plan: Callable[[Module], Plan], last: bool = False) -> None:
+    """Carry out a step: take the host's lock, plan, and do what is planned unless in check mode.
 
     :param plan: looks at the host and changes nothing.
-    :param last: whether the run ends here on this host, however that goes, and lets go of the lock.
+    :param last: whether the run ends here on this host, and lets go of the lock, unless the plan says that it goes on.
     """
-    module = AnsibleModule(argument_spec={**argument_spec, "run": {"type": "dict"}}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec={**argument_spec, **ADDED}, supports_check_mode=True)
     os.umask(0o022)
     run = module.params["run"]
     try:
@@ -35,6 +39,8 @@ def carry_out(argument_spec: dict[str, Any], plan: Callable[[AnsibleModule], Pla
                 if last:
                     lock.release()
                 planned = _take(module, plan(module))
+                if planned.goes_on:
+                    lock.keep()
     except Held as held:
         module.fail_json(msg=str(held), holder=held.holder)
     except (Failed, OSError) as failure:
@@ -43,13 +49,13 @@ def carry_out(argument_spec: dict[str, Any], plan: Callable[[AnsibleModule], Pla
     if failures and ("" in failures or module.params.get("on_failure") != "continue"):
         module.fail_json(msg="; ".join(failures.values()))
     changed = bool(planned.steps)
-    said = planned.says("would " if module.check_mode else "") or planned.settled
+    before = "would " if module.check_mode else ""
+    said = planned.says(before) or planned.settled
     result = {**planned.result, "changed": changed, "msg": "; ".join(filter(None, [said, *failures.values()]))}
     if "on_failure" in module.params:
         result["broken"] = failures
     if changed:
-        more = planned.result.get("diff", [])
-        result["diff"] = [{"prepared": f"{said}\n"}, *(more if isinstance(more, list) else [more])]
+        result["diff"] = [{"prepared": "".join(f"{line}\n" for line in planned.lines(before))}, *planned.diff()]
     module.exit_json(**result)
 
 

@@ -6,9 +6,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+
+
+class Module(Protocol):
+    """What a step sees of the module that it is planned for.
+
+    :ivar params: the arguments, in their types and with their defaults.
+    :ivar check_mode: whether the plan is only to be told.
+    """
+
+    params: dict[str, Any]
+    check_mode: bool
+
+    def warn(self, warning: str) -> None:
+        """Tell the operator something that stops nothing."""
 
 
 class Step(NamedTuple):
@@ -30,12 +44,14 @@ class Plan:
     :param result: what the module returns.
     :param settled: what to say when there is nothing to do.
     :param failures: why it cannot be done, for each application of which that is known.
+    :param goes_on: whether the run comes back to this host after what could have been its last step.
     """
 
     steps: list[Step] = field(default_factory=list)
     result: dict[str, Any] = field(default_factory=dict)
     settled: str = ""
     failures: dict[str, str] = field(default_factory=dict)
+    goes_on: bool = False
 
     def add(self, app: str, plan: Callable[[], Iterable[Step]]) -> None:
         """Add the steps that `plan` returns for the application `app`; if it fails, other applications have theirs."""
@@ -50,6 +66,15 @@ class Plan:
         for step in self.steps:
             groups.setdefault(step.of, []).append(step.says)
         return "; ".join((f"{of}: " if of else "") + before + ", ".join(said) for of, said in groups.items())
+
+    def lines(self, before: str = "") -> list[str]:
+        """Return a line for each step, with `before` in front of what it does."""
+        return [(f"{step.of}: " if step.of else "") + before + step.says for step in self.steps]
+
+    def diff(self) -> list[dict[str, Any]]:
+        """Return what files are, and what they would be."""
+        found = self.result.get("diff", [])
+        return found if isinstance(found, list) else [found]
 
     def take(self) -> None:
         """Take the steps. One that fails ends those of its application, and those of the whole host."""

@@ -2,8 +2,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
 
-from __future__ import annotations
-
 DOCUMENTATION = """
 module: back
 short_description: Leaves applications as they were before a run that failed
@@ -29,33 +27,3 @@ EXAMPLES = """
 """
 
 RETURN = """# The module returns nothing of its own."""
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.wsgi.production.plugins.module_utils.application import Application, go_back
-from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
-from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
-from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
-from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
-
-ARGUMENTS = {"names": {"type": "list", "elements": "str", "required": True}}
-
-
-def plan(module: AnsibleModule) -> Plan:
-    """Go back."""
-    systemd, planned = Systemd(), Plan()
-    apps = {name: Application(Layout(name), systemd) for name in module.params["names"]}
-    go_back(planned, apps.values())
-    live = {name: app.layout.live() for name, app in apps.items()}
-    settled = "; ".join(f"{name} has {release or 'nothing'} live, as before" for name, release in live.items())
-    planned.settled = settled or "no application runs here"
-    return planned
-
-
-def main() -> None:
-    """Run the module."""
-    carry_out(ARGUMENTS, plan, last=True)
-
-
-if __name__ == "__main__":
-    main()

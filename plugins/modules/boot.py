@@ -2,8 +2,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
 
-from __future__ import annotations
-
 DOCUMENTATION = """
 module: boot
 short_description: Boots the instances of releases beside the live ones and probes them
@@ -36,33 +34,3 @@ broken:
   returned: success
   type: dict
 """
-
-from functools import partial
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.wsgi.production.plugins.module_utils.application import Application
-from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
-from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE, carry_out
-from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
-from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
-
-ARGUMENTS = {"releases": {"type": "dict", "required": True}, **ON_FAILURE}
-
-
-def plan(module: AnsibleModule) -> Plan:
-    """Boot instances."""
-    releases, systemd = module.params["releases"], Systemd()
-    planned = Plan(settled="; ".join(f"{name}: {release} runs" for name, release in releases.items()))
-    for name, release in releases.items():
-        planned.add(name, partial(Application(Layout(name), systemd).boot, release))
-    return planned
-
-
-def main() -> None:
-    """Run the module."""
-    carry_out(ARGUMENTS, plan)
-
-
-if __name__ == "__main__":
-    main()

@@ -9,34 +9,9 @@ version_added: 0.1.0
 author: The wsgi.production authors
 description:
   - Checks all entries on the controller, their keys, types and values, what two of them claim, and whether the source
-    is there. Then it asks the host what system it runs.
-  - Fails with a sentence for each thing that is wrong. Changes nothing.
-options:
-  apps:
-    description:
-      - The entries, each with C(name), C(build), C(run) and C(serve), as the roles document them.
-      - "One with C(state: absent) needs its name alone."
-    type: list
-    elements: dict
-    required: true
-  app_servers:
-    description: The inventory names of the hosts that the applications run on.
-    type: list
-    elements: str
-    required: true
-  load_balancers:
-    description: The inventory names of the hosts that have NGINX.
-    type: list
-    elements: str
-    required: true
-  on_failure:
-    description: What C(wsgi_on_failure) says.
-    type: str
-    default: stop
-  build_host:
-    description: What C(python_app_build_host) says.
-    type: str
-    default: ""
+    is there, as well as the variables of the roles. No host is touched.
+  - Fails with a sentence for each thing that is wrong. M(wsgi.production.survey) does the same first.
+extends_documentation_fragment: wsgi.production.description
 attributes:
   check_mode:
     description: It changes nothing anyway.

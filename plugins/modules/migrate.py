@@ -2,8 +2,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
 
-from __future__ import annotations
-
 DOCUMENTATION = """
 module: migrate
 short_description: Runs the migrations of releases, before anything of them boots
@@ -44,36 +42,3 @@ broken:
   returned: success
   type: dict
 """
-
-from functools import partial
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.wsgi.production.plugins.module_utils.application import Application
-from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
-from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE, carry_out
-from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
-from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
-
-ARGUMENTS = {
-    "releases": {"type": "dict", "required": True},
-    "asked": {"type": "list", "elements": "str", "default": []},
-    **ON_FAILURE,
-}
-
-
-def plan(module: AnsibleModule) -> Plan:
-    """Migrate."""
-    asked, systemd, planned = module.params["asked"], Systemd(), Plan(settled="nothing is to be migrated")
-    for name, release in module.params["releases"].items():
-        planned.add(name, partial(Application(Layout(name), systemd).migrate, release, name in asked))
-    return planned
-
-
-def main() -> None:
-    """Run the module."""
-    carry_out(ARGUMENTS, plan)
-
-
-if __name__ == "__main__":
-    main()

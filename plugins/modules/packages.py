@@ -2,8 +2,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
 
-from __future__ import annotations
-
 DOCUMENTATION = """
 module: packages
 short_description: Installs packages of the distribution
@@ -34,27 +32,3 @@ installed:
   type: list
   elements: str
 """
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.wsgi.production.plugins.module_utils import packages
-from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
-from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan, Step
-
-ARGUMENTS = {"names": {"type": "list", "elements": "str", "required": True}}
-
-
-def plan(module: AnsibleModule) -> Plan:
-    """Install packages."""
-    missing = packages.missing(module.params["names"])
-    steps = [Step(f"install {', '.join(missing)}", lambda: packages.install(missing))] if missing else []
-    return Plan(steps, {"installed": missing}, settled="all packages are there")
-
-
-def main() -> None:
-    """Run the module."""
-    carry_out(ARGUMENTS, plan)
-
-
-if __name__ == "__main__":
-    main()

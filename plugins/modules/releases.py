@@ -2,8 +2,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
 
-from __future__ import annotations
-
 DOCUMENTATION = """
 module: releases
 short_description: Lists the releases of an application on a host
@@ -59,33 +57,3 @@ lines:
   type: list
   elements: str
 """
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.wsgi.production.plugins.module_utils.application import Application
-from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
-from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
-from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
-from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
-
-ARGUMENTS = {"name": {"type": "str", "required": True}}
-
-LINE = "{release}  {state:13}  live since {live_since}  packages {packages}  commit {commit}  from {source}"
-
-
-def plan(module: AnsibleModule) -> Plan:
-    """List the releases."""
-    releases = Application(Layout(module.params["name"]), Systemd()).listed()
-    lines = [LINE.format(**{key: value or "-" for key, value in one.items()}) for one in releases]
-    return Plan(
-        result={"releases": releases, "lines": lines}, settled=f"{module.params['name']} has {len(releases)} releases"
-    )
-
-
-def main() -> None:
-    """Run the module."""
-    carry_out(ARGUMENTS, plan)
-
-
-if __name__ == "__main__":
-    main()

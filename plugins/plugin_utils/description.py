@@ -35,6 +35,9 @@ SECTIONS = {
 }
 REQUIRED_SECTIONS = {"build", "run"}
 
+# Variables that `site.yml` fills in, beside the lists of applications.
+FILLED_IN = ("python_app_on_failure", "python_app_build_host", "nginx_described", "nginx_kept")
+
 STATES = ("present", "absent")
 
 # What to write for a type, once and several times.
@@ -56,12 +59,29 @@ HARAKIRI_TO_READ_TIMEOUT = 5
 
 
 @cache
+def role_spec(role: str) -> dict[str, Any]:
+    """Return how `role` types its variables."""
+    text = (ROLES / role / "meta/argument_specs.yml").read_text(encoding="utf-8")
+    # The loader that is written in C is ten times as fast, where there is one.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    spec: dict[str, Any] = yaml.load(text, loader)["argument_specs"]["main"]["options"]
+    return spec
+
+
 def input_spec(role: str) -> dict[str, Any]:
     """Return how `role` types one element of its list of applications."""
-    text = (ROLES / role / "meta/argument_specs.yml").read_text(encoding="utf-8")
-    options: dict[str, Any] = yaml.safe_load(text)["argument_specs"]["main"]["options"]
-    spec: dict[str, Any] = options[INPUTS[role]]["options"]
+    spec: dict[str, Any] = role_spec(role)[INPUTS[role]]["options"]
     return spec
+
+
+def settings_spec() -> dict[str, Any]:
+    """Return how the variables of roles are typed that `site.yml` does not fill in."""
+    return {
+        key: option
+        for role in ("python_app", "nginx")
+        for key, option in role_spec(role).items()
+        if key not in FILLED_IN and key not in INPUTS.values()
+    }
 
 
 def section_spec(section: str) -> dict[str, Any]:
@@ -76,7 +96,7 @@ def with_defaults(values: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any
     :raises Failed: when a value cannot have its type.
     """
     try:
-        result = ArgumentSpecValidator(_for_validator(spec)).validate(_plain(values))
+        result = ArgumentSpecValidator(_for_validator(spec)).validate(plain(values))
     except TypeError as confused:
         # It joins the names of keys that it does not know.
         raise Failed("a key is no text; write one in quotes") from confused
@@ -123,6 +143,11 @@ def objections(apps: Any) -> list[str]:
         found += [f"{sections.nth('wsgi_apps', number, app)}: {sentence}" for sentence in entry.objections]
         typed.append(entry)
     return found + list(_claimed_twice("wsgi_apps: two entries", [(entry.name, entry.claims()) for entry in typed]))
+
+
+def settings_objections(settings: dict[str, Any]) -> list[str]:
+    """Return a sentence for each variable of a role that cannot have its type."""
+    return list(_typed("", settings, settings_spec()))
 
 
 def run_objections(on_failure: Any, build_host: Any, hosts: Collection[str]) -> list[str]:
@@ -211,6 +236,17 @@ def sites(apps: list[dict[str, Any]], host: str, app_servers: list[str], hostvar
     return found
 
 
+def serve(app: dict[str, Any]) -> dict[str, Any]:
+    """Return the section `serve` of the entry `app` with its defaults; empty where it has none."""
+    return with_defaults(app["serve"], section_spec("serve")) if app.get("serve") else {}
+
+
+def probe(app: dict[str, Any]) -> dict[str, Any]:
+    """Return how the entry `app` is probed: under the first host name of its own, unless it names another."""
+    host = {"host": serve(app)["server_names"][0]} if app.get("serve") else {}
+    return {**host, **app["run"].get("probe", {})}
+
+
 def public_data(serve: dict[str, Any]) -> list[str]:
     """Return the directories below an application's data that NGINX reads."""
     return [one["directory"].rstrip("/") for one in serve.get("uploads", []) if not one["directory"].startswith("/")]
@@ -235,14 +271,17 @@ def fronts(apps: list[dict[str, Any]], host: str, groups: Any, hostvars: Any) ->
 
     On a load balancer that is its NGINX, on any other app server the port that it opens to them. What to ask there
     is what the release says that went live, be it an older one: `uwsgi_switched` of this host, or of an app server.
+    Before the switch, it is what the entry says.
     """
     app_servers, load_balancers = (groups.get(name, []) for name in ("app_servers", "load_balancers"))
     servers = [host] if host in app_servers else app_servers
-    found_on: list[list[dict[str, Any]]] = [
-        hostvars[server].get("uwsgi_switched", {}).get("switched", []) for server in servers
-    ]
-    switched: list[dict[str, Any]] = next(filter(None, found_on), [])
-    probes = {one["name"]: one["probe"] for one in switched}
+    results = [hostvars[server]["uwsgi_switched"] for server in servers if "uwsgi_switched" in hostvars[server]]
+    if results:
+        switched: list[dict[str, Any]] = next(filter(None, (one.get("switched", []) for one in results)), [])
+        probes = {one["name"]: one["probe"] for one in switched}
+    else:
+        spec = {"probe": section_spec("run")["probe"]}
+        probes = {app["name"]: with_defaults({"probe": probe(app)}, spec)["probe"] for app in apps}
     found = []
     for app in apps:
         address = app["run"].get("listen_http") if host in app_servers else None
@@ -310,9 +349,10 @@ def _typed(where: str, values: Any, spec: dict[str, Any]) -> Iterator[str]:
         yield f"{where}: write a dictionary of {', '.join(spec)}"
         return
     required = {key for key, option in spec.items() if option.get("required")}
-    yield from (f"{where}.{sentence}" for sentence in _keys(values, list(spec), required))
+    before = f"{where}." if where else ""
+    yield from (f"{before}{sentence}" for sentence in _keys(values, list(spec), required))
     for key in [key for key in values if key in spec]:
-        option, value, place = spec[key], values[key], f"{where}.{key}"
+        option, value, place = spec[key], values[key], f"{before}{key}"
         if "options" in option and "elements" not in option:
             yield from _typed(place, value, option["options"])
         elif "options" in option and isinstance(value, list):
@@ -453,11 +493,11 @@ def _claimed_twice(two: str, claims: list[tuple[str, list[tuple[str, str]]]]) ->
             owners[claim] = name
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return `value` without Ansible's lazy containers, each copy of which would drag its templating along."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list) else value
 
 
 def _for_validator(spec: dict[str, Any]) -> dict[str, Any]:

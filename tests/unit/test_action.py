@@ -17,13 +17,14 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from ansible.parsing.dataloader import DataLoader
 
-from ansible_collections.wsgi.production.plugins.action import build, check, edge, release, step, verify, wheels
+from ansible_collections.wsgi.production.plugins.action import build, check, step, survey, verify, wheels
 from ansible_collections.wsgi.production.plugins.module_utils.layout import EDGE
+from ansible_collections.wsgi.production.plugins.module_utils.steps import build as build_module
+from ansible_collections.wsgi.production.plugins.module_utils.steps import edge as edge_module
+from ansible_collections.wsgi.production.plugins.module_utils.steps import release as release_module
+from ansible_collections.wsgi.production.plugins.module_utils.steps import survey as survey_step
+from ansible_collections.wsgi.production.plugins.module_utils.steps import wheels as wheels_module
 from ansible_collections.wsgi.production.plugins.module_utils.wheels import Wheels
-from ansible_collections.wsgi.production.plugins.modules import build as build_module
-from ansible_collections.wsgi.production.plugins.modules import edge as edge_module
-from ansible_collections.wsgi.production.plugins.modules import release as release_module
-from ansible_collections.wsgi.production.plugins.modules import wheels as wheels_module
 from ansible_collections.wsgi.production.plugins.plugin_utils.description import (
     fronts,
     input_spec,
@@ -32,6 +33,7 @@ from ansible_collections.wsgi.production.plugins.plugin_utils.description import
 )
 from ansible_collections.wsgi.production.plugins.plugin_utils.run import machine, started, this_run
 from ansible_collections.wsgi.production.plugins.plugin_utils.source import Source
+from ansible_collections.wsgi.production.plugins.plugin_utils.survey import SURVEY
 from tests.unit.fakes import Pem, certify
 
 DONE = {"changed": True, "msg": "hello: switch"}
@@ -53,7 +55,9 @@ class Host:
 
     def __call__(self, module_name: str, module_args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Take the place of `_execute_module`, through which all arguments go as JSON."""
-        self.asked.append((module_name, json.loads(json.dumps(module_args))))
+        assert module_name == step.MODULE
+        asked = json.loads(json.dumps(module_args))
+        self.asked.append((f"wsgi.production.{asked.pop('step')}", asked))
         result = self.results.pop(0)
         if not result.get("failed"):
             self.files.update({path: f"of {name}".encode() for name, path in module_args.get("pack", {}).items()})
@@ -125,7 +129,7 @@ def test_a_task_runs_its_module_with_its_arguments_and_its_run() -> None:
     ("variables", "hold"),
     [(None, False), ({}, False), ({"__wsgi_production_hold": False}, False), ({"__wsgi_production_hold": True}, True)],
 )
-@pytest.mark.parametrize("plugin", [step, release, build, wheels])
+@pytest.mark.parametrize("plugin", [step, build, wheels])
 def test_a_play_decides_whether_its_run_keeps_the_lock_from_step_to_step(
     plugin: Any, variables: dict[str, Any] | None, hold: bool
 ) -> None:
@@ -211,7 +215,7 @@ def released(name: str, **given: Any) -> dict[str, Any]:
 
 def test_all_that_may_be_secret_travels_as_one_text_so_that_ansible_masks_it_as_a_whole() -> None:
     host = Host(DONE)
-    assert act(release, host, "release", apps=[released("hello", **SECRETS), released("world")]) == DONE
+    assert act(step, host, "release", apps=[released("hello", **SECRETS), released("world")]) == DONE
     ((module, asked),) = host.asked
     assert module == "wsgi.production.release"
     secrets = asked.pop("secrets")
@@ -226,7 +230,7 @@ def test_all_that_may_be_secret_travels_as_one_text_so_that_ansible_masks_it_as_
 def test_a_release_is_asked_for_in_the_types_and_with_the_defaults_of_the_role() -> None:
     host = Host(DONE)
     apps = [released("hello", harakiri="30", **SECRETS), released("world")]
-    act(release, host, "release", apps=apps, on_failure="continue", index_url="https://pypi.example.org/simple")
+    act(step, host, "release", apps=apps, on_failure="continue", index_url="https://pypi.example.org/simple")
     asked = host.asked[0][1]
     assert asked["apps"] == [
         {key: value for key, value in app.items() if key not in SECRETS} for app in inputs(apps, "uwsgi")
@@ -238,13 +242,13 @@ def test_a_release_is_asked_for_in_the_types_and_with_the_defaults_of_the_role()
 
 def test_no_application_is_released_with_no_secrets() -> None:
     host = Host(DONE)
-    assert act(release, host, "release", apps=[]) == DONE
+    assert act(step, host, "release", apps=[]) == DONE
     assert (host.asked[0][1]["apps"], json.loads(host.asked[0][1]["secrets"])) == ([], {})
 
 
 def test_a_release_that_is_tried_again_sends_the_same_secrets() -> None:
     host = Host(DONE, DONE)
-    retried = action(release, host, "release", {"apps": [released("hello", **SECRETS)]})
+    retried = action(step, host, "release", {"apps": [released("hello", **SECRETS)]})
     retried.run()
     retried.run()
     assert [json.loads(asked["secrets"]) for _, asked in host.asked] == [{"hello": SECRETS}] * 2
@@ -252,7 +256,7 @@ def test_a_release_that_is_tried_again_sends_the_same_secrets() -> None:
 
 def test_the_lock_of_a_dead_run_is_taken_over_by_a_release_with_the_same_secrets(dead: str) -> None:
     host = Host(held(dead), DONE)
-    assert act(release, host, "release", apps=[released("hello", **SECRETS)]) == DONE
+    assert act(step, host, "release", apps=[released("hello", **SECRETS)]) == DONE
     assert [json.loads(asked["secrets"]) for _, asked in host.asked] == [{"hello": SECRETS}] * 2
 
 
@@ -260,7 +264,7 @@ def test_the_lock_of_a_dead_run_is_taken_over_by_a_release_with_the_same_secrets
 def test_what_cannot_be_released_is_told_without_its_secrets(key: str) -> None:
     host = Host()
     with pytest.raises(AnsibleActionFail, match=key) as failure:
-        act(release, host, "release", apps=[released("hello", **{**SECRETS, key: ["hunter2"]})])
+        act(step, host, "release", apps=[released("hello", **{**SECRETS, key: ["hunter2"]})])
     assert "hunter" not in str(failure.value)
     assert host.asked == []
 
@@ -663,7 +667,7 @@ def sites(pem: Pem) -> list[dict[str, Any]]:
 
 def serve(host: Host, sites: list[dict[str, Any]], **given: Any) -> Any:
     """Run the task that serves `sites`, and return its result."""
-    return act(edge, host, "edge", sites=sites, **given)
+    return act(step, host, "edge", sites=sites, **given)
 
 
 def test_the_edge_is_asked_to_serve_what_the_controller_has_made_of_the_sites(sites: list[dict[str, Any]]) -> None:
@@ -683,7 +687,7 @@ def test_the_edge_is_asked_to_serve_what_the_controller_has_made_of_the_sites(si
 
 
 def test_the_defaults_of_the_edge_have_no_objection() -> None:
-    assert act(edge, Host(DONE), "edge", sites=[site("hello")]) == DONE
+    assert act(step, Host(DONE), "edge", sites=[site("hello")]) == DONE
 
 
 def test_all_that_the_edge_is_asked_is_known_to_its_module(sites: list[dict[str, Any]]) -> None:
@@ -711,20 +715,20 @@ def test_keys_and_passwords_travel_as_one_text_and_nowhere_else(sites: list[dict
 def test_a_host_is_not_asked_to_serve_what_is_wrong(sites: list[dict[str, Any]]) -> None:
     host = Host()
     wrong = [*sites, site("world", basic_auth={"alice": "hunter2"}, server_names=["b.example.org"])]
-    result = serve(host, wrong, acme_email="ops")
-    assert (result["failed"], host.asked) == (True, [])
-    assert [line[:40] for line in result["msg"].splitlines()] == [
+    with pytest.raises(AnsibleActionFail) as failure:
+        serve(host, wrong, acme_email="ops")
+    assert host.asked == []
+    assert [line[:40] for line in str(failure.value).splitlines()] == [
         "nginx_acme_email: 'ops': write one addre",
         "nginx_sites (world): basic_auth: the pas",
         "nginx_sites: two sites, world and world,",
     ]
-    assert "hunter2" not in result["msg"]
+    assert "hunter2" not in str(failure.value)
 
 
 # check
 
 
-FACTS = {"ansible_facts": {"ansible_distribution": "Debian", "ansible_distribution_version": "12.11"}}
 LB: dict[str, Any] = {"inventory_hostname": "lb", "groups": {"all": ["app1", "lb", "build1"]}}
 
 
@@ -746,16 +750,16 @@ def refuse(host: Host, apps: Any, on: str = "lb", **given: Any) -> Any:
 
 
 def test_a_description_that_could_work_passes(sources: Sources) -> None:
-    host = Host(FACTS)
+    host = Host()
     apps = [described(sources, "hello", run={"callable": "main:app", "listen_http": "0.0.0.0:9000"})]
     assert refuse(host, apps) == {"changed": False}
-    assert [module for module, _ in host.asked] == ["ansible.builtin.setup"]
+    assert host.asked == []
 
 
 @pytest.mark.parametrize("host", ["app1", "lb"])
 def test_an_application_to_remove_passes_with_nothing_but_its_name(host: str) -> None:
     apps = [{"name": "hello", "state": "absent"}]
-    assert refuse(Host(FACTS), apps, host) == {"changed": False}
+    assert refuse(Host(), apps, host) == {"changed": False}
 
 
 def test_a_host_is_not_asked_anything_about_what_is_wrong(sources: Sources) -> None:
@@ -812,7 +816,7 @@ def test_what_is_wrong_with_the_run_and_with_its_applications_is_told_at_once() 
 )
 def test_a_run_that_could_work_passes(sources: Sources, given: dict[str, Any]) -> None:
     app = described(sources, "hello", run={"callable": "main:app", "listen_http": "0.0.0.0:9000"})
-    assert refuse(Host(FACTS), [app], **given) == {"changed": False}
+    assert refuse(Host(), [app], **given) == {"changed": False}
 
 
 def test_an_inventory_without_app_servers_is_told_so(sources: Sources) -> None:
@@ -835,7 +839,7 @@ def test_what_nobody_could_serve_or_install_is_refused(sources: Sources) -> None
         "wsgi_apps (source): run.package: 'uwsgi': python_app_build_host gathers the wheel of uWSGI; leave one of them "
         "out",
     ]
-    assert refuse(Host(FACTS), [plain, source], "app1", load_balancers=[]) == {"changed": False}
+    assert refuse(Host(), [plain, source], "app1", load_balancers=[]) == {"changed": False}
 
 
 @pytest.mark.parametrize(
@@ -843,7 +847,7 @@ def test_what_nobody_could_serve_or_install_is_refused(sources: Sources) -> None
     [
         ({"app_servers": ["app1"]}, "app1", "0.0.0.0:9000"),
         ({"app_servers": ["app1"], "load_balancers": ["app1"]}, "app1", EDGE),
-        ({"load_balancers": ["lb"]}, "lb", None),
+        ({"load_balancers": ["lb"]}, "lb", EDGE),
         ({}, "app1", None),
     ],
 )
@@ -854,16 +858,127 @@ def test_an_inventory_may_lack_a_group(groups: dict[str, list[str]], host: str, 
     assert [front["address"] for front in found] == ([address] if address else [])
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "wrong"),
+    [
+        ("python_app_packages", "gcc, make", "python_app_packages: write a list, such as [one, two]"),
+        ("nginx_headers", "X-Y", "nginx_headers: write a dictionary, such as {name: value}"),
+        ("nginx_tls_profile", "old", "nginx_tls_profile: 'old': write intermediate or modern"),
+    ],
+)
+def test_a_variable_of_a_role_is_refused_before_any_host_is_touched(variable: str, value: Any, wrong: str) -> None:
+    host = Host()
+    args = {"apps": [], "app_servers": ["app1"], "load_balancers": ["lb"]}
+    refused = action(check, host, "check", args)
+    refused._templar = SimpleNamespace(template=lambda text: text)
+    assert refused.run(task_vars={**LB, variable: value}) == {"failed": True, "msg": wrong}
+    assert host.asked == []
+
+
+# survey
+
+
+SEEN: dict[str, Any] = {"settled": False, "ends": False, "plan": [], "system": ["Debian", "12"], "days": {}, "done": []}
+
+
+def look(host: Host, steps: list[dict[str, Any]], variables: dict[str, Any] | None = None, **given: Any) -> Any:
+    """Run the task that surveys a host for `steps`, and return its result."""
+    args = {"apps": [], "app_servers": ["app1"], "load_balancers": ["lb"], "steps": steps, **given}
+    return act(survey, host, "survey", variables={**LB, **(variables or {})}, **args)
+
+
+def test_a_survey_refuses_what_could_not_work_and_asks_no_host() -> None:
+    host = Host()
+    result = look(host, [], apps=[{"name": "world"}])
+    assert (result["failed"], host.asked) == (True, [])
+    assert result["msg"].startswith("wsgi_apps[0] (world): build is missing")
+
+
+def test_a_survey_asks_for_all_steps_in_the_order_of_a_run_as_one_text(sources: Sources) -> None:
+    host, app = Host(dict(SEEN)), sources.app("hello")
+    roles: list[dict[str, Any]] = [
+        {"packages": {"names": ["gcc"]}, "build": {"apps": [app], "wheels": {}}},
+        {"release": {"apps": [released("hello", **SECRETS)]}, "retire": {"apps": []}, "boot": {}},
+        {"packages": {"names": ["nginx"]}},
+    ]
+    look(host, roles)
+    ((module, asked),) = host.asked
+    assert module == "wsgi.production.survey"
+    steps = json.loads(asked["steps"])
+    assert [name for name, _ in steps] == ["packages", "packages", "build", "release", "boot", "retire"]
+    assert steps[2][1]["contents"] == {"hello": Source.of(app).content()}
+    assert json.loads(steps[3][1]["secrets"]) == {"hello": SECRETS}
+    option: Any = survey_step.ARGUMENTS["steps"]
+    assert option["no_log"] is True
+
+
+def test_what_each_step_is_asked_by_the_survey_is_what_its_task_asks(sources: Sources, sites: list[Any]) -> None:
+    app = sources.app("hello")
+    said: dict[str, dict[str, Any]] = {
+        "packages": {"names": ["gcc"]},
+        "build": {"apps": [app], "wheels": {}},
+        "release": {"apps": [released("hello", **SECRETS)], "first": True},
+        "edge": {"sites": sites, "described": None, "kept": []},
+    }
+    host = Host(dict(SEEN), *[{**DONE, **lacks()}] * 4)
+    look(host, [said])
+    for name, args in said.items():
+        act(build if name == "build" else step, host, name, **args)
+    asked = json.loads(host.asked[0][1]["steps"])
+    taken = [[module.rpartition(".")[2], {**args, "run": None}] for module, args in host.asked[1:]]
+    assert [[name, {**args, "run": None}] for name, args in asked] == taken
+
+
+def test_a_step_that_the_survey_has_found_done_is_not_asked_of_the_host_again(sources: Sources) -> None:
+    app, result = sources.app("hello"), {"builds": {"hello": "/srv/hello/builds/1"}, "missing": []}
+    host = Host({**SEEN, "done": [[0, {"installed": []}], [1, result]]}, DONE, DONE)
+    said = {"packages": {"names": ["gcc"]}, "build": {"apps": [app], "wheels": {}}, "boot": {}}
+    variables = {SURVEY: look(host, [said])}
+    assert act(step, host, "packages", variables, names=["gcc"], on_failure="stop") == {
+        "installed": [],
+        "changed": False,
+    }
+    assert act(build, host, "build", variables, apps=[app], wheels={}) == {
+        "builds": {"hello": "/srv/hello/builds/1"},
+        "changed": False,
+    }
+    assert len(host.asked) == 1
+    # Another question, a step that others decide, and a play without a survey.
+    act(step, host, "packages", variables, names=["gcc", "make"])
+    act(step, host, "boot", variables)
+    assert len(host.asked) == 3
+
+
+def test_a_build_that_the_survey_has_found_missing_is_sent_at_once(sources: Sources) -> None:
+    app = sources.app("hello")
+    host = Host({**SEEN, "missing": ["hello"]}, dict(DONE))
+    variables = {SURVEY: look(host, [{"build": {"apps": [app], "wheels": {}}}])}
+    assert act(build, host, "build", variables, apps=[app], wheels={}) == DONE
+    assert host.asked[1][1]["archives"] == {"hello": "/tmp/ansible-1/hello.tar.gz"}
+
+
+def test_no_secret_is_in_what_the_survey_remembers(sites: list[Any], pem: Pem) -> None:
+    host = Host({**SEEN, "done": [[0, {}]]}, {**SEEN, "done": [[0, {}]]})
+    edge = {"sites": sites, "described": None, "kept": []}
+    others = [{**one, "basic_auth": {"alice": "another password"} if one["basic_auth"] else {}} for one in sites]
+    assert look(host, [{"edge": edge}])["spared"] == look(host, [{"edge": {**edge, "sites": others}}])["spared"] != {}
+
+
+def test_a_run_goes_on_where_the_build_host_has_not_gathered_all_wheels() -> None:
+    settled = {**SEEN, "settled": True, "ends": True}
+    assert look(Host(dict(settled)), [], gathered=True)["ends"] is True
+    assert look(Host(dict(settled)), [], gathered=False)["ends"] is False
+
+
 def test_a_host_with_another_operating_system_is_refused() -> None:
-    facts = {"ansible_facts": {"ansible_distribution": "Debian", "ansible_distribution_version": "11"}}
-    result = refuse(Host(facts), [])
+    result = look(Host({**SEEN, "system": ["Debian", "11"]}), [])
     assert result["failed"]
     assert result["msg"].startswith("lb: Debian 11 is not supported; use one of Debian 12, Debian 13")
 
 
-@pytest.mark.parametrize("facts", [{"failed": True, "msg": "no Python"}, {"unreachable": True, "msg": "no route"}])
-def test_a_host_that_does_not_say_what_it_is_is_told_as_it_is(facts: dict[str, Any]) -> None:
-    assert refuse(Host(dict(facts)), []) == facts
+@pytest.mark.parametrize("said", [{"failed": True, "msg": "no Python"}, {"unreachable": True, "msg": "no route"}])
+def test_a_host_that_does_not_answer_the_survey_is_told_as_it_is(said: dict[str, Any]) -> None:
+    assert look(Host(dict(said)), []) == said
 
 
 # verify

@@ -20,8 +20,8 @@ from ansible_collections.wsgi.production.plugins.module_utils.formats import Fro
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Index, Pip
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
+from ansible_collections.wsgi.production.plugins.module_utils.steps import build as module
 from ansible_collections.wsgi.production.plugins.module_utils.user import User
-from ansible_collections.wsgi.production.plugins.modules import build as module
 from ansible_collections.wsgi.production.plugins.plugin_utils.source import Source
 from tests.unit.fakes import FakeModule
 

@@ -1373,9 +1373,16 @@ def test_an_application_without_nginx_is_asked_where_its_port_is(entry: dict[str
     assert description.fronts([alone], "lb", GROUPS, hosts) == []
 
 
-@pytest.mark.parametrize("variables", [{}, switched(), switched(world=WORLD), {"uwsgi_switched": {"skipped": True}}])
+@pytest.mark.parametrize("variables", [switched(), switched(world=WORLD), {"uwsgi_switched": {"skipped": True}}])
 def test_what_did_not_go_live_is_not_asked_for(entry: dict[str, Any], variables: dict[str, Any]) -> None:
     assert description.fronts([entry], "app1", TOGETHER, {"app1": variables}) == []
+
+
+def test_before_the_switch_it_is_asked_for_what_its_entry_says(entry: dict[str, Any]) -> None:
+    entry["run"]["probe"] = {"path": "/health", "tries": "2"}
+    (front,) = description.fronts([entry], "app1", TOGETHER, {"app1": {}})
+    expected = {"host": "hello.example.org", "path": "/health", "tries": 2}
+    assert {key: front["probe"][key] for key in expected} == expected
 
 
 def test_each_application_is_asked_its_own(entry: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.command import Fai
 from ansible_collections.wsgi.production.plugins.module_utils.edge import Edge, Nginx, Sign, Workers, explain
 from ansible_collections.wsgi.production.plugins.module_utils.passwords import Passwords
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
-from ansible_collections.wsgi.production.plugins.modules import edge as module
+from ansible_collections.wsgi.production.plugins.module_utils.steps import edge as module
 from tests.unit.fakes import FakeModule, FakeSystemd, certify, say
 
 SERVICE, SOCKET = "nginx.service", "nginx.socket"

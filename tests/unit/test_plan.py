@@ -244,7 +244,7 @@ def test_a_module_that_takes_steps_has_changed_and_says_what_it_did(carry: Carry
     assert result == {
         "changed": True,
         "msg": "boot it, switch",
-        "diff": [{"prepared": "boot it, switch\n"}],
+        "diff": [{"prepared": "boot it\nswitch\n"}],
         "live": "aaa111",
     }
     assert host.done == ["boot it", "switch"]
@@ -262,7 +262,7 @@ def test_in_check_mode_a_module_says_what_it_would_do_and_does_not_do_it(carry: 
     result = carry(Plan([host.step("boot it"), host.step("switch")]), check_mode=True, run=RUN)
     assert result["changed"]
     assert result["msg"] == "would boot it, switch"
-    assert result["diff"] == [{"prepared": "would boot it, switch\n"}]
+    assert result["diff"] == [{"prepared": "would boot it\nwould switch\n"}]
     assert host.done == []
     assert holder(lock) is None
 
@@ -282,7 +282,7 @@ def test_a_difference_is_shown_after_what_is_done(carry: Carry, host: Host) -> N
         result = carry(Plan([host.step("make it", of="hello")], {"diff": more}))
         assert result["diff"] == [{"prepared": "hello: make it\n"}, difference]
     result = carry(Plan([host.step("make it"), host.step("and it")], {"diff": [difference, difference]}))
-    assert result["diff"] == [{"prepared": "make it, and it\n"}, difference, difference]
+    assert result["diff"] == [{"prepared": "make it\nand it\n"}, difference, difference]
 
 
 @pytest.mark.parametrize(
@@ -308,9 +308,10 @@ def test_what_is_done_is_told_of_each_application_together(carry: Carry, host: H
         )
 
     assert carry(plan)["msg"] == "a: boot it, switch; b: boot it; prune"
-    said = "a: would boot it, switch; b: would boot it; would prune"
     result = carry(plan, check_mode=True)
-    assert (result["msg"], result["diff"]) == (said, [{"prepared": f"{said}\n"}])
+    assert result["msg"] == "a: would boot it, switch; b: would boot it; would prune"
+    lines = "a: would boot it\nb: would boot it\na: would switch\nwould prune\n"
+    assert result["diff"] == [{"prepared": lines}]
 
 
 @pytest.mark.parametrize("failure", [None, Failed("it does not start")])

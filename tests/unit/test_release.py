@@ -21,6 +21,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.data import Data
 from ansible_collections.wsgi.production.plugins.module_utils.environment import environment_file
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Index
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout, write_file
+from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
 from ansible_collections.wsgi.production.plugins.module_utils.programs import DRAIN, ENTRY
@@ -30,8 +31,8 @@ from ansible_collections.wsgi.production.plugins.module_utils.release import (
     Release,
     Settings,
 )
+from ansible_collections.wsgi.production.plugins.module_utils.steps import release as module
 from ansible_collections.wsgi.production.plugins.module_utils.wheels import Folder
-from ansible_collections.wsgi.production.plugins.modules import release as module
 from tests.unit.fakes import FakeModule
 
 SETTINGS = Settings(
@@ -1074,7 +1075,7 @@ def test_ansible_masks_the_secrets_and_nothing_that_happens_to_be_like_them(
     wanted = planner(**secret).result["releases"]["hello"]
     given = {name: value for name, value in arguments(described(release, **secret)).items() if value is not None}
     with patch_module_args({**given, "_ansible_check_mode": True}), pytest.raises(SystemExit):
-        module.main()
+        carry_out(module.ARGUMENTS, module.plan)
     told = capsys.readouterr().out
     result = json.loads(told)
     assert "hunter" not in told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -19,8 +20,9 @@ ROLES = sorted(path for path in (PROJECT / "roles").iterdir() if path.is_dir())
 PLUGINS = "ansible_collections.wsgi.production.plugins"
 MODULES = sorted(path.stem for path in (PROJECT / "plugins/modules").glob("*.py"))
 
-# They take no part in a run: one works on the controller alone, one changes nothing, and one does at any time.
-OUTSIDE = {"check", "maintenance", "releases"}
+# One works on the controller alone, and one is what all the others run on the host.
+OTHERS = {"check", "step"}
+STEPS = [name for name in MODULES if name not in OTHERS]
 
 # The modules whose applications a role documents.
 OF_A_ROLE = {"build": "python_app", "wheels": "python_app", "release": "uwsgi"}
@@ -140,8 +142,8 @@ def test_what_is_removed_is_described_by_the_role_as_by_its_module() -> None:
 
 
 def test_what_a_role_releases_comes_to_the_module_without_a_setting_lost() -> None:
-    release = import_module(f"{PLUGINS}.modules.release")
-    secrets = import_module(f"{PLUGINS}.action.release").SECRETS
+    release = import_module(f"{PLUGINS}.module_utils.steps.release")
+    secrets = import_module(f"{PLUGINS}.plugin_utils.steps").SECRETS
     # The rest is for the switch and for what retires.
     elsewhere = {"keep", "listen_http", "listen_uwsgi"}
     taken = {"name", "build", "wheels", "public_data", "probe", "hardening", *release.SETTINGS, *secrets}
@@ -150,13 +152,16 @@ def test_what_a_role_releases_comes_to_the_module_without_a_setting_lost() -> No
 
 
 def test_what_may_hold_a_secret_is_shown_in_no_sentence() -> None:
-    secrets = import_module(f"{PLUGINS}.action.release").SECRETS
+    secrets = import_module(f"{PLUGINS}.plugin_utils.steps").SECRETS
     assert set(secrets) <= import_module(f"{PLUGINS}.module_utils.sections").SECRET
 
 
 def arguments(module: str) -> dict[str, Any]:
-    """Return the options that `module` takes."""
-    taken: dict[str, Any] = import_module(f"{PLUGINS}.modules.{module}").ARGUMENTS
+    """Return the options that `module` takes, on the controller where it is a survey, else on the host."""
+    if module == "survey":
+        actions = [import_module(f"{PLUGINS}.action.{name}") for name in ("check", "survey")]
+        return {key: option for action in actions for key, option in action.ARGUMENTS.items()}
+    taken: dict[str, Any] = import_module(f"{PLUGINS}.module_utils.steps.{module}").ARGUMENTS
     return taken
 
 
@@ -178,16 +183,17 @@ def test_an_example_of_such_a_module_is_what_the_role_takes(module: str, role: s
         assert [app["name"] for app in description.inputs(apps, role)] == [app["name"] for app in apps] != []
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if name != "check"])
+@pytest.mark.parametrize("module", STEPS)
 def test_only_those_modules_take_applications_that_they_do_not_describe(module: str) -> None:
     undescribed = arguments(module).get("apps", {"options": {}}).get("options") is None
-    assert undescribed is (module in OF_A_ROLE)
+    assert undescribed is (module in OF_A_ROLE or module == "survey")
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if name != "check"])
+@pytest.mark.parametrize("module", STEPS)
 def test_a_module_that_goes_on_without_what_is_broken_returns_what_that_is(module: str) -> None:
     returned = yaml.safe_load(import_module(f"{PLUGINS}.modules.{module}").RETURN) or {}
-    assert ("on_failure" in arguments(module)) is ("broken" in returned)
+    # The survey leaves that to the steps themselves.
+    assert ("on_failure" in arguments(module)) is ("broken" in returned or module == "survey")
 
 
 def documented(module: str) -> dict[str, Any]:
@@ -199,7 +205,7 @@ def documented(module: str) -> dict[str, Any]:
         name = fragment.removeprefix("wsgi.production.")
         text = import_module(f"{PLUGINS}.doc_fragments.{name}").ModuleDocFragment.DOCUMENTATION
         options.update(yaml.safe_load(text)["options"])
-    return {**options, **documentation["options"]}
+    return {**options, **documentation.get("options", {})}
 
 
 def comparable(options: dict[str, Any]) -> dict[str, Any]:
@@ -214,7 +220,7 @@ def comparable(options: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-each_module = pytest.mark.parametrize("module", [name for name in MODULES if name != "check"])
+each_module = pytest.mark.parametrize("module", STEPS)
 
 
 @each_module
@@ -222,6 +228,10 @@ def test_a_module_documents_the_options_that_it_takes(module: str) -> None:
     said = documented(module)
     # The frame of all modules adds `run`.
     expected = comparable({**arguments(module), "run": {"type": "dict"}})
+    if module == "survey":
+        # They are checked in words of our own, not by Ansible.
+        for name in ("apps", "on_failure", "build_host"):
+            expected[name] = comparable({name: said[name]})[name]
     for name, option in said.items():
         if "not to be given" in str(option["description"]):
             # The action plugin always gives it.
@@ -242,21 +252,32 @@ def test_an_option_of_a_module_says_what_it_is(module: str) -> None:
 def test_a_module_documents_itself_by_its_name(module: str) -> None:
     code = import_module(f"{PLUGINS}.modules.{module}")
     assert yaml.safe_load(code.DOCUMENTATION)["module"] == module
-    for task in yaml.safe_load(code.EXAMPLES):
+    for task in yaml.safe_load(code.EXAMPLES) or []:
         assert f"wsgi.production.{module}" in task
         assert set(task[f"wsgi.production.{module}"]) <= set(documented(module))
 
 
-def test_every_module_that_takes_part_in_a_run_has_an_action_plugin_which_tells_it_of_the_run() -> None:
+def test_every_step_has_an_action_plugin_which_tells_it_of_the_run() -> None:
     runtime = yaml.safe_load((PROJECT / "meta/runtime.yml").read_text(encoding="utf-8"))
     routed = runtime["plugin_routing"]["modules"]
-    own = {path.stem for path in (PROJECT / "plugins/action").glob("*.py")} & set(MODULES)
+    own = {path.stem for path in (PROJECT / "plugins/action").glob("*.py")} & set(STEPS)
     assert {name: route["action_plugin"] for name, route in routed.items()} == dict.fromkeys(
-        set(MODULES) - OUTSIDE - own, "wsgi.production.step"
+        set(STEPS) - own, "wsgi.production.step"
     )
     step = import_module(f"{PLUGINS}.action.step")
     assert [
-        name
-        for name in own - OUTSIDE
-        if not issubclass(import_module(f"{PLUGINS}.action.{name}").ActionModule, step.StepAction)
+        name for name in own if not issubclass(import_module(f"{PLUGINS}.action.{name}").ActionModule, step.StepAction)
     ] == []
+
+
+def test_the_host_knows_every_step() -> None:
+    code = (PROJECT / "plugins/modules/step.py").read_text(encoding="utf-8")
+    steps = {path.stem for path in (PROJECT / "plugins/module_utils/steps").glob("[a-z]*.py")}
+    assert steps == set(STEPS) == set(re.findall(r"^        (\w+),$", code, re.MULTILINE))
+
+
+def test_the_survey_looks_at_every_step_of_a_run() -> None:
+    survey = import_module(f"{PLUGINS}.module_utils.steps.survey")
+    assert set(survey.STEPS) == set(import_module(f"{PLUGINS}.plugin_utils.survey").ORDER)
+    # Beside these, a run gathers wheels on the build host, which is looked at by itself, and goes back when it fails.
+    assert set(STEPS) - set(survey.STEPS) == {"back", "choose", "maintenance", "releases", "survey", "wheels"}

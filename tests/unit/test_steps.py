@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
@@ -13,7 +14,7 @@ from typing import Any, cast
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.production.plugins.module_utils import probe
+from ansible_collections.wsgi.production.plugins.module_utils import probe, steps
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
 from ansible_collections.wsgi.production.plugins.module_utils.certificate import Facts
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
@@ -24,8 +25,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.keep import Keeper
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Answer, Ask, Probe
-from ansible_collections.wsgi.production.plugins.module_utils.user import User
-from ansible_collections.wsgi.production.plugins.modules import (
+from ansible_collections.wsgi.production.plugins.module_utils.steps import (
     back,
     boot,
     choose,
@@ -36,6 +36,8 @@ from ansible_collections.wsgi.production.plugins.modules import (
     switch,
     verify,
 )
+from ansible_collections.wsgi.production.plugins.module_utils.user import User
+from ansible_collections.wsgi.production.plugins.modules import step
 from tests.unit.fakes import FakeApps, FakeModule, FakeSystemd, make_build, make_release, say
 
 A, B, C = "aaa111", "bbb222", "ccc333"
@@ -853,13 +855,6 @@ def test_maintenance_closes_a_site_until_it_is_opened(tmp_path: Path, monkeypatc
     assert not Sign("hello", tmp_path / "nginx.conf", signs).is_up()
 
 
-def test_maintenance_takes_no_lock_of_a_run_so_that_it_works_at_any_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    carried: list[tuple[object, ...]] = []
-    monkeypatch.setattr(maintenance, "carry_out", lambda *arguments: carried.append(arguments))
-    maintenance.main()
-    assert carried == [(maintenance.ARGUMENTS, maintenance.plan)]
-
-
 # choose, releases
 
 
@@ -928,19 +923,18 @@ each_module: Callable[..., Any] = pytest.mark.parametrize(
 )
 
 
-@pytest.mark.parametrize(
-    ("module", "last"),
-    [(back, True), (retire, True)] + [(module, False) for module in (boot, choose, migrate, releases, switch, verify)],
-)
-def test_a_run_ends_with_back_or_with_retire(monkeypatch: pytest.MonkeyPatch, module: Any, last: bool) -> None:
+@pytest.mark.parametrize("name", ["back", "boot", "choose", "migrate", "releases", "retire", "survey", "switch"])
+def test_a_run_ends_with_back_or_retire_or_a_survey(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     carried: list[tuple[object, object, bool]] = []
 
     def carry_out(arguments: object, plan: object, last: bool = False) -> None:
         carried.append((arguments, plan, last))
 
-    monkeypatch.setattr(module, "carry_out", carry_out)
-    module.main()
-    assert carried == [(module.ARGUMENTS, module.plan, last)]
+    monkeypatch.setattr("ansible.module_utils.basic._load_params", lambda: {"step": name})
+    monkeypatch.setattr(step, "carry_out", carry_out)
+    step.main()
+    module = import_module(f"{steps.__name__}.{name}")
+    assert carried == [(module.ARGUMENTS, module.plan, name in ("back", "retire", "survey"))]
 
 
 @each_module

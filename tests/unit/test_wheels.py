@@ -17,6 +17,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.build import Recip
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Index, Pip, Uv
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
+from ansible_collections.wsgi.production.plugins.module_utils.steps import wheels as module
 from ansible_collections.wsgi.production.plugins.module_utils.wheels import (
     Folder,
     FromFolder,
@@ -25,7 +26,6 @@ from ansible_collections.wsgi.production.plugins.module_utils.wheels import (
     pack,
     unpack,
 )
-from ansible_collections.wsgi.production.plugins.modules import wheels as module
 from tests.unit.fakes import FakeModule
 
 ARGUMENTS: dict[str, Any] = dict(module.ARGUMENTS)

@@ -29,7 +29,7 @@ from ansible_collections.wsgi.production.plugins.filter.wiring import (
 )
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
-from ansible_collections.wsgi.production.plugins.modules import switch
+from ansible_collections.wsgi.production.plugins.module_utils.steps import switch
 from ansible_collections.wsgi.production.plugins.plugin_utils.description import absent, input_spec, present
 
 PROJECT = Path(__file__).parents[2]
@@ -56,17 +56,17 @@ def test_each_application_has_its_own_build() -> None:
     }
 
 
-def test_an_application_without_a_build_yet_is_left_without_one() -> None:
+def test_an_application_without_a_build_yet_has_an_empty_one() -> None:
     assert with_builds([{"name": "hello"}, {"name": "world"}], {"hello": "/1"}) == [
-        {"name": "hello", "build": "/1"},
-        {"name": "world"},
+        {"name": "hello", "build": "/1", "wheels": ""},
+        {"name": "world", "build": "", "wheels": ""},
     ]
 
 
 def test_an_application_knows_the_wheels_that_its_build_was_installed_from() -> None:
     apps = with_builds(section(APPS, "run"), {"hello": "/1", "world": "/2"}, {"world": "/var/cache/wsgi/wheels/0f3a"})
     assert [(app["name"], app["build"], app.get("wheels")) for app in apps] == [
-        ("hello", "/1", None),
+        ("hello", "/1", ""),
         ("world", "/2", "/var/cache/wsgi/wheels/0f3a"),
     ]
     assert [app["callable"] for app in apps] == ["main:app", "main:app"]
@@ -75,7 +75,6 @@ def test_an_application_knows_the_wheels_that_its_build_was_installed_from() -> 
 @pytest.mark.parametrize("folders", [None, {}, {"other": "/3"}])
 def test_an_application_whose_packages_come_from_an_index_has_no_wheels(folders: Any) -> None:
     apps = with_builds(section(APPS, "run"), {"hello": "/1", "world": "/2"}, folders)
-    assert [app for app in apps if "wheels" in app] == []
     assert {app["wheels"] for app in with_defaults(apps, "uwsgi")} == {""}
 
 
@@ -154,7 +153,9 @@ def test_a_switch_knows_of_an_application_what_it_has_to_and_no_secret() -> None
         ],
         "uwsgi",
     )
-    found = as_released(apps, {"world": "5c0a", "hello": "81d0", "other": "1111"})
+    steps = yaml.safe_load((PROJECT / "roles/uwsgi/vars/main.yml").read_text(encoding="utf-8"))["uwsgi_steps"]
+    asked = wired(steps["switch"]["apps"], __uwsgi_apps=apps)
+    found = as_released(asked, {"world": "5c0a", "hello": "81d0", "other": "1111"})
     assert found == [
         {"name": "hello", "release": "81d0", "listen_uwsgi": "", "listen_http": "0.0.0.0:9000"},
         {"name": "world", "release": "5c0a", "listen_uwsgi": "127.0.0.1:9001", "listen_http": ""},
@@ -345,10 +346,9 @@ def test_what_is_done_once_is_done_on_the_first_host_that_the_inventory_names() 
 def test_timers_run_on_the_first_host_of_the_inventory_whoever_takes_part_in_a_run(
     hosts: list[str], host: str, first: bool
 ) -> None:
-    tasks = yaml.safe_load((PROJECT / "roles/uwsgi/tasks/prepare.yml").read_text(encoding="utf-8"))
-    (asked,) = [task["wsgi.production.release"] for task in tasks if "wsgi.production.release" in task]
+    steps = yaml.safe_load((PROJECT / "roles/uwsgi/vars/main.yml").read_text(encoding="utf-8"))["uwsgi_steps"]
     known = {"uwsgi_hosts": hosts, "ansible_play_hosts_all": ["app1"], "inventory_hostname": host}
-    assert in_role("uwsgi", asked["first"], **known) is first
+    assert in_role("uwsgi", steps["release"]["first"], **known) is first
 
 
 def test_a_run_on_load_balancers_alone_does_nothing_once() -> None:
@@ -392,14 +392,16 @@ def test_an_application_is_released_with_the_same_timers_on_every_host() -> None
 
 
 def test_an_application_whose_wheels_could_not_be_gathered_is_not_built_and_its_site_is_kept() -> None:
-    tasks = yaml.safe_load((PROJECT / "roles/python_app/tasks/main.yml").read_text(encoding="utf-8"))
-    (asked,) = [task["wsgi.production.build"] for task in tasks if "wsgi.production.build" in task]
+    variables = yaml.safe_load((PROJECT / "roles/python_app/vars/main.yml").read_text(encoding="utf-8"))
+    asked = variables["python_app_steps"]["build"]
     gathered = {"broken": {"hello": "hello: no such package"}, "wheels": {"world": {"folder": "0f3a"}}}
     built = wired(asked["apps"], python_app_apps=APPS, python_app_gathered=gathered)
     assert [app["name"] for app in built] == ["world"]
-    (_, play) = yaml.safe_load((PROJECT / "playbooks/site.yml").read_text(encoding="utf-8"))
+    (play,) = yaml.safe_load((PROJECT / "playbooks/site.yml").read_text(encoding="utf-8"))
     hosts = {"app1": {"python_app_gathered": gathered}, "lb": {}}
-    broken_ = wired(play["vars"]["uwsgi_broken"], hostvars=hosts, ansible_play_hosts_all=["app1", "lb"])
+    known = {"hostvars": hosts, "ansible_play_hosts_all": ["app1", "lb"]}
+    assert wired(play["vars"]["uwsgi_broken"], uwsgi_on_failure="stop", **known) == {}
+    broken_ = wired(play["vars"]["uwsgi_broken"], uwsgi_on_failure="continue", **known)
     assert broken_ == {"hello": "hello: no such package (app1)"}
     assert wired(play["vars"]["nginx_kept"], uwsgi_broken=broken_) == ["hello"]
     served = [{**app, "serve": {"server_names": [app["name"]]}} for app in APPS]

@@ -1,0 +1,108 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""The step `build`: makes builds of applications, each code and virtual environment."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.wsgi.production.plugins.module_utils import rules, sections
+from ansible_collections.wsgi.production.plugins.module_utils.build import Builder, Recipe, interpreter_tag
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.formats import FromIndex, Wanted
+from ansible_collections.wsgi.production.plugins.module_utils.installer import INDEX_OPTIONS, Index, installer
+from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
+from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE
+from ansible_collections.wsgi.production.plugins.module_utils.plan import Module, Plan, Step
+from ansible_collections.wsgi.production.plugins.module_utils.user import User
+from ansible_collections.wsgi.production.plugins.module_utils.wheels import WHEELS, Folder, FromFolder, Wheels, unpack
+
+ARGUMENTS = {
+    # In the types of the role, with its defaults: the action plugin sees to that.
+    "apps": {"type": "list", "elements": "dict", "required": True},
+    "contents": {"type": "dict", "required": True},
+    "archives": {"type": "dict"},
+    # No secret, but too long for a log.
+    "lock_pins": {"type": "dict", "default": {}, "no_log": True},
+    "wheels": {"type": "dict", "default": {}},
+    "wheel_archives": {"type": "dict", "default": {}},
+    **ON_FAILURE,
+    **INDEX_OPTIONS,
+}
+
+
+class Build:
+    """What is to be built for one application, on this host."""
+
+    def __init__(self, module: Module, app: dict[str, Any]) -> None:
+        self.module = module
+        self.name = app["name"]
+        self.python = app["python"]
+        self.content = module.params["contents"][self.name]
+        told = module.params["wheels"].get(self.name)
+        self.wheels = Wheels.of(told) if told else None
+        digest = self.wheels.digest if self.wheels else ""
+        tag = interpreter_tag(self.python)
+        self.packages = FromFolder(self.wheels, WHEELS / self.wheels.folder, tag) if self.wheels else None
+        self.recipe = Recipe(app["source"], self.content, tag, app["commands"], app["env"], digest)
+        self.builder = Builder(Layout(self.name))
+
+    @property
+    def path(self) -> Path:
+        """The directory of the build."""
+        return self.builder.builds.path(self.recipe.build)
+
+    def says(self) -> str:
+        """Return what making it does."""
+        there = "there already" if self.builder.has_packages(self.recipe) else "which are new"
+        return f"build {self.recipe.build} with packages {self.recipe.venv}, {there}"
+
+    def make(self) -> None:
+        """Make it."""
+        archive, dependencies = Path(self.module.params["archives"][self.name]), self.content["dependencies"]
+        if self.wheels and self.packages:
+            sent = f"{self.module.params['wheels'][self.name].get('archive')} on the controller"
+            folder = unpack(Path(self.module.params["wheel_archives"][self.name]), self.wheels, sent)
+            self.builder.make(self.recipe, archive, self.python, installer(Folder(folder)), self.packages)
+            return
+        tool = installer(Index(*(self.module.params[option] for option in INDEX_OPTIONS)))
+        if tool.name == "pip":
+            self.module.warn("uv is not to be had from this package index: pip does the work, and takes longer")
+        if not dependencies["hashed"] and not self.builder.has_packages(self.recipe):
+            self.module.warn(
+                f"{self.name}: {dependencies['file']} has no hashes, so nobody can tell whether the packages are those "
+                "that you have tested"
+            )
+        packages = FromIndex(Wanted.of(dependencies), self.module.params["lock_pins"])
+        self.builder.make(self.recipe, archive, self.python, tool, packages)
+
+
+def plan(module: Module) -> Plan:
+    """Make builds. The action plugin of this name prepares the sources and calls this on the host."""
+    planned = Plan(result={"builds": {}, "folders": {}, "missing": []})
+    for app in module.params["apps"]:
+        planned.add(app["name"], partial(_plan, module, planned, app))
+    builds = planned.result["builds"]
+    planned.settled = "; ".join(f"{name}: has build {Path(path).name}" for name, path in builds.items())
+    if planned.result["missing"] and module.params["archives"] is None and not module.check_mode:
+        # To be asked again, with what is missing.
+        planned.steps, planned.failures = [], {}
+    return planned
+
+
+def _plan(module: Module, planned: Plan, app: dict[str, Any]) -> list[Step]:
+    wrong = sections.objections({"name": rules.name, **sections.BUILD}, app)
+    if wrong:
+        raise Failed("; ".join(wrong))
+    layout = Layout(app["name"])
+    user, build = User(layout), Build(module, app)
+    steps = [] if user.exists() else [Step(f"make the user {user.name}", user.make, build.name)]
+    planned.result["builds"][build.name] = str(build.path)
+    if build.wheels:
+        planned.result["folders"][build.name] = str(WHEELS / build.wheels.folder)
+    if build.builder.exists(build.recipe):
+        return steps
+    planned.result["missing"].append(build.name)
+    return [*steps, Step(build.says(), build.make, build.name)]

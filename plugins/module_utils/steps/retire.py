@@ -1,0 +1,93 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""The step `retire`: ends what a change leaves behind."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ansible_collections.wsgi.production.plugins.module_utils import rules, sections
+from ansible_collections.wsgi.production.plugins.module_utils.application import Application, go_back
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.errand import Errand
+from ansible_collections.wsgi.production.plugins.module_utils.keep import Keeper, in_use
+from ansible_collections.wsgi.production.plugins.module_utils.layout import APPLICATIONS, SERVERS, Layout
+from ansible_collections.wsgi.production.plugins.module_utils.plan import Module, Plan, Step
+from ansible_collections.wsgi.production.plugins.module_utils.removal import left_over, removal
+from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
+
+ARGUMENTS = {
+    "apps": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "name": {"type": "str", "required": True},
+            "keep": {"type": "int", "default": 7},
+        },
+    },
+    "broken": {"type": "list", "elements": "str", "default": []},
+    "after_switch": {"type": "bool", "default": True},
+    "absent": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "name": {"type": "str", "required": True},
+            "remove_data": {"type": "bool", "default": False},
+        },
+    },
+    "described": {"type": "list", "elements": "str"},
+}
+
+
+def plan(module: Module) -> Plan:
+    """Retire what is no longer live, and remove what is no longer kept."""
+    asked, systemd = module.params, Systemd()
+    planned = Plan(settled="nothing is left over")
+    go_back(planned, [Application(Layout(name), systemd) for name in asked["broken"]])
+    if asked["apps"] or asked["absent"]:
+        keeper = Keeper(in_use(APPLICATIONS, SERVERS))
+        for absent in asked["absent"]:
+            app = Application(Layout(absent["name"]), systemd)
+            planned.add(absent["name"], partial(_remove, app, absent["remove_data"]))
+            keeper.gone.update(app.layout.releases.glob("*"), app.layout.venvs.glob("*"))
+        for one in asked["apps"]:
+            app = Application(Layout(one["name"]), systemd)
+            planned.add(one["name"], partial(_settle, module, app, keeper, one["keep"]))
+        planned.add("", partial(keeper.prune_shared, APPLICATIONS))
+    if asked["described"] is not None:
+        for name in left_over(APPLICATIONS, asked["described"]):
+            module.warn(
+                f"{name} is left over: it is on this host, and no entry describes it. It goes on untouched. To remove "
+                f"it, add to wsgi_apps: - {{name: {name}, state: absent}}"
+            )
+    return planned
+
+
+def _remove(app: Application, remove_data: bool) -> list[Step]:
+    wrong = rules.name(app.layout.name)
+    if wrong:
+        raise Failed(wrong)
+    return removal(app, remove_data)
+
+
+def _settle(module: Module, app: Application, keeper: Keeper, keep: int) -> list[Step]:
+    live = app.layout.live()
+    wrong = sections.objections({"keep": rules.keep}, {"keep": keep})
+    if wrong:
+        raise Failed(wrong[0])
+    if not live:
+        return []
+    steps = []
+    after = app.errand(live, "after-switch")
+    if module.params["after_switch"] and after.exists() and app.history.latest() != live:
+        steps.append(Step("run its commands after the switch", partial(_run, module, after), app.layout.name))
+    return steps + app.record(live, keep) + app.end_others(live) + keeper.prune(app, live, keep)
+
+
+def _run(module: Module, after: Errand) -> None:
+    try:
+        after.run()
+    except Failed as failure:
+        module.warn(f"what was to be done after the switch is not done, and nothing else has changed: {failure}")

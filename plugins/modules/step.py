@@ -1,0 +1,70 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: step
+short_description: Takes a step of a run on the host
+version_added: 0.1.0
+author: The wsgi.production authors
+description:
+  - The action plugins of this collection run this module on the host for every step, so that Ansible packs the code
+    of the collection once for a whole run. Not to be called by name.
+options:
+  step:
+    description: The name of the step. All other options are those of the module of that name.
+    type: str
+    required: true
+attributes:
+  check_mode:
+    description: As the step itself documents it.
+    support: full
+"""
+
+EXAMPLES = """# Use the module of the step, such as M(wsgi.production.build)."""
+
+RETURN = """# What the module of the step returns."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from ansible.module_utils import basic
+
+from ansible_collections.wsgi.production.plugins.module_utils import steps
+from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
+
+if TYPE_CHECKING:
+    # Ansible packs what is imported anywhere. The host, where nothing is compiled in advance, reads one step alone.
+    from ansible_collections.wsgi.production.plugins.module_utils.steps import (  # noqa: F401
+        back,
+        boot,
+        build,
+        choose,
+        edge,
+        maintenance,
+        migrate,
+        packages,
+        release,
+        releases,
+        retire,
+        survey,
+        switch,
+        verify,
+        wheels,
+    )
+
+# After these the run does not come back to the host, unless their plan says so.
+LAST = ("back", "retire", "survey")
+
+
+def main() -> None:
+    """Run the module."""
+    name = basic._load_params()["step"]
+    step = import_module(f"{steps.__name__}.{name}")
+    carry_out(step.ARGUMENTS, step.plan, last=name in LAST)
+
+
+if __name__ == "__main__":
+    main()
