@@ -38,10 +38,11 @@ ORDER = [
     "ansible-lint",
     "mypy",
     QUIET,
-    *(f"{SSH} {module}" for module in ("releases", "around", "many", "tls", "edge", "fleet")),
-    "molecule default",
+    *(f"{SSH} {module}" for module in ("releases", "around", "many", "tls", "edge", "fleet", "applications")),
+    *(f"{SSH} {module}" for module in ("build_once", "locks", "serve", "site", "protection")),
+    "molecule",
     "demo",
-    *(f"{SSH} {module}" for module in ("serve", "applications", "site", "protection")),
+    f"{SSH} attacks",
 ]
 
 

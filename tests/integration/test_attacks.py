@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
@@ -61,10 +60,10 @@ def get(edge: Edge, *headers: str, target: str = "/seen") -> Answer:
 
 
 @pytest.fixture(scope="module")
-def site(edge: Edge) -> Iterator[Edge]:
+def site(edge: Edge) -> Edge:
     """Return the edge with its site as it is by default."""
     edge.serve()
-    yield edge
+    return edge
 
 
 @pytest.fixture(autouse=True)

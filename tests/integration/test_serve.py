@@ -6,7 +6,6 @@ import base64
 import gzip
 import http.client
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -39,7 +38,7 @@ class Answer:
 
 
 @pytest.fixture(scope="module")
-def site(edge: Edge) -> Iterator[Edge]:
+def site(edge: Edge) -> Edge:
     """Return a server on which an application with files is live."""
     (edge.source / "static").mkdir()
     put(edge, OLD, "body { color: red }")
@@ -47,14 +46,11 @@ def site(edge: Edge) -> Iterator[Edge]:
     put(edge, ".env", "SECRET=1")
     (edge.source / "static" / f"{PLAIN}.gz").write_bytes(gzip.compress(b"precompressed"))
     (edge.source / "static/version.txt").symlink_to("/etc/debian_version")
-    plain = dict(edge.app["serve"])
     edge.app["serve"].update(
         static=[{"path": "/static/", "directory": "static"}], uploads=[{"path": "/media/", "directory": "media"}]
     )
     edge.deploy()
-    yield edge
-    edge.app["serve"] = plain
-    edge.deploy()
+    return edge
 
 
 def put(edge: Edge, name: str, text: str) -> None:

@@ -6,7 +6,6 @@ import json
 import re
 import ssl
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +31,6 @@ BOTH = {"redirect": False}
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """Return an authority whose certificates nobody knows."""
     return Authority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def plain_afterwards(edge: Edge) -> Iterator[None]:
-    """Leave the edge as the other tests know it."""
-    yield
-    edge.serve()
 
 
 def own(authority: Authority, *names: str, **tls: Any) -> dict[str, Any]:
@@ -205,13 +197,12 @@ def acme(edge: Edge, *names: str, check: bool = True, words: tuple[str, ...] = (
 
 
 @pytest.fixture(scope="module")
-def certified(edge: Edge) -> Iterator[Edge]:
+def certified(edge: Edge) -> Edge:
     """Return the edge of a server on which a real ACME server runs, which comes and goes."""
     edge.server.install("pebble")
     script = Path(__file__).with_name("pebble.sh").read_text(encoding="utf-8")
     edge.server.shell(f"bash -s <<'END'\n{script}\nEND")
-    yield edge
-    edge.deploy()
+    return edge
 
 
 def serial(edge: Edge, name: str = NAME) -> tuple[bytes, list[str]]:

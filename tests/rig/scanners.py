@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.rig import PROJECT, STATE, call
+from tests.rig import PROJECT, STATE, call, one_at_a_time
 
 REQUIREMENTS = PROJECT / "requirements/scanners.txt"
 HOME = STATE / "scanners"
@@ -12,12 +12,18 @@ HOME = STATE / "scanners"
 
 def program(name: str) -> Path:
     """Return the path of `gixy` or `sslyze`, installed as it is locked."""
+    with one_at_a_time("scanners"):
+        _install()
+    return HOME / "bin" / name
+
+
+def _install() -> None:
     stamp = HOME / "installed"
     wanted = REQUIREMENTS.read_text(encoding="utf-8")
-    if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
-        uv = str(PROJECT / ".venv/bin/uv")
-        call([uv, "venv", "--quiet", "--clear", "--python", str(PROJECT / ".venv/bin/python"), str(HOME)])
-        where = ["--python", str(HOME / "bin/python")]
-        call([uv, "pip", "install", "--quiet", *where, "--require-hashes", "-r", str(REQUIREMENTS)])
-        stamp.write_text(wanted, encoding="utf-8")
-    return HOME / "bin" / name
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+        return
+    uv = str(PROJECT / ".venv/bin/uv")
+    call([uv, "venv", "--quiet", "--clear", "--python", str(PROJECT / ".venv/bin/python"), str(HOME)])
+    where = ["--python", str(HOME / "bin/python")]
+    call([uv, "pip", "install", "--quiet", *where, "--require-hashes", "-r", str(REQUIREMENTS)])
+    stamp.write_text(wanted, encoding="utf-8")
