@@ -144,7 +144,7 @@ def test_a_configuration_is_checked_beside_the_live_one_and_then_served(edge: Ed
 def test_only_root_can_read_what_lets_a_verification_through(edge: Edge) -> None:
     edge.replace("one")
     assert edge.token.stat().st_mode & 0o777 == 0o600
-    assert len(verify_token(edge.token)) == 32
+    assert len(unit.verify_token(edge.token)) == 32
 
 
 def test_a_configuration_that_nginx_refuses_never_replaces_the_live_one(edge: Edge, nginx: FakeNginx) -> None:
