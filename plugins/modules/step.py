@@ -23,7 +23,12 @@ attributes:
     support: full
 """
 
-EXAMPLES = """# Use the module of the step, such as M(wsgi.production.build)."""
+EXAMPLES = """
+- name: Do what the module of the step does
+  wsgi.production.step:
+    step: packages
+    names: [nginx]
+"""
 
 RETURN = """# What the module of the step returns."""
 
