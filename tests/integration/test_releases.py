@@ -248,7 +248,7 @@ def test_a_request_in_flight_at_the_switch_and_at_the_retire_is_answered_in_full
     with site.server.load(NAME) as seen:
         run = site.run()
         assert run.until("Make each release live")
-        visitor = Slow(site, 10)
+        visitor = Slow(site, 15)
         assert run.finish() == 0, run.said
         assert visitor.is_alive(), "the run took longer than the request"
         assert site.current() != before
