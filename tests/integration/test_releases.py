@@ -247,7 +247,7 @@ def test_a_request_in_flight_at_the_switch_and_at_the_retire_is_answered_in_full
     with site.server.load(NAME) as seen:
         run = site.run()
         assert run.until("Make each release live")
-        visitor = Slow(site, 10)
+        visitor = Slow(site, 15)
         assert run.finish() == 0, run.said
         assert visitor.is_alive(), "the run took longer than the request"
         assert site.current() != before
@@ -286,6 +286,7 @@ def test_a_request_in_flight_at_a_stop_or_a_reboot_is_answered_in_full(site: Pat
     assert site.ask() == site.state()
 
 
+@pytest.mark.quiet
 @everywhere
 def test_a_restart_by_hand_fails_no_request(site: Patient) -> None:
     site.deploy()
@@ -295,6 +296,7 @@ def test_a_restart_by_hand_fails_no_request(site: Patient) -> None:
     assert_nobody_noticed(seen, longest=5)
 
 
+@pytest.mark.quiet
 def test_a_killed_worker_takes_only_its_own_request_along(site: Patient) -> None:
     site.deploy()
     with site.server.load(NAME) as seen:
@@ -309,6 +311,7 @@ def test_a_killed_worker_takes_only_its_own_request_along(site: Patient) -> None
     assert seen.rate >= LEAST_RATE
 
 
+@pytest.mark.quiet
 def test_a_killed_master_is_back_by_itself_and_nobody_is_refused(site: Patient) -> None:
     site.import_seconds = 0.2
     site.environment()
@@ -434,6 +437,7 @@ def test_after_broken_releases_the_next_good_run_leaves_nothing_over(site: Patie
     assert site.left_over() == CLEAN
 
 
+@pytest.mark.quiet
 def test_a_release_that_fails_at_the_front_door_is_switched_back_within_5_s(sound: Patient) -> None:
     before = sound.current()
     with sound.server.load(NAME) as seen:
