@@ -86,9 +86,15 @@ class Queue:
         return self.ended
 
     def _begin(self, directory: Path) -> None:
-        """Begin the jobs whose turn it is. None overtakes one that waits for room, which might never come then."""
+        """Begin the jobs whose turn it is.
+
+        A quiet one that waits for room is overtaken only while another quiet one runs, which makes that room when it
+        ends; otherwise the room might never come.
+        """
         for job in [job for job in self.waiting if self._passed(job.after)]:
             if self._taken() + self._width(job) > self.slots:
+                if any(one.job.quiet for one in self.running):
+                    continue
                 break
             self.waiting.remove(job)
             output = directory / str(len(self.waiting))
