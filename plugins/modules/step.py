@@ -32,16 +32,15 @@ EXAMPLES = """
 
 RETURN = """# What the module of the step returns."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ansible.module_utils import basic
 
-from ansible_collections.wsgi.production.plugins.module_utils import steps
 from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
+from ansible_collections.wsgi.production.plugins.module_utils.steps import load
 
 if TYPE_CHECKING:
-    # Ansible packs what is imported anywhere. The host, where nothing is compiled in advance, reads one step alone.
+    # Ansible packs what is imported anywhere, be it here.
     from ansible_collections.wsgi.production.plugins.module_utils.steps import (  # noqa: F401
         back,
         boot,
@@ -67,7 +66,7 @@ LAST = ("back", "retire", "survey")
 def main() -> None:
     """Run the module."""
     name = basic._load_params()["step"]
-    step = import_module(f"{steps.__name__}.{name}")
+    step = load(name)
     carry_out(step.ARGUMENTS, step.plan, last=name in LAST)
 
 

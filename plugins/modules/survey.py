@@ -56,17 +56,4 @@ plan:
   type: list
   elements: str
   sample: ["hello: would switch from 5c0a9be1f3d2 to 81d0e77c2b6f"]
-missing:
-  description: The names of the applications whose source the host needs for a build.
-  returned: success
-  type: list
-  elements: str
-days:
-  description: For how many more days the certificate is valid that visitors of each host name are shown.
-  returned: success
-  type: dict
-spared:
-  description: The results of the steps that have nothing to do, by a digest of what decides that.
-  returned: success
-  type: dict
 """

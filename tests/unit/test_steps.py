@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
@@ -933,7 +932,7 @@ def test_a_run_ends_with_back_or_retire_or_a_survey(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("ansible.module_utils.basic._load_params", lambda: {"step": name})
     monkeypatch.setattr(step, "carry_out", carry_out)
     step.main()
-    module = import_module(f"{steps.__name__}.{name}")
+    module = steps.load(name)
     assert carried == [(module.ARGUMENTS, module.plan, name in ("back", "retire", "survey"))]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,12 +27,13 @@ class Steps:
     def __init__(self) -> None:
         self.plans: dict[str, Callable[[Any], Plan]] = {}
         self.asked: list[tuple[str, dict[str, Any], bool]] = []
+        self.known: dict[str, SimpleNamespace] = {}
 
     def add(self, name: str, plan: Callable[[Any], Plan] | Plan, *arguments: str) -> None:
         """Let a step plan something."""
         self.plans[name] = plan if callable(plan) else lambda module: plan
         spec: dict[str, Any] = {argument: {"type": "raw"} for argument in arguments}
-        survey.STEPS[name] = type(name, (), {"ARGUMENTS": spec, "plan": lambda module: self.plan(name, module)})
+        self.known[name] = SimpleNamespace(ARGUMENTS=spec, plan=lambda module: self.plan(name, module))
 
     def plan(self, name: str, module: Any) -> Plan:
         """Take the place of the step itself."""
@@ -45,9 +47,10 @@ class Steps:
 
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
-    monkeypatch.setattr(survey, "STEPS", {})
+    steps = Steps()
+    monkeypatch.setattr(survey, "load", steps.known.__getitem__)
     monkeypatch.setattr("platform.freedesktop_os_release", lambda: {"ID": "debian", "VERSION_ID": "12"})
-    return Steps()
+    return steps
 
 
 def does(*says: str, of: str = "hello", **result: Any) -> Plan:
@@ -120,6 +123,14 @@ def test_a_live_release_that_does_not_answer_is_never_settled(steps: Steps) -> N
     seen = steps.look(("verify", {}))
     assert (seen.result["settled"], seen.result["ends"], seen.goes_on) == (False, False, True)
     assert seen.settled == "hello does not answer at its front door"
+
+
+def test_in_check_mode_a_live_release_that_does_not_answer_is_a_warning(steps: Steps) -> None:
+    steps.add("verify", Plan(failures={"hello": "hello does not answer at its front door"}))
+    module = FakeModule(True, steps=json.dumps([("verify", {})]), on_failure="stop")
+    seen = survey.plan(module)
+    assert (seen.result["settled"], seen.result["ends"]) == (False, True)
+    assert module.warnings == ["hello does not answer at its front door"]
 
 
 def refuses(module: Any) -> Plan:

@@ -15,29 +15,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Module, Plan, Step
-from ansible_collections.wsgi.production.plugins.module_utils.steps import (
-    boot,
-    build,
-    edge,
-    migrate,
-    packages,
-    release,
-    retire,
-    switch,
-    verify,
-)
-
-STEPS: dict[str, Any] = {
-    "packages": packages,
-    "build": build,
-    "release": release,
-    "migrate": migrate,
-    "boot": boot,
-    "edge": edge,
-    "switch": switch,
-    "retire": retire,
-    "verify": verify,
-}
+from ansible_collections.wsgi.production.plugins.module_utils.steps import load
 
 ARGUMENTS = {
     # A text, for Ansible would log what is secret within a list.
@@ -64,6 +42,7 @@ class Survey:
     :ivar steps: what is to be done.
     :ivar diff: what files are and would be.
     :ivar failures: why something cannot be done, by the application; empty for the whole host.
+    :ivar sick: what applications answer at the front door that they should not.
     """
 
     told: dict[str, Any] = field(default_factory=dict)
@@ -71,16 +50,17 @@ class Survey:
     steps: list[Step] = field(default_factory=list)
     diff: list[dict[str, Any]] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
+    sick: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
     @property
     def is_settled(self) -> bool:
-        """Whether there is nothing to do."""
-        return not self.steps and not self.failures
+        """Whether there is nothing to do, and nothing wrong."""
+        return not self.steps and not self.failures and not self.sick
 
     def look(self, number: int, name: str, asked: dict[str, Any]) -> None:
         """Plan a step as if those before it had been taken."""
-        step = STEPS[name]
+        step = load(name)
         given = ArgumentSpecValidator(step.ARGUMENTS).validate(_after(name, self._without_broken(asked), self.told))
         if given.error_messages:
             raise Failed("; ".join(given.error_messages))
@@ -88,7 +68,7 @@ class Survey:
         # Where something is to be done, the front door is not what it will be.
         look.check_mode = name != "verify" or not self.is_settled
         planned = step.plan(look)
-        self.failures.update({key: why for key, why in planned.failures.items() if key not in self.failures})
+        (self.sick if name == "verify" else self.failures).update(planned.failures)
         self.told.update(planned.result)
         if planned.steps:
             self.steps += planned.steps
@@ -113,9 +93,9 @@ def plan(module: Module) -> Plan:
             survey.failures.setdefault("", str(failure))
         if "" in survey.failures or (survey.failures and module.params["on_failure"] != "continue"):
             break
-    # What cannot be done is told of by the step itself, in its place.
+    # What cannot be done is told of by the step itself, in its place. In check mode none asks at the front door.
     ends = survey.is_settled or (module.check_mode and not survey.failures)
-    for warning in survey.warnings if ends else []:
+    for warning in [*survey.warnings, *survey.sick.values()] if ends else []:
         module.warn(warning)
     planned = Plan(survey.steps)
     planned.result = {
@@ -129,7 +109,7 @@ def plan(module: Module) -> Plan:
         "done": [] if ends else survey.done,
         "diff": survey.diff if ends else [],
     }
-    planned.settled = "; ".join(survey.failures.values()) or "nothing is to be done"
+    planned.settled = "; ".join([*survey.failures.values(), *survey.sick.values()]) or "nothing is to be done"
     planned.goes_on = not ends
     if not module.check_mode or not ends:
         planned.steps = []
