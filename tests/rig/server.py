@@ -125,11 +125,18 @@ class Server:
         """Start the server, where it is not there, and wait until systemd and sshd are up."""
         if self.exists():
             return
-        self.down()
         image.ensure(self.distribution)
+        while not self._start():
+            pass
         self.directory.mkdir(parents=True, exist_ok=True)
+        self.wait()
+        self._let_in()
+
+    def _start(self) -> bool:
+        """Start the container; tell whether that went well, or another server was faster to take one of its ports."""
+        self.down()
         mounts = ["--volume", f"{ca_bundle()}:{CA_BUNDLE}:ro"] if ca_bundle() else []
-        call(
+        done = subprocess.run(
             [
                 *("docker", "run", "--detach", "--name", self.name, "--hostname", self.name, "--label", LABEL),
                 *SYSTEMD,
@@ -139,10 +146,15 @@ class Server:
                 *("--publish", f"127.0.0.1:{_free_port(0)}:22"),
                 self.image,
                 *BOOT,
-            ]
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
         )
-        self.wait()
-        self._let_in()
+        # Docker also keeps the ports of a server that is off for a moment, at which nothing listens.
+        if done.returncode != 0 and "port is already allocated" not in done.stderr:
+            raise RuntimeError(f"{self.name} cannot be started:\n{done.stderr}")
+        return done.returncode == 0
 
     def wait(self) -> None:
         """Wait until systemd has started everything."""
