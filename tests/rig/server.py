@@ -27,6 +27,9 @@ USER = "admin"
 CA_BUNDLE = "/etc/wsgi-rig-ca.pem"
 START_SECONDS = 60
 
+# How often other servers may be faster to take a port.
+TRIES = 5
+
 # None that this machine gives to connections: a server that reboots is to find its own free. By chance, for several
 # servers may start at once.
 PORTS = range(20000, 32768)
@@ -126,8 +129,8 @@ class Server:
         if self.exists():
             return
         image.ensure(self.distribution)
-        while not self._start():
-            pass
+        if not any(self._start() for _ in range(TRIES)):
+            raise RuntimeError(f"{self.name} found no free ports")
         self.directory.mkdir(parents=True, exist_ok=True)
         self.wait()
         self._let_in()
@@ -151,7 +154,7 @@ class Server:
             text=True,
             check=False,
         )
-        # Docker also keeps the ports of a server that is off for a moment, at which nothing listens.
+        # Docker keeps a port from when a server begins to start, before anything listens there.
         if done.returncode != 0 and "port is already allocated" not in done.stderr:
             raise RuntimeError(f"{self.name} cannot be started:\n{done.stderr}")
         return done.returncode == 0
