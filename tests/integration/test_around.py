@@ -84,35 +84,44 @@ def busy(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Busy:
 # How it is called
 
 
-@pytest.mark.parametrize(
-    ("name", "greeting"),
-    [
-        ("main:create_app('good morning', loud=True)", "GOOD MORNING"),
-        ("main.py", "hello"),
-        ("main.py:create_app('%d $x #')", "%d $x #"),
-    ],
-)
-def test_a_callable_is_found_in_each_way_there_is(busy: Busy, name: str, greeting: str) -> None:
-    busy.deploy(apps=busy.with_run(callable=name))
-    assert busy.tell()["greeting"] == greeting
+GREETINGS = {
+    "main:create_app('good morning', loud=True)": "GOOD MORNING",
+    "main.py": "hello",
+    "main.py:create_app('%d $x #')": "%d $x #",
+}
+
+UNCALLABLE = {
+    "main:app": "main:app: there is no app; what can be called there: ",
+    "main:create": ", application, create_app, log, secrets",
+    "main:number": "main:number is a int, which cannot be called",
+    "mian:application": "there is no module mian; in the source there are: main, work",
+    "deploy/wsgi.py": "there is no file deploy/wsgi.py; in the source there are: main.py, work.py",
+}
 
 
-@pytest.mark.parametrize(
-    ("name", "sentence"),
-    [
-        ("main:app", "main:app: there is no app; what can be called there: "),
-        ("main:create", ", application, create_app, log, secrets"),
-        ("main:number", "main:number is a int, which cannot be called"),
-        ("mian:application", "there is no module mian; in the source there are: main, work"),
-        ("deploy/wsgi.py", "there is no file deploy/wsgi.py; in the source there are: main.py, work.py"),
-    ],
-)
-def test_what_cannot_be_called_is_said_with_what_can(busy: Busy, name: str, sentence: str) -> None:
-    live = busy.server.shell("readlink /srv/busy/current")
-    said = busy.deploy(apps=busy.with_run(callable=name), check=False)
+def called(busy: Busy, number: int, name: str) -> dict[str, Any]:
+    """Return the entry of another application of the same source, which is called by `name`."""
+    host = f"called{number}"
+    run = {**busy.app["run"], "callable": name}
+    return {**busy.app, "name": host, "run": run, "serve": {"server_names": [f"{host}.example.com"]}}
+
+
+def test_a_callable_is_found_in_each_way_there_is(busy: Busy) -> None:
+    apps = [called(busy, number, name) for number, name in enumerate(GREETINGS)]
+    busy.deploy(apps=[busy.app, *apps])
+    told = [json.loads(busy.get(app["serve"]["server_names"][0]))["greeting"] for app in apps]
+    assert told == list(GREETINGS.values())
+
+
+def test_what_cannot_be_called_is_said_with_what_can(busy: Busy) -> None:
+    apps = [called(busy, number, name) for number, name in enumerate(UNCALLABLE)]
+    said = busy.deploy("-e", "wsgi_on_failure=continue", apps=[busy.app, *apps], check=False)
     assert said.returncode != 0
-    assert sentence in said.stdout
-    assert busy.server.shell("readlink /srv/busy/current") == live
+    told = said.stdout.partition("Tell which applications are broken")[2]
+    assert [sentence for sentence in UNCALLABLE.values() if sentence not in told] == []
+    before = [busy.get(app["serve"]["server_names"][0]) for app in apps[: len(GREETINGS)]]
+    assert [json.loads(one)["greeting"] for one in before] == list(GREETINGS.values())
+    busy.deploy(apps=[busy.app, *({"name": app["name"], "state": "absent"} for app in apps)])
 
 
 # What it is given

@@ -15,49 +15,49 @@ from tests.rig.server import ansible, write_inventory
 
 Entry = Callable[..., dict[str, Any]]
 
-BAD: dict[str, tuple[Callable[[Entry], list[dict[str, Any]]], str]] = {
+# What is wrong with an entry, and what is said of it after its name.
+BAD: dict[str, tuple[Callable[[Entry], dict[str, Any]], str]] = {
     "an unknown key": (
-        lambda entry: [entry(run={"procesess": 4})],
-        "wsgi_apps[0] (hello): run.procesess: there is no such key; did you mean processes?",
+        lambda entry: entry(name="a", run={"procesess": 4}),
+        "(a): run.procesess: there is no such key; did you mean processes?",
     ),
     "a missing callable": (
-        lambda entry: [{**entry(), "run": {"harakiri": 5}}],
-        "wsgi_apps[0] (hello): run.callable is missing",
+        lambda entry: {**entry(name="b"), "run": {"harakiri": 5}},
+        "(b): run.callable is missing",
     ),
     "a name no system user could have": (
-        lambda entry: [entry(name="Hello World")],
-        "wsgi_apps[0] (Hello World): name: 'Hello World': no system user can have that name",
+        lambda entry: entry(name="Hello World"),
+        "(Hello World): name: 'Hello World': no system user can have that name",
     ),
     "two applications with one host name": (
-        lambda entry: [entry(), entry(name="other")],
-        "wsgi_apps: two entries, hello and other, have the host name hello.example.com; change one",
+        lambda entry: entry(name="c"),
+        "wsgi_apps: two entries, b and c, have the host name hello.example.com; change one",
     ),
     "a source that does not exist": (
-        lambda entry: [entry(build={"source": "no/such/directory"})],
-        "wsgi_apps[0] (hello): build.source: 'no/such/directory' is not a directory on the controller",
+        lambda entry: entry(name="d", build={"source": "no/such/directory"}),
+        "(d): build.source: 'no/such/directory' is not a directory on the controller",
     ),
     "a repository that is not called one": (
-        lambda entry: [entry(build={"source": "git@git.example.com:hello.git"})],
-        "wsgi_apps[0] (hello): build.source: that is a URL; one of a git repository begins with git+",
+        lambda entry: entry(name="e", build={"source": "git@git.example.com:hello.git"}),
+        "(e): build.source: that is a URL; one of a git repository begins with git+",
     ),
     "a command for a shell": (
-        lambda entry: [entry(run={"migrate": ["cd app && python manage.py migrate"]})],
-        "wsgi_apps[0] (hello): run.migrate: 'cd app && python manage.py migrate': '&&' is for a shell",
+        lambda entry: entry(name="f", run={"migrate": ["cd app && python manage.py migrate"]}),
+        "(f): run.migrate: 'cd app && python manage.py migrate': '&&' is for a shell",
     ),
     "a uwsgi socket open to the network": (
-        lambda entry: [entry(run={"listen_uwsgi": "0.0.0.0:9000"})],
-        "wsgi_apps[0] (hello): run.listen_uwsgi: '0.0.0.0:9000': whoever reaches a uwsgi port runs code there",
+        lambda entry: entry(name="g", run={"listen_uwsgi": "0.0.0.0:9000"}),
+        "(g): run.listen_uwsgi: '0.0.0.0:9000': whoever reaches a uwsgi port runs code there",
     ),
 }
 
 
-@pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_refused_before_the_host_is_touched(bare: Site, entry: Entry, case: str) -> None:
-    make, sentence = BAD[case]
+def test_bad_input_is_refused_at_once_and_before_the_host_is_touched(bare: Site, entry: Entry) -> None:
     bare.server.shell("touch /before")
-    refused = bare.deploy(apps=make(entry), check=False)
+    refused = bare.deploy(apps=[make(entry) for make, _ in BAD.values()], check=False)
     assert refused.returncode != 0
-    assert sentence in refused.stdout.replace("\n", " ")
+    said = " ".join(refused.stdout.split())
+    assert [case for case, (_, sentence) in BAD.items() if sentence not in said] == [], refused.stdout
     assert "Have the packages that a build needs" not in refused.stdout
     assert bare.server.shell("find /etc /home/*/.ansible /opt /srv /usr -xdev -newer /before", check=False) == ""
 

@@ -48,7 +48,7 @@ def test_no_change_of_the_configuration_fails_a_request(edge: Edge) -> None:
     [
         "apt-get update -qq && apt-get install --yes --quiet --reinstall nginx-common nginx",
         "systemctl restart nginx",
-        "kill -9 $(systemctl show --property MainPID --value nginx)",
+        pytest.param("kill -9 $(systemctl show --property MainPID --value nginx)", marks=pytest.mark.quiet),
         "systemctl reload nginx",
         "logrotate --force /etc/logrotate.d/nginx",
     ],

@@ -10,6 +10,7 @@ from flask import Flask, Response, request
 
 time.sleep(float(os.environ.get("IMPORT_SECONDS", "2")))
 MARK = "first"
+PACKAGE = version("iniconfig")
 if os.path.exists("/etc/broken"):
     raise RuntimeError("this host is broken")
 
@@ -19,7 +20,7 @@ application = Flask(__name__)
 @application.get("/")
 def state() -> str:
     """Say what is live: the code, the packages, the environment and the settings."""
-    return " ".join([MARK, version("iniconfig"), os.environ.get("COLOUR", "none"), str(uwsgi.numproc)])
+    return " ".join([MARK, PACKAGE, os.environ.get("COLOUR", "none"), str(uwsgi.numproc)])
 
 
 @application.post("/echo")
