@@ -13,14 +13,14 @@ import pytest
 from tests.integration.applications import bugsink, hgweb, ihatemoney, radicale
 from tests.integration.applications.browser import Browser
 from tests.integration.conftest import Run, Site
-from tests.rig import PROJECT
+from tests.rig import PROJECT, often
 from tests.rig.server import Server
 
 # Python 3.13 is the newer one, which what others have written may not know yet.
 pytestmark = pytest.mark.on("debian13")
 
 QUEUE = "queue.example.com"
-DEPLOYS = 5
+DEPLOYS = often(3, 5, 5)
 
 # How many jobs are queued before and during each deploy, and how many of those take longer than a switch.
 PORTION = 100

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import TASKS, Site, everywhere
-from tests.rig import LONG, PROJECT
+from tests.rig import LONG, PROJECT, often
 from tests.rig.server import Load, Server
 
 # systemd 252 is the older one: how it hands sockets over has had fewer fixes.
@@ -34,10 +34,11 @@ INICONFIG = ("2.0.0", "2.1.0")
 COLOURS = ("blue", "green")
 PROCESSES = (3, 4)
 
-DEPLOYS = 100 if LONG else 10
-ROLLBACKS = 20 if LONG else 3
-RACES = 10 if LONG else 2
-KEEPS = 30 if LONG else 5
+# One deploy for each kind of change, or more.
+DEPLOYS = often(4, 10, 100)
+ROLLBACKS = often(1, 3, 20)
+RACES = often(1, 2, 10)
+KEEPS = often(3, 5, 30)
 
 
 class Patient(Site):

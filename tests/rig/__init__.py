@@ -28,6 +28,13 @@ QUIET = "quiet"
 EVERYWHERE = LONG or os.environ.get("WSGI_ALL") == "1"
 
 
+def often(few: int, several: int, many: int) -> int:
+    """Return how often a test repeats something: in `make test`, in `make test-all`, and in `make test-long`."""
+    if LONG:
+        return many
+    return several if EVERYWHERE else few
+
+
 class Unusable(Exception):
     """Something that this machine lacks. The text is the sentence that says what to install."""
 
