@@ -38,7 +38,7 @@ class SourceAction(StepAction):
         return result, args
 
     def known(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any] | None:
-        """Return what the host would answer where it need not be asked, since the run knows that already."""
+        """Return what the host would answer, if the run already knows."""
 
     def send_more(self, missing: list[str], args: dict[str, Any]) -> None:
         """Send what else the applications `missing` need, and say in `args` where it is."""
@@ -70,7 +70,7 @@ class ActionModule(SourceAction):
         return self.with_sources(task_vars or {})[0]
 
     def known(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any] | None:
-        """Return which builds the survey has found missing."""
+        """Return the builds that the survey has found missing."""
         missing = [name for name in (task_vars.get(SURVEY) or {}).get("missing", []) if name in args["contents"]]
         return {"missing": missing} if missing and not self._task.check_mode else None
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The controller's half of a step: says which run it belongs to, and asks the host."""
+"""The controller's half of a step: adds the run it belongs to, and calls the module on the host."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.plugin_utils.run import is_dead, this_run
 from ansible_collections.wsgi.production.plugins.plugin_utils.steps import arguments
-from ansible_collections.wsgi.production.plugins.plugin_utils.survey import SURVEY, spared
+from ansible_collections.wsgi.production.plugins.plugin_utils.survey import SURVEY, known_result
 
-# What runs on the host for every step. Ansible packs a module once for a run, with all that it imports.
+# The module that runs on the host for every step. Ansible packs a module and its imports once per run.
 MODULE = "wsgi.production.step"
 
-# What changes nothing that a run is at work on, and so waits for none.
+# Steps that touch nothing a run is working on, and therefore do not wait for one.
 UNLOCKED = ("maintenance", "releases")
 
 # A play sets this variable to keep the lock of its hosts from the first step to the last.
@@ -36,9 +36,9 @@ class StepAction(ActionBase):
         return name
 
     def arguments(self) -> dict[str, Any]:
-        """Return what the task's step is asked.
+        """Return the arguments that the step gets on the host.
 
-        :raises AnsibleActionFail: with a sentence for each thing that is wrong with it.
+        :raises AnsibleActionFail: with a sentence for each mistake in those of the task.
         """
         try:
             return arguments(self.name, dict(self._task.args))
@@ -46,10 +46,10 @@ class StepAction(ActionBase):
             raise AnsibleActionFail(str(failure)) from failure
 
     def step(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Run the step with `args`, unless the survey has found it done; the lock of a dead run is taken over."""
-        done = spared(task_vars.get(SURVEY), self.name, args)
-        if done is not None:
-            return done
+        """Run the step with `args`, unless the survey knows its result; the lock of a dead run is taken over."""
+        known = known_result(task_vars.get(SURVEY), self.name, args)
+        if known is not None:
+            return known
         args = {**args, "step": self.name}
         if self.name not in UNLOCKED:
             run: dict[str, Any] = {**this_run(), "hold": bool(task_vars.get(HOLD)) and self._returns(task_vars)}

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""Refuses a description that could not work, before any host is touched; then looks what each host has to do."""
+"""Checks the description before any host is touched, then finds out what each host needs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ display = Display()
 
 
 class ActionModule(StepAction, check.ActionModule):
-    """Checks the description like M(wsgi.production.check), then asks the host what it is, and what it has to do."""
+    """Checks the description like M(wsgi.production.check), then has the host plan all steps."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the task; it fails with a sentence for each thing that is wrong."""
@@ -38,11 +38,11 @@ class ActionModule(StepAction, check.ActionModule):
         if wrong:
             return {"failed": True, "msg": "\n".join(wrong)}
         try:
-            # Not before: what is wrong with the description would end in the words of a filter.
+            # Not earlier: a filter would fail on a wrong description, with a message that helps nobody.
             asked = questions(description.plain(self._templar.template(variables[name])) for name in args["steps"])
         except Failed as failure:
             raise AnsibleActionFail(str(failure)) from failure
-        # One text, which nothing logs: there are secrets in it.
+        # One JSON text that is not logged, because it contains secrets.
         result = self.step({"steps": json.dumps(asked), "on_failure": args["on_failure"]}, variables)
         if result.get("failed") or result.get("unreachable"):
             return result
@@ -50,7 +50,7 @@ class ActionModule(StepAction, check.ActionModule):
         if objection:
             return {"failed": True, "msg": f"{host}: {objection}"}
         result["ends"] = result["ends"] and args["gathered"]
-        result["spared"] = remember(asked, result.pop("done"))
+        result["done"] = remember(asked, result["done"])
         if result["ends"]:
             tell_days(result)
         if self._task.check_mode and result["ends"] and not self._task.diff:

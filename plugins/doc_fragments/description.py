@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""What the modules that take the whole description document alike."""
+"""The options shared by the modules that take the whole description."""
 
 from __future__ import annotations
 

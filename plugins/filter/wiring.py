@@ -81,7 +81,7 @@ def broken(hostvars: Any, hosts: list[str], *names: str) -> dict[str, str]:
 
 
 def surveys(hostvars: Any, hosts: list[str]) -> list[dict[str, Any]]:
-    """Return what the survey has found on those of `hosts` on which it came to its end."""
+    """Return the results of the survey on those of `hosts` where it succeeded."""
     found = (hostvars[host].get(SURVEY, {}) for host in hosts)
     return [survey for survey in found if "ends" in survey]
 

@@ -78,7 +78,7 @@ class Lock:
         self._kept = False
 
     def keep(self) -> None:
-        """Leave the lock to the run after the body of `during`, if it wanted that, although `release` was called."""
+        """Undo `release`: the run keeps the lock after the body of `during`, if it asked for that."""
         self._kept = self._hold
 
     def _wait(self, file: Any, run: dict[str, Any]) -> None:

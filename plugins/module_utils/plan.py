@@ -12,17 +12,17 @@ from ansible_collections.wsgi.production.plugins.module_utils.command import Fai
 
 
 class Module(Protocol):
-    """What a step sees of the module that it is planned for.
+    """The part of an Ansible module that a step uses.
 
     :ivar params: the arguments, in their types and with their defaults.
-    :ivar check_mode: whether the plan is only to be told.
+    :ivar check_mode: whether the plan is only shown.
     """
 
     params: dict[str, Any]
     check_mode: bool
 
     def warn(self, warning: str) -> None:
-        """Tell the operator something that stops nothing."""
+        """Show the operator a warning."""
 
 
 class Step(NamedTuple):
@@ -44,7 +44,7 @@ class Plan:
     :param result: what the module returns.
     :param settled: what to say when there is nothing to do.
     :param failures: why it cannot be done, for each application of which that is known.
-    :param goes_on: whether the run comes back to this host after what could have been its last step.
+    :param goes_on: whether the run continues on this host after a step that could have been its last.
     """
 
     steps: list[Step] = field(default_factory=list)
@@ -72,7 +72,7 @@ class Plan:
         return [(f"{step.of}: " if step.of else "") + before + step.says for step in self.steps]
 
     def diff(self) -> list[dict[str, Any]]:
-        """Return what files are, and what they would be."""
+        """Return files before and after the changes."""
         found = self.result.get("diff", [])
         return found if isinstance(found, list) else [found]
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = """
 module: step
-short_description: Takes a step of a run on the host
+short_description: Carries out a step of a run on the host
 version_added: 0.1.0
 author: The wsgi.production authors
 description:
-  - The action plugins of this collection run this module on the host for every step, so that Ansible packs the code
-    of the collection once for a whole run. Not to be called by name.
+  - The action plugins of this collection run this module on the host for every step, so that Ansible packs the
+    collection's code only once per run. Do not call it directly.
 options:
   step:
     description: The name of the step. All other options are those of the module of that name.
@@ -40,7 +40,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.module import carr
 from ansible_collections.wsgi.production.plugins.module_utils.steps import load
 
 if TYPE_CHECKING:
-    # Ansible packs what is imported anywhere, be it here.
+    # Ansible packs everything that is imported anywhere, including here.
     from ansible_collections.wsgi.production.plugins.module_utils.steps import (  # noqa: F401
         back,
         boot,
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
         wheels,
     )
 
-# After these the run does not come back to the host, unless their plan says so.
+# After these steps the run is over for the host, unless their plan says otherwise.
 LAST = ("back", "retire", "survey")
 
 

@@ -4,25 +4,25 @@
 
 DOCUMENTATION = """
 module: survey
-short_description: Looks what a run would do on a host, in one step
+short_description: Finds out what a run would do on a host, in one step
 version_added: 0.1.0
 author: The wsgi.production authors
 description:
-  - Refuses a description that could not work, like M(wsgi.production.check), and then a host that is not supported.
-  - Sends the host what all steps of the run would ask it. There each step plans what it would do after those before it,
-    and none does it. Where nothing at all is to be done, the front door is asked last whether the application answers.
-  - A host that has something to do stays locked for the run. Its next steps are spared the way to the host where
-    this one has found that they have nothing to do.
-  - In check mode it tells the whole plan.
+  - Checks the description like M(wsgi.production.check), and then that the host runs a supported system.
+  - Sends the arguments of every step of the run to the host, which plans each step as if the ones before it had been
+    carried out. Nothing is changed. If no step has anything to do, the applications are probed at their front doors.
+  - If there is something to do, the host stays locked for the run, and later steps for which this one has found nothing
+    to do are skipped.
+  - In check mode it shows the whole plan.
 options:
   gathered:
-    description: Whether the build host has all wheels already. If not, the run does not end here.
+    description: Whether the build host already has all wheels. If not, the run goes on.
     type: bool
     default: true
   steps:
     description:
-      - The names of the variables that say what the steps of the run are asked, each a dictionary of the name of a step
-        and the arguments of its module. They are read when the description is known to be right.
+      - The names of variables that hold the arguments of the steps, each a dictionary with the names of steps as keys.
+        They are only read once the description has passed its checks.
     type: list
     elements: str
     required: true
@@ -32,7 +32,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = """
-- name: Look what there is to do
+- name: Find out what there is to do
   wsgi.production.survey:
     apps: "{{ wsgi_apps }}"
     app_servers: "{{ groups.app_servers }}"
@@ -43,15 +43,15 @@ EXAMPLES = """
 
 RETURN = """
 ends:
-  description: Whether the run may end here, as nothing is to be done, or as check mode has told all there is to tell.
+  description: Whether the run can end here, because there is nothing to do or because check mode has shown everything.
   returned: success
   type: bool
 settled:
-  description: Whether nothing is to be done on the host, and the application answers at its front door.
+  description: Whether there is nothing to do on the host and every application passes its probe at its front door.
   returned: success
   type: bool
 plan:
-  description: A line for each thing that is to be done.
+  description: A line for each planned change.
   returned: success
   type: list
   elements: str

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""What a step is asked on the host: the arguments of its module, from what a task or the survey says of it."""
+"""The arguments that a step gets on the host, made from those of its task."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ansible_collections.wsgi.production.plugins.plugin_utils.source import Sour
 # What may hold a secret.
 SECRETS = ("env", "secrets", "secret_files")
 
-# What the module takes that no task says, because it follows from the rest.
+# Arguments that no task gives, because they follow from the others.
 EDGE_FOLLOWS = {"config", "certificates", "secrets"}
 
 
 def arguments(step: str, said: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of the module of `step`.
+    """Return the arguments that `step` gets on the host.
 
     :param said: the arguments of its task.
-    :raises Failed: with a sentence for each thing that is wrong with them.
+    :raises Failed: with a sentence for each mistake in them.
     """
     made = {"build": _of_sources, "wheels": _of_sources, "release": _release, "edge": _edge}
     return made[step](said) if step in made else dict(said)
@@ -62,7 +62,7 @@ def _edge(said: dict[str, Any]) -> dict[str, Any]:
     if wrong:
         raise Failed("\n".join(wrong))
     sites = args["sites"]
-    # What is secret goes to the host in arguments of its own, which nothing logs.
+    # Secrets travel in an argument of their own, which is not logged.
     return {
         **args,
         "config": render(args),

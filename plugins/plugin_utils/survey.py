@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The survey of a host: what it is asked before the first step, and what it spares the steps after it."""
+"""The survey of a host: the questions it asks, and the later steps it makes unnecessary."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 from ansible_collections.wsgi.production.plugins.module_utils.steps.edge import ARGUMENTS as EDGE
 from ansible_collections.wsgi.production.plugins.plugin_utils.steps import arguments
 
-# The variable in which a play registers what its survey has found.
+# The variable in which a play registers the result of its survey.
 SURVEY = "__wsgi_production_survey"
 
-# In which order a run takes its steps. The front door is asked last, for that takes the longest.
+# The order of the steps in a survey. `verify` comes last, since it only runs if no other step has anything to do.
 ORDER = ("packages", "build", "release", "migrate", "boot", "edge", "switch", "retire", "verify")
 
-# Of the steps that need no other before them: which arguments decide whether there is anything to do. Secrets decide as
-# well, but come from the same variables in one run, and not even a digest of them is kept.
+# For the steps that depend on no other step: the arguments that decide whether there is anything to do. Secrets decide
+# as well, but they come from the same variables throughout a run, and not even a digest of them is kept.
 DECIDING = {
     "packages": ["names"],
     "build": ["apps", "contents", "wheels"],
@@ -28,29 +28,31 @@ DECIDING = {
 
 
 def questions(steps: Iterable[dict[str, dict[str, Any]]]) -> list[tuple[str, dict[str, Any]]]:
-    """Return what the host is asked: the name and the arguments of each step, in the order of a run.
+    """Return the name and the arguments of each step, in the order of a survey.
 
-    :param steps: what tasks say of their steps, by the names of these.
-    :raises Failed: with a sentence for each thing that is wrong with one.
+    :param steps: the arguments of tasks, by the names of their steps.
+    :raises Failed: with a sentence for each mistake in the arguments of one.
     """
     asked = [(step, arguments(step, said)) for group in steps for step, said in group.items()]
     return sorted(asked, key=lambda one: ORDER.index(one[0]))
 
 
 def remember(asked: list[tuple[str, dict[str, Any]]], done: Iterable[list[Any]]) -> dict[str, dict[str, Any]]:
-    """Return what `spared` has to know of those steps that were found done.
+    """Return the results that `known_result` can find again.
 
-    :param done: the number of each in `asked`, and its result.
+    :param asked: what `questions` has returned.
+    :param done: the number in `asked` and the result of each step that has nothing to do.
     """
     return {_key(*asked[number]): result for number, result in done if asked[number][0] in DECIDING}
 
 
-def spared(survey: Any, step: str, args: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the result of a step that the survey has found done, for the very arguments `args`.
+def known_result(survey: Any, step: str, args: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the result of a step for which the survey has found nothing to do, or None.
 
-    :param survey: the variable `SURVEY`, where a play has it.
+    :param survey: the variable `SURVEY`, or None in a play without a survey.
+    :param args: the arguments of the step; the survey must have asked about exactly these.
     """
-    known = (survey or {}).get("spared") if step in DECIDING else None
+    known = (survey or {}).get("done") if step in DECIDING else None
     found = known.get(_key(step, args)) if known else None
     return None if found is None else {**found, "changed": False}
 

@@ -495,7 +495,7 @@ KILLS: list[tuple[int | str, float]] = (
     [(number, delay) for number in range(1, TASKS + 1) for delay in (0.0, 0.5)]
     if LONG
     else [
-        ("Refuse a description that could not work, and look", 0.5),
+        ("Check the description and find out", 0.5),
         ("Have a build of each application", 0.5),
         ("Have a release of each application", 0.3),
         ("Boot each release beside the live one", 0.5),

@@ -9,5 +9,5 @@ from typing import Any
 
 
 def load(name: str) -> Any:
-    """Return the module of a step, and read no other: nothing on the host is compiled in advance."""
+    """Return the module of a step. Importing all of them would take longer: the host has no byte-code of them."""
     return import_module(f"{__name__}.{name}")

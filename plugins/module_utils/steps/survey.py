@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The step `survey`: looks what all other steps of a run would do, and whether the run can end here."""
+"""The step `survey`: plans all other steps of a run, and tells whether the run can end here."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from ansible_collections.wsgi.production.plugins.module_utils.plan import Module
 from ansible_collections.wsgi.production.plugins.module_utils.steps import load
 
 ARGUMENTS = {
-    # A text, for Ansible would log what is secret within a list.
+    # JSON, because Ansible would log secrets within a list.
     "steps": {"type": "str", "required": True, "no_log": True},
     **ON_FAILURE,
 }
 
 
 @dataclass
-class Look:
-    """What a step sees of its module when it is only to tell what it would do."""
+class Planning:
+    """Stands in for the module of a step that is only planned."""
 
     params: dict[str, Any]
     warn: Callable[[str], None]
@@ -35,41 +35,41 @@ class Look:
 
 @dataclass
 class Survey:
-    """What is known of a host so far.
+    """What is known about a host so far.
 
-    :ivar told: the results of the steps that were looked at.
-    :ivar done: the number of each step that has nothing to do, and its result.
-    :ivar steps: what is to be done.
-    :ivar diff: what files are and would be.
-    :ivar failures: why something cannot be done, by the application; empty for the whole host.
-    :ivar sick: what applications answer at the front door that they should not.
+    :ivar results: the results of the steps planned so far.
+    :ivar done: the number and the result of each step that has nothing to do.
+    :ivar steps: the planned changes.
+    :ivar diff: files before and after them.
+    :ivar failures: why something cannot be planned, by application; "" stands for the whole host.
+    :ivar unhealthy: why an application fails its probe at the front door.
     """
 
-    told: dict[str, Any] = field(default_factory=dict)
+    results: dict[str, Any] = field(default_factory=dict)
     done: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     diff: list[dict[str, Any]] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
-    sick: dict[str, str] = field(default_factory=dict)
+    unhealthy: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
     @property
     def is_settled(self) -> bool:
-        """Whether there is nothing to do, and nothing wrong."""
-        return not self.steps and not self.failures and not self.sick
+        """Whether there is nothing to do and nothing wrong."""
+        return not self.steps and not self.failures and not self.unhealthy
 
-    def look(self, number: int, name: str, asked: dict[str, Any]) -> None:
-        """Plan a step as if those before it had been taken."""
+    def add(self, number: int, name: str, asked: dict[str, Any]) -> None:
+        """Plan a step as if the ones before it had been carried out."""
         step = load(name)
-        given = ArgumentSpecValidator(step.ARGUMENTS).validate(_after(name, self._without_broken(asked), self.told))
+        given = ArgumentSpecValidator(step.ARGUMENTS).validate(_after(name, self._without_broken(asked), self.results))
         if given.error_messages:
             raise Failed("; ".join(given.error_messages))
-        look = Look(given.validated_parameters, self.warnings.append)
-        # Where something is to be done, the front door is not what it will be.
-        look.check_mode = name != "verify" or not self.is_settled
-        planned = step.plan(look)
-        (self.sick if name == "verify" else self.failures).update(planned.failures)
-        self.told.update(planned.result)
+        module = Planning(given.validated_parameters, self.warnings.append)
+        # Before a pending change, the front door says nothing about what comes after it.
+        module.check_mode = name != "verify" or not self.is_settled
+        planned = step.plan(module)
+        (self.unhealthy if name == "verify" else self.failures).update(planned.failures)
+        self.results.update(planned.result)
         if planned.steps:
             self.steps += planned.steps
             self.diff += planned.diff()
@@ -84,18 +84,18 @@ class Survey:
 
 
 def plan(module: Module) -> Plan:
-    """Look at each step in turn, with what those before it would leave behind."""
+    """Plan each step in turn, with the results that the ones before it would have."""
     survey = Survey()
     for number, (name, asked) in enumerate(json.loads(module.params["steps"])):
         try:
-            survey.look(number, name, asked)
+            survey.add(number, name, asked)
         except (Failed, OSError) as failure:
             survey.failures.setdefault("", str(failure))
         if "" in survey.failures or (survey.failures and module.params["on_failure"] != "continue"):
             break
-    # What cannot be done is told of by the step itself, in its place. In check mode none asks at the front door.
+    # A step that cannot be planned fails by itself, in its place. In check mode no step probes the front door.
     ends = survey.is_settled or (module.check_mode and not survey.failures)
-    for warning in [*survey.warnings, *survey.sick.values()] if ends else []:
+    for warning in [*survey.warnings, *survey.unhealthy.values()] if ends else []:
         module.warn(warning)
     planned = Plan(survey.steps)
     planned.result = {
@@ -103,24 +103,24 @@ def plan(module: Module) -> Plan:
         "ends": ends,
         "plan": planned.lines("would "),
         "system": _system(),
-        "days": survey.told.get("days", {}),
-        "missing": survey.told.get("missing", []),
-        # A run that does not end here keeps the lock, so what was seen remains true.
+        "days": survey.results.get("days", {}),
+        "missing": survey.results.get("missing", []),
+        # If the run goes on, it keeps the lock, so these findings stay true.
         "done": [] if ends else survey.done,
         "diff": survey.diff if ends else [],
     }
-    planned.settled = "; ".join([*survey.failures.values(), *survey.sick.values()]) or "nothing is to be done"
+    planned.settled = "; ".join([*survey.failures.values(), *survey.unhealthy.values()]) or "there is nothing to do"
     planned.goes_on = not ends
     if not module.check_mode or not ends:
         planned.steps = []
     return planned
 
 
-def _after(name: str, asked: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a step, with what follows from the results of those before it."""
-    releases = told.get("releases", {})
+def _after(name: str, asked: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a step, completed with the results of the ones before it."""
+    releases = results.get("releases", {})
     if name == "release":
-        built, folders = told.get("builds", {}), told.get("folders", {})
+        built, folders = results.get("builds", {}), results.get("folders", {})
         apps = [{**app, "build": built[app["name"]], "wheels": folders.get(app["name"], "")} for app in asked["apps"]]
         return {**asked, "apps": apps}
     if name == "migrate":
