@@ -14,6 +14,18 @@ from ansible_collections.wsgi.production.plugins.plugin_utils import description
 from ansible_collections.wsgi.production.plugins.plugin_utils.survey import SURVEY
 
 
+def hosts(groups: dict[str, list[str]]) -> str:
+    """Return the hosts of the playbook `site`.
+
+    For an inventory without app servers that is the controller, where the description is refused; Ansible would skip
+    the play and report success. Besides, the pattern is evaluated before Ansible forks, so what is imported and read
+    here is not imported and read again for each task and host.
+    """
+    for role in description.INPUTS:
+        description.role_spec(role)
+    return "app_servers:load_balancers" if groups.get("app_servers") else "localhost"
+
+
 def section(apps: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
     """Return the section `name` of those of `apps` that have one, each with its application's name."""
     return [{**app[name], "name": app["name"]} for app in apps if app.get(name)]
@@ -117,6 +129,7 @@ class FilterModule:
             "as_served": as_served,
             "broken": broken,
             "fronts": description.fronts,
+            "hosts": hosts,
             "live_builds": live_builds,
             "one": one,
             "only": only,

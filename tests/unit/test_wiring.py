@@ -19,6 +19,7 @@ from ansible_collections.wsgi.production.plugins.filter.wiring import (
     as_released,
     as_served,
     broken,
+    hosts,
     live_builds,
     one,
     only,
@@ -46,6 +47,11 @@ def test_a_section_takes_the_name_of_its_application_along() -> None:
 
 def test_an_application_without_a_section_is_left_out() -> None:
     assert [app["name"] for app in section(APPS, "serve")] == ["hello"]
+
+
+def test_an_inventory_without_app_servers_is_refused_on_the_controller() -> None:
+    assert hosts({"app_servers": ["app1"], "load_balancers": []}) == "app_servers:load_balancers"
+    assert hosts({"app_servers": [], "web": ["app1"]}) == hosts({}) == "localhost"
 
 
 def test_each_application_has_its_own_build() -> None:
