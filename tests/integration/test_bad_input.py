@@ -31,7 +31,7 @@ BAD: dict[str, tuple[Callable[[Entry], dict[str, Any]], str]] = {
     ),
     "two applications with one host name": (
         lambda entry: entry(name="c"),
-        "wsgi_apps: two entries, b and c, have the host name hello.example.com; change one",
+        "wsgi_apps: two entries, Hello World and c, have the host name hello.example.com; change one",
     ),
     "a source that does not exist": (
         lambda entry: entry(name="d", build={"source": "no/such/directory"}),
