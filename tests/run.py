@@ -23,7 +23,9 @@ ALL, LONG = "--all", "--long"
 # A run waits for its host about as long as it works.
 SLOTS = (os.cpu_count() or 2) + 1
 
+# Molecule scenarios, and those that run on one distribution in `make test`: the one where its role is more at risk.
 SCENARIOS = sorted(path.parent.name for path in PROJECT.glob("molecule/*/molecule.yml"))
+ON_ONE = {"nginx": "debian12", "python_app": "debian13", "uwsgi": "debian13"}
 PYTHON = ["app", "benchmarks", "molecule", "plugins", "requirements", "tests"]
 SSH = "over SSH"
 SERVERS = "servers"
@@ -84,7 +86,7 @@ def _jobs(reports: Path) -> list[Job]:
         Job("yamllint", ["yamllint", "--strict", "."]),
         Job("ansible-lint", ["ansible-lint", "--offline"]),
         Job("unit tests", [*pytest, "--numprocesses", "2", *_kept(reports, "unit"), "tests/unit"], quiet=True),
-        *(Job(f"molecule {name}", ["molecule", "test", "--scenario-name", name], after=SERVERS) for name in SCENARIOS),
+        *(Job(f"molecule {name}", _scenario(name), after=SERVERS) for name in SCENARIOS),
         Job("demo", [*pytest, "-x", *_kept(reports, "demo"), DEMO], after=SERVERS),
     ]
     for quiet in (True, False):
@@ -95,6 +97,14 @@ def _jobs(reports: Path) -> list[Job]:
             command = [*pytest, "-rPfE", *_kept(reports, name), *where]
             jobs.append(Job(name, command, quiet=quiet, after=SERVERS, telling=True))
     return sorted(jobs, key=_rank)
+
+
+def _scenario(name: str) -> list[str]:
+    """Return the command that runs a Molecule scenario."""
+    command = ["molecule", "test", "--scenario-name", name]
+    if name in ON_ONE and not {ALL, LONG} & set(sys.argv):
+        command += ["--platform-name", named(f"molecule-{name}-{ON_ONE[name]}")]
+    return command
 
 
 def _over_ssh(marked: str) -> list[tuple[str, str]]:
