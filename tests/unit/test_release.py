@@ -318,6 +318,26 @@ SERVICES = ["instance.service", "instance-mail.service", "instance-nightly.servi
 SERVICES += ["migrate.service", "after-switch.service"]
 
 
+# What `systemd-analyze security` would rate a little worse without, and still well.
+SWITCHED_ON = [
+    "LockPersonality",
+    "NoNewPrivileges",
+    "PrivateDevices",
+    "PrivateTmp",
+    "ProtectClock",
+    "ProtectControlGroups",
+    "ProtectHome",
+    "ProtectHostname",
+    "ProtectKernelLogs",
+    "ProtectKernelModules",
+    "ProtectKernelTunables",
+    "RemoveIPC",
+    "RestrictNamespaces",
+    "RestrictRealtime",
+    "RestrictSUIDSGID",
+]
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_each_process_of_a_release_has_its_user_environment_limits_and_sandbox(release: Release, name: str) -> None:
     one = made(release, memory_max="512M", networks=["10.0.0.0/8"], memory_deny_write_execute=True)
@@ -337,9 +357,10 @@ def test_each_process_of_a_release_has_its_user_environment_limits_and_sandbox(r
         "RestrictAddressFamilies": ["AF_UNIX AF_INET"],
         "ProtectSystem": ["strict"],
         "ReadWritePaths": [str(one.layout.data)],
-        "NoNewPrivileges": ["yes"],
         "CapabilityBoundingSet": [""],
         "SystemCallFilter": ["@system-service", "~@privileged @resources"],
+        "UMask": ["0027"],
+        **{key: ["yes"] for key in SWITCHED_ON},
     }
     assert {key: said(service, key) for key in expected} == expected
     lines = service.splitlines()
