@@ -11,14 +11,16 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from ansible_collections.wsgi.production.plugins.module_utils.build_commands import Commands
+from ansible_collections.wsgi.production.plugins.module_utils.build_user import read_made
 from ansible_collections.wsgi.production.plugins.module_utils.command import PATH, Failed, give_way, run
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Pip, Uv
-from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
+from ansible_collections.wsgi.production.plugins.module_utils.layout import APPLICATIONS, Layout
 from ansible_collections.wsgi.production.plugins.module_utils.store import Store, digest
 
 CODE = "app"
@@ -29,6 +31,20 @@ ALONE = ("-I", "-S")
 
 # Where a host has its interpreters.
 PROGRAMS = (Path("/usr/local/bin"), Path("/usr/bin"))
+
+
+def base_interpreter(python: str | Path) -> Path:
+    """Return the program that `python` names, which no package can change: what a virtual environment is based on.
+
+    :raises Failed: when the host has none such, or it lies where applications are.
+    """
+    found = shutil.which(python, path=PATH)
+    if found is None:
+        raise Failed(f"the host has no interpreter {python}")
+    program = Path(found).resolve()
+    if program.is_relative_to(APPLICATIONS):
+        raise Failed(f"the interpreter {python} is {program}, which is part of an application: choose one of the host")
+    return program
 
 
 def interpreter_tag(python: str | Path, programs: Sequence[Path] = PROGRAMS) -> str:
@@ -45,7 +61,8 @@ def interpreter_tag(python: str | Path, programs: Sequence[Path] = PROGRAMS) -> 
             "build.python, or install the package of the other"
         )
     code = "import platform as p; print(p.python_implementation().lower(), *p.python_version_tuple()[:2])"
-    implementation, major, minor = run([python, *ALONE, "-c", code], f"run the interpreter {python}").split()
+    argv = [str(base_interpreter(python)), *ALONE, "-c", code]
+    implementation, major, minor = run(argv, f"run the interpreter {python}").split()
     return f"{implementation}-{major}.{minor}-{platform.machine()}"
 
 
@@ -123,12 +140,14 @@ class Builder:
         :param python: the interpreter of the virtual environment.
         :raises Failed: when the packages cannot be installed or a command fails; nothing half-made stays behind.
         """
+        python = str(base_interpreter(python))
         manifest = {
             "build": recipe.build,
             "source": recipe.source,
             "commit": recipe.content["commit"],
             "packages": recipe.venv,
             "interpreter": recipe.interpreter,
+            "python": str(python),
         }
         give_way()
         with self.builds.create(recipe.build, manifest) as path:
@@ -137,8 +156,8 @@ class Builder:
             if not self.has_packages(recipe):
                 self._make_venv(recipe, code, python, tool, packages)
             venv.symlink_to(os.path.relpath(self.venvs.path(recipe.venv), path))
-            Commands(recipe.commands, recipe.env, self.layout.name).run(code, venv)
-            _compile(venv / "bin/python", code)
+            Commands(recipe.commands, recipe.env).run(code, venv)
+            _compile(python, code)
 
     def _make_venv(self, recipe: Recipe, code: Path, python: str, tool: Pip | Uv, packages: Packages) -> None:
         dependencies = recipe.content["dependencies"]
@@ -151,9 +170,12 @@ class Builder:
         }
         with self.venvs.create(recipe.venv, manifest) as venv:
             tool.make_venv(venv, python)
+            before = _interpreter_files(venv)
             packages.install(tool, venv, code, python)
+            _object_to_replaced(venv, before)
             # uv leaves its lock behind, writable by everyone.
-            (venv / ".lock").unlink(missing_ok=True)
+            with suppress(OSError):
+                (venv / ".lock").unlink()
 
 
 def unpack_source(archive: Path, code: Path) -> None:
@@ -164,7 +186,43 @@ def unpack_source(archive: Path, code: Path) -> None:
         files.extractall(code)
 
 
-def _compile(python: Path, code: Path) -> None:
+def _interpreter_files(venv: Path) -> dict[str, str]:
+    """Return what makes a virtual environment run its interpreter: the target of each link, the text of the rest."""
+    paths = [venv / "pyvenv.cfg", *sorted((venv / "bin").glob("python*"))]
+    return {
+        str(path.relative_to(venv)): os.readlink(path) if path.is_symlink() else read_made(path)
+        for path in paths
+        if path.is_symlink() or path.is_file()
+    }
+
+
+def _object_to_replaced(venv: Path, before: dict[str, str]) -> None:
+    """Object to a package that has put its own in the place of what runs the interpreter, or of another's program.
+
+    :raises Failed: with the names of the packages.
+    """
+    owners: dict[str, list[str]] = {}
+    for record in sorted(venv.glob("lib/python3*/site-packages/*.dist-info/RECORD")):
+        package = record.parent.name.removesuffix(".dist-info").partition("-")[0]
+        for line in read_made(record).splitlines():
+            name = line.partition(",")[0]
+            if name.startswith("../"):
+                place = os.path.relpath(os.path.normpath(record.parent.parent / name), venv)
+                owners.setdefault(place, []).append(package)
+    after = _interpreter_files(venv)
+    replaced = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+    if replaced:
+        names = sorted({package for name in replaced for package in owners.get(name, [])})
+        who = " and ".join(names) or "a package"
+        raise Failed(
+            f"{who} replaces {', '.join(replaced)} of the virtual environment: take it out of the dependencies"
+        )
+    for name, packages in sorted(owners.items()):
+        if name.startswith("bin/") and len(set(packages)) > 1:
+            raise Failed(f"{' and '.join(sorted(set(packages)))} both bring {name}: take one of them out")
+
+
+def _compile(python: str, code: Path) -> None:
     """Byte-compile `code`, which the application could not do: it cannot write there.
 
     A file that does not compile is no error here: an application may carry templates of code. Nothing of the packages

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 # Where programs are looked for, however root came to be root.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -26,6 +27,7 @@ def run(
     env: Mapping[str, str] | None = None,
     given: str = "",
     last_lines: int = 20,
+    options: Mapping[str, Any] | None = None,
 ) -> str:
     """Run a program and return what it wrote to standard output.
 
@@ -33,6 +35,7 @@ def run(
     :param env: variables to add to a minimal environment.
     :param given: what the program reads from standard input.
     :param last_lines: how many of the program's last lines the error carries.
+    :param options: how `subprocess` is to start it otherwise, such as another user.
     :raises Failed: when the program is missing or ends with another status than 0.
     """
     environment = {
@@ -42,7 +45,7 @@ def run(
         **(env or {}),
     }
     try:
-        done = subprocess.run(
+        done: subprocess.CompletedProcess[str] = subprocess.run(
             [os.fspath(word) for word in argv],
             cwd=cwd,
             env=environment,
@@ -51,6 +54,7 @@ def run(
             text=True,
             errors="replace",
             check=False,
+            **(options or {}),
         )
     except FileNotFoundError as missing:
         raise Failed(f"could not {purpose}: the host has no {missing.filename}") from missing

@@ -7,16 +7,18 @@ The tool that owns a format turns it into a requirements file, and the installer
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
+from ansible_collections.wsgi.production.plugins.module_utils import build_user
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Pip, Uv, lock_tool
+from ansible_collections.wsgi.production.plugins.module_utils.layout import write_file
 
 # The tools that have to be brought to the host for a format.
 LOCK_TOOLS = {"poetry": "poetry", "pipfile": "pipenv"}
@@ -59,7 +61,7 @@ class Resolved:
     """The dependencies of an application, for one interpreter, as arguments of an installer.
 
     :param code: the directory of the source.
-    :param scratch: an empty directory for what is only needed meanwhile.
+    :param scratch: an empty directory for what is only needed meanwhile, which the user that builds may read.
     :param python: the interpreter that they are for.
     :param pins: the requirements of the lock tool that is needed, by its name.
     """
@@ -73,7 +75,8 @@ class Resolved:
         self.scratch = scratch
         self.python = python
         self.pins = pins
-        self.exported = scratch / "requirements.txt"
+        self.exported = scratch / "exported" / "requirements.txt"
+        self.exported.parent.mkdir()
 
     def arguments(self) -> list[str]:
         """Return the arguments, to be used in the directory of the source; none where there is nothing to install.
@@ -86,11 +89,11 @@ class Resolved:
         if wanted.format == "requirements":
             return [*_strict(wanted.hashed), "-r", wanted.file]
         if wanted.format == "pylock":
-            hashed = wanted.hashed and not UNHASHED["pylock"].search(_read(self.code / wanted.file))
+            hashed = wanted.hashed and not UNHASHED["pylock"].search(build_user.read_made(self.code / wanted.file))
             return [*_strict(hashed), "-r", wanted.file]
         export = {"pyproject": self._pyproject, "uv": self._uv, "poetry": self._poetry, "pipfile": self._pipenv}
         export[wanted.format]()
-        hashed = wanted.hashed and not UNHASHED["requirements.txt"].search(_read(self.exported))
+        hashed = wanted.hashed and not UNHASHED["requirements.txt"].search(build_user.read_made(self.exported))
         # A Pipfile.lock is made on one system; what it lacks for this one must not be missed silently.
         complete = wanted.format != "pipfile" or not hashed
         return [*_strict(hashed), *(["--no-deps"] if complete else []), "-r", str(self.exported)]
@@ -125,7 +128,7 @@ class Resolved:
         # The settings in pyproject.toml, but in no other place, decide whether the lock fits it. So does the index, if
         # it replaces another: a lock names the one that it was made with.
         env.pop("UV_NO_CONFIG")
-        env.update(HOME=str(self.scratch), XDG_CONFIG_DIRS=str(self.scratch))
+        env["XDG_CONFIG_DIRS"] = str(self.scratch)
         index = env.pop("UV_DEFAULT_INDEX", "")
         if index:
             env["UV_INDEX"] = index
@@ -149,7 +152,7 @@ class Resolved:
         pipenv = self._lock_tool()
         self._run([pipenv, "verify"], self._environment())
         words = ["--hash", *(["--exclude-index"] if self.tool.index.url else [])]
-        self.exported.write_text(self._run([pipenv, "requirements", *words], self._environment()), encoding="utf-8")
+        write_file(self.exported, self._run([pipenv, "requirements", *words], self._environment()))
 
     def _lock_tool(self) -> Path:
         name = LOCK_TOOLS[self.wanted.format]
@@ -159,7 +162,6 @@ class Resolved:
         """Return the variables of a lock tool, which is to make nothing, and to ask nobody."""
         return {
             **self.tool.index.environment(),
-            "HOME": str(self.scratch),
             "NO_COLOR": "1",
             "PIPENV_DONT_LOAD_ENV": "1",
             "PIPENV_IGNORE_VIRTUALENVS": "1",
@@ -170,7 +172,9 @@ class Resolved:
         return [word for extra in self.wanted.extras for word in (option, extra)]
 
     def _run(self, argv: list[str | Path], env: Mapping[str, str] | None = None) -> str:
-        return self.tool.index.run(argv, f"read {self.wanted.file}", self.code, env)
+        return self.tool.index.run(
+            argv, f"read {self.wanted.file}", self.code, env, writes=(self.code, self.exported.parent)
+        )
 
 
 class FromIndex:
@@ -192,21 +196,19 @@ class FromIndex:
 
         :raises Failed: when they cannot be read or fetched, or are not those that were locked.
         """
-        with TemporaryDirectory() as scratch:
-            resolved = Resolved(self.wanted, tool, code, Path(scratch), python, self.pins)
+        with build_user.scratch() as scratch:
+            resolved = Resolved(self.wanted, tool, code, scratch, python, self.pins)
             if self.wanted.format == "pylock":
                 resolved.uv()
             words = resolved.arguments()
             if words:
-                tool.install(venv, words, "install the packages", cwd=code)
+                # A package that lies in the source is built there.
+                tool.install(venv, words, "install the packages", cwd=code, writes=(code,))
             project = resolved.project()
             if project:
-                tool.install(venv, ["--no-deps", project], "install the project")
+                beside = (Path(project),) if os.path.isdir(project) else ()
+                tool.install(venv, ["--no-deps", project], "install the project", writes=beside)
 
 
 def _strict(hashed: bool) -> list[str]:
     return ["--require-hashes"] if hashed else []
-
-
-def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="surrogateescape")

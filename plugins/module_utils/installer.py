@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from ansible_collections.wsgi.production.plugins.module_utils import pins
+from ansible_collections.wsgi.production.plugins.module_utils import build_user, pins
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, run
-from ansible_collections.wsgi.production.plugins.module_utils.layout import CACHE, TOOLS
+from ansible_collections.wsgi.production.plugins.module_utils.layout import BUILD_CACHE, CACHE, TOOLS
 from ansible_collections.wsgi.production.plugins.module_utils.store import Store, digest
 
 # The options of a module that make an `Index`, in its order; documented in plugins/doc_fragments/index.py.
@@ -19,6 +19,13 @@ from ansible_collections.wsgi.production.plugins.module_utils.store import Store
 INDEX_OPTIONS = {
     option: {"type": "str", "default": "", "no_log": option != "ca_bundle"}
     for option in ("index_url", "ca_bundle", "proxy")
+}
+
+# What the user that builds keeps for the next build, apart from what root keeps. Nothing in it is part of a build.
+BUILDER_CACHES = {
+    "PIP_CACHE_DIR": str(BUILD_CACHE / "pip"),
+    "UV_CACHE_DIR": str(BUILD_CACHE / "uv"),
+    "UV_LINK_MODE": "copy",
 }
 
 DISTRIBUTION_WHEELS = Path("/usr/share/python-wheels")
@@ -63,16 +70,28 @@ class Index:
         return []
 
     def run(
-        self, argv: list[str | Path], purpose: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
+        self,
+        argv: list[str | Path],
+        purpose: str,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        writes: tuple[Path, ...] | None = None,
     ) -> str:
         """Run a program that is to know the index, and return what it wrote to standard output.
 
         :param purpose: completes the sentence "could not ..." when the program fails.
         :param env: the variables that tell it, where those of `environment` do not fit.
+        :param writes: for what may run code of a package: it runs as the user that builds, and may write to these
+            directories. Without it, root runs the program.
         :raises Failed: when it fails; its words carry no password.
         """
+        env = self.environment() if env is None else env
         try:
-            return run(argv, purpose, cwd=cwd, env=self.environment() if env is None else env)
+            if writes is None:
+                return run(argv, purpose, cwd=cwd, env=env)
+            with build_user.at_work(*writes) as (user, home):
+                told = {**env, **BUILDER_CACHES, **home}
+                return run(argv, purpose, cwd=cwd, env=told, options=build_user.switch(user))
         except Failed as failure:
             raise Failed(self._masked(str(failure))) from None
 
@@ -98,10 +117,16 @@ class Pip:
         """Make the virtual environment `path` on the interpreter `python`."""
         self.index.run([python, "-m", "venv", "--without-pip", path], "make a virtual environment")
 
-    def install(self, venv: Path, arguments: list[str], purpose: str, cwd: Path | None = None) -> None:
-        """Install into the virtual environment `venv` what `arguments` name, byte-compiled."""
+    def install(
+        self, venv: Path, arguments: list[str], purpose: str, cwd: Path | None = None, *, writes: tuple[Path, ...] = ()
+    ) -> None:
+        """Install into the virtual environment `venv` what `arguments` name, byte-compiled.
+
+        :param writes: directories that a build of a package may write to as well.
+        """
         target = ["--python", str(venv / "bin/python")]
-        self.index.run([*self._pip(), *target, "install", *self.index.arguments(), *arguments], purpose, cwd)
+        words = [*target, "install", *self.index.arguments(), *arguments]
+        self.index.run([*self._pip(), *words], purpose, cwd, writes=(venv, *writes))
 
     def install_into(self, target: Path, python: str, arguments: list[str], purpose: str) -> None:
         """Install into the plain directory `target` what `arguments` name, for the interpreter `python`."""
@@ -132,11 +157,16 @@ class Uv:
         """Make the virtual environment `path` on the interpreter `python`."""
         self.index.run([self.executable, "venv", "--python", python, path], "make a virtual environment")
 
-    def install(self, venv: Path, arguments: list[str], purpose: str, cwd: Path | None = None) -> None:
-        """Install into the virtual environment `venv` what `arguments` name, byte-compiled."""
+    def install(
+        self, venv: Path, arguments: list[str], purpose: str, cwd: Path | None = None, *, writes: tuple[Path, ...] = ()
+    ) -> None:
+        """Install into the virtual environment `venv` what `arguments` name, byte-compiled.
+
+        :param writes: directories that a build of a package may write to as well.
+        """
         target = ["--python", str(venv / "bin/python"), "--compile-bytecode"]
         words = ["pip", "install", *target, *self.index.arguments(), *arguments]
-        self.index.run([self.executable, *words], purpose, cwd)
+        self.index.run([self.executable, *words], purpose, cwd, writes=(venv, *writes))
 
     def install_into(self, target: Path, python: str, arguments: list[str], purpose: str) -> None:
         """Install into the plain directory `target` what `arguments` name, for the interpreter `python`."""

@@ -15,6 +15,8 @@ TRANSIENT_UNITS = Path("/run/systemd/system")
 SERVERS = Path("/opt/wsgi/servers")
 TOOLS = Path("/opt/wsgi/tools")
 CACHE = Path("/var/cache/wsgi")
+# That of the user that builds, who cannot read the other.
+BUILD_CACHE = Path("/var/cache/wsgi-build")
 
 # The group of the web server, which reaches the sockets of all applications, and of their files those it may serve.
 WEB_SERVER = "www-data"

@@ -8,14 +8,16 @@ import fcntl
 import json
 import math
 import os
+import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.layout import write_file
 
 # Seconds without a step of a run after which it counts as dead, where nobody can ask whether it lives.
 SILENCE = 600
@@ -58,7 +60,7 @@ class Lock:
             next step; `dead` are the ids of runs that are known to have ended.
         :raises Held: when another run holds it that is not known to be dead.
         """
-        with open(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644), "r+", encoding="utf-8") as file:
+        with open(self._open(), "r+", encoding="utf-8") as file:
             self._wait(file, run)
             mine = self._holder(file, run)
             since = mine["since"] if mine else datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -80,6 +82,16 @@ class Lock:
     def keep(self) -> None:
         """Undo `release`: the run keeps the lock after the body of `during`, if it asked for that."""
         self._kept = self._hold
+
+    def _open(self) -> int:
+        """Open the file, which nobody but root can open: whoever can, can hold the kernel's lock on it.
+
+        One that others could open is replaced by its copy, for they may have it open still.
+        """
+        with suppress(FileNotFoundError):
+            if stat.S_IMODE(os.lstat(self.path).st_mode) & 0o077:
+                write_file(self.path, self.path.read_text(encoding="utf-8", errors="replace"), 0o600)
+        return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
 
     def _wait(self, file: Any, run: dict[str, Any]) -> None:
         """Take the kernel's lock. It is busy while a step is at work."""

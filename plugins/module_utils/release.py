@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.wsgi.production.plugins.module_utils import pins, programs, units
-from ansible_collections.wsgi.production.plugins.module_utils.build import CODE, VENV, interpreter_tag
+from ansible_collections.wsgi.production.plugins.module_utils.build import CODE, VENV, base_interpreter, interpreter_tag
 from ansible_collections.wsgi.production.plugins.module_utils.command import give_way
 from ansible_collections.wsgi.production.plugins.module_utils.environment import (
     command_line,
@@ -79,9 +79,10 @@ class Host:
     @classmethod
     def read(cls, build: Path) -> Host:
         """Read this host; where `build` is not there yet, its interpreter is the host's `python3`."""
-        python = build / VENV / "bin/python"
+        # What the manifest says was found out before packages were there.
+        known = (read_manifest(build) or {}).get("interpreter")
         return cls(
-            interpreter=interpreter_tag(python if python.exists() else "python3"),
+            interpreter=known or interpreter_tag(_base_of(build)),
             cores=os.cpu_count() or 1,
             backlog=int(Path("/proc/sys/net/core/somaxconn").read_text(encoding="ascii")),
         )
@@ -158,7 +159,7 @@ class Release:
         }
 
     def _install_server(self, index: Index) -> None:
-        python = str(self.build / VENV / "bin/python")
+        python = str(base_interpreter((read_manifest(self.build) or {}).get("python") or _base_of(self.build)))
         only = ["--only-binary", ":all:"] if self.wheel else ["--no-binary", "uwsgi"]
         give_way()
         with self.servers.create(self.server, {"uwsgi": self.pin.split()[0]}) as path:
@@ -233,6 +234,12 @@ class Release:
         if settings.after_switch:
             found["after-switch.service"] = commands("after-switch", AFTER_SWITCH_TIMEOUT, *settings.after_switch)
         return found
+
+
+def _base_of(build: Path) -> Path | str:
+    """Return the interpreter that the virtual environment of `build` is based on, where no manifest names it."""
+    python = build / VENV / "bin/python"
+    return python if python.exists() else "python3"
 
 
 def _is_secret(name: str) -> bool:

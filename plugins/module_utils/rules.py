@@ -21,7 +21,7 @@ RESERVED = frozenset(
     input irc kmem kvm list lock log lp mail man messagebus mount mysql netdev network news nginx nobody
     nogroup ntp operator plugdev postfix postgres postgresql proxy redis render root sasl sgx shadow src
     sshd ssl-cert staff sudo sync sys syslog systemd tape tty udev user users utmp uucp uuidd uwsgi
-    video voice wsgi www-data
+    video voice wsgi wsgi-build www-data
     """.split()  # noqa: SIM905 (a name a line would fill two screens)
 )
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, run
 from ansible_collections.wsgi.production.plugins.module_utils.layout import write_file
 
 SEAL = "manifest.json"
@@ -55,7 +55,7 @@ class Store:
         """Remove the entry `name`. Its seal goes first, so that a part of it never counts."""
         path = self.path(name)
         (path / SEAL).unlink(missing_ok=True)
-        shutil.rmtree(path)
+        remove_tree(path)
 
     @contextmanager
     def create(self, name: str, manifest: dict[str, Any]) -> Iterator[Path]:
@@ -68,8 +68,7 @@ class Store:
         path = self.path(name)
         if self.manifest(name) is not None:
             raise FileExistsError(f"{path} is complete, and what is complete never changes")
-        # Most often there is nothing to remove; what could not be removed makes mkdir fail.
-        shutil.rmtree(path, ignore_errors=True)
+        remove_tree(path)
         path.mkdir(parents=True)
         try:
             yield path
@@ -78,8 +77,18 @@ class Store:
             write_file(path / SEAL, json.dumps({**manifest, "created": created}, indent=2) + "\n")
         except BaseException:
             # The first failure is the one to tell of.
-            shutil.rmtree(path, ignore_errors=True)
+            with suppress(Failed):
+                remove_tree(path)
             raise
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory and all that is in it, however deep a stranger has nested it. No link is followed.
+
+    :raises Failed: when something cannot be removed.
+    """
+    if os.path.lexists(path):
+        run(["rm", "--recursive", "--force", "--one-file-system", "--", path], f"remove {path}")
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:

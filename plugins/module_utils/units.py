@@ -99,8 +99,8 @@ Type=notify
 # uwsgi.ini names the two sockets by number; uWSGI would open them a second time by itself.
 UnsetEnvironment=LISTEN_FDS LISTEN_FDNAMES LISTEN_PID
 ExecStart={command} --ini {directory}/uwsgi.ini
-# Without site-packages, and as root: the sockets are open to root and NGINX alone.
-ExecStop=+{venv}/bin/python -I -S {directory}/drain.py {current} {release} {uwsgi} {http}
+# As root, for the sockets are open to root and NGINX alone; so not in the interpreter of the packages.
+ExecStop=+/usr/bin/python3 -I -S {directory}/drain.py {current} {release} {uwsgi} {http}
 Restart=always
 RestartSec=1
 KillMode=mixed

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The system user that an application runs as."""
+"""System users: those that applications run as, and the one that builds."""
 
 from __future__ import annotations
 
@@ -14,12 +14,17 @@ from ansible_collections.wsgi.production.plugins.module_utils.layout import Layo
 NO_LOGIN = ("/usr/sbin/nologin", "/sbin/nologin", "/bin/false", "/usr/bin/false")
 
 
-class User:
-    """A user of the application's name, and a group of its own, without a login."""
+class Account:
+    """A system user, and a group of its own, without a login.
 
-    def __init__(self, layout: Layout) -> None:
-        self.name = layout.name
-        self.home = layout.data
+    :param home: the directory that is its home.
+    :param advice: what to do where the name is somebody's who can log in.
+    """
+
+    def __init__(self, name: str, home: Path, advice: str) -> None:
+        self.name = name
+        self.home = home
+        self.advice = advice
 
     def exists(self) -> bool:
         """Tell whether the host has the user.
@@ -28,10 +33,7 @@ class User:
         """
         found = self._found()
         if found and found.pw_shell not in NO_LOGIN:
-            raise Failed(
-                f"the user {self.name} of this host can log in, and belongs to somebody: choose another name for the "
-                "application"
-            )
+            raise Failed(f"the user {self.name} of this host can log in, and belongs to somebody: {self.advice}")
         return found is not None
 
     def is_own(self) -> bool:
@@ -53,3 +55,10 @@ class User:
             return pwd.getpwnam(self.name)
         except KeyError:
             return None
+
+
+class User(Account):
+    """The user of the application's name."""
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__(layout.name, layout.data, "choose another name for the application")

@@ -12,15 +12,14 @@ import tarfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from ansible_collections.wsgi.production.plugins.module_utils import pins
+from ansible_collections.wsgi.production.plugins.module_utils import build_user, pins
 from ansible_collections.wsgi.production.plugins.module_utils.build import CODE, Recipe, unpack_source
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, give_way
 from ansible_collections.wsgi.production.plugins.module_utils.formats import Resolved, Wanted
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Index, Pip, Uv, pinned_tool
-from ansible_collections.wsgi.production.plugins.module_utils.layout import CACHE
+from ansible_collections.wsgi.production.plugins.module_utils.layout import CACHE, write_file
 from ansible_collections.wsgi.production.plugins.module_utils.store import Store, digest
 
 WHEELS = CACHE / "wheels"
@@ -131,8 +130,8 @@ class FromFolder:
         _check(self.path, self.wheels)
         if not self.wheels.files:
             return
-        with TemporaryDirectory() as scratch:
-            requirements = Path(scratch, "requirements.txt")
+        with build_user.scratch() as scratch:
+            requirements = scratch / "requirements.txt"
             requirements.write_text(self.wheels.requirements(), encoding="utf-8")
             words = ["--require-hashes", "--no-deps", "-r", str(requirements)]
             tool.install(venv, words, "install the packages from their wheels")
@@ -168,8 +167,8 @@ class Gatherer:
         give_way()
         pip = [Path(python), pinned_tool(tool, "pip", pins.PIP) / "pip"]
         manifest: dict[str, Any] = {}
-        with self.store.create(self.name, manifest) as folder, TemporaryDirectory() as scratch:
-            builder = _WheelBuilder(tool.index, pip, folder, Path(scratch))
+        with self.store.create(self.name, manifest) as folder, build_user.scratch() as scratch:
+            builder = _WheelBuilder(tool.index, pip, folder, scratch)
             builder.add_application(self.recipe, archive, python, tool, lock_pins)
             files = _sums(folder)
             # Where the index has no uv, the other hosts install with pip, too.
@@ -177,7 +176,7 @@ class Gatherer:
                 builder.add_pinned(pin)
             tools = {name: sha256 for name, sha256 in _sums(folder).items() if name not in files}
             wheels = Wheels(self.name, self.recipe.interpreter, files, tools)
-            (folder / "requirements.txt").write_text(wheels.requirements(), encoding="utf-8")
+            write_file(folder / "requirements.txt", wheels.requirements())
             manifest.update(wheels.as_dict())
         return wheels
 
@@ -208,7 +207,8 @@ class _WheelBuilder:
             self._add([*strict, *words], "gather the packages", code)
         project = resolved.project()
         if project:
-            self._add(["--no-deps", project], "make a wheel of the project", code)
+            cwd = Path(project) if os.path.isdir(project) else code
+            self._add(["--no-deps", project], "make a wheel of the project", cwd)
 
     def add_pinned(self, pin: str) -> None:
         requirements = self.scratch / "pinned.txt"
@@ -219,7 +219,8 @@ class _WheelBuilder:
     def _add(self, words: list[str], purpose: str, cwd: Path) -> None:
         # With the time of day in it, the same project would be another wheel each time, and so another build.
         env = {**self.index.environment(), "SOURCE_DATE_EPOCH": "315532800"}
-        self.index.run([*self.pip, "wheel", "--wheel-dir", self.folder, *words], purpose, cwd, env)
+        target = ["wheel", "--wheel-dir", str(self.folder)]
+        self.index.run([*self.pip, *target, *words], purpose, cwd, env, writes=(self.folder, cwd))
 
 
 def pack(folder: Path, wheels: Wheels, archive: Path) -> None:
@@ -289,7 +290,12 @@ def _pin(name: str) -> str:
 
 def _sums(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of each wheel in `folder`, by the name of its file."""
-    return {path.name: _sha256(path) for path in sorted(folder.glob("*.whl"))}
+    return {path.name: _sha256(path) for path in sorted(folder.glob("*.whl")) if _is_file(path)}
+
+
+def _is_file(path: Path) -> bool:
+    """Tell whether a build has left a file there, and not a link or a pipe."""
+    return path.is_file() and not path.is_symlink()
 
 
 def _sha256(path: Path) -> str:

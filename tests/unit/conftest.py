@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from ansible_collections.wsgi.production.plugins.module_utils import instance
+from ansible_collections.wsgi.production.plugins.module_utils import build_user, instance
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from tests.rig import LONG
@@ -17,6 +19,14 @@ from tests.unit.fakes import FakeApps, FakeSystemd
 settings.register_profile("short", deadline=None, derandomize=True, max_examples=300)
 settings.register_profile("long", deadline=None, max_examples=20_000)
 settings.load_profile("long" if LONG else "short")
+
+
+@pytest.fixture(autouse=True)
+def builder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the user of this process be the one that builds: only root can become another."""
+    own = pwd.struct_passwd((build_user.NAME, "x", os.getuid(), os.getgid(), "", "/", "/usr/sbin/nologin"))
+    monkeypatch.setattr(build_user, "ensure", lambda: own)
+    monkeypatch.setattr(build_user, "switch", lambda user: {"umask": 0o022})
 
 
 @pytest.fixture

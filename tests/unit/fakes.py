@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import shutil
 import socket
 import ssl
 import threading
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,22 @@ from ansible_collections.wsgi.production.plugins.module_utils.layout import Layo
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan, Step
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Answer, Ask, Probe
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
+
+
+class AtWork:
+    """Takes the place of `at_work` where no program really runs.
+
+    `writes` is what each may write to.
+    """
+
+    def __init__(self) -> None:
+        self.writes: list[tuple[Path, ...]] = []
+
+    @contextmanager
+    def __call__(self, *directories: Path) -> Iterator[tuple[pwd.struct_passwd, dict[str, str]]]:
+        """Give nothing away."""
+        self.writes.append(directories)
+        yield pwd.getpwuid(os.getuid()), {"HOME": "/home/of/a/build"}
 
 
 class FakeSystemd(Systemd):

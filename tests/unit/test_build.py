@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,12 @@ from typing import Any
 import pytest
 
 from ansible_collections.wsgi.production.plugins.module_utils import build as unit
-from ansible_collections.wsgi.production.plugins.module_utils.build import Builder, Recipe, interpreter_tag
+from ansible_collections.wsgi.production.plugins.module_utils.build import (
+    Builder,
+    Recipe,
+    base_interpreter,
+    interpreter_tag,
+)
 from ansible_collections.wsgi.production.plugins.module_utils.build_commands import Commands
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.formats import FromIndex, Wanted
@@ -42,7 +48,7 @@ class FakeTool(Pip):
         (path / "bin/python").symlink_to(python)
         (path / ".lock").touch()
 
-    def install(self, venv: Path, arguments: list[str], purpose: str, cwd: Path | None = None) -> None:
+    def install(self, venv: Path, arguments: list[str], purpose: str, cwd: Path | None = None, **_: Any) -> None:
         """Install what `requirements.txt` in the source says."""
         self.arguments.append(arguments)
         if self.failure:
@@ -197,6 +203,7 @@ def test_a_build_remembers_where_it_comes_from(app: App) -> None:
         "commit": None,
         "packages": recipe.venv,
         "interpreter": "cpython-3.11-x86_64",
+        "python": str(Path(sys.executable).resolve()),
     }
 
 
@@ -228,7 +235,7 @@ class Chores(Commands):
 
     def run(self, code: Path, venv: Path) -> None:
         """Note what is there already, and what was asked for."""
-        told = [self.commands, self.env, self.user, (venv / "installed").exists(), (code / "__pycache__").exists()]
+        told = [self.commands, self.env, (venv / "installed").exists(), (code / "__pycache__").exists()]
         (code / "told").write_text(json.dumps(told))
         (code / "made.py").write_text("made = True\n")
 
@@ -239,7 +246,7 @@ def test_commands_run_when_the_packages_are_there_and_what_they_write_is_compile
     monkeypatch.setattr(unit, "Commands", Chores)
     app.commands = ["make"]
     path = app.make()
-    assert json.loads((path / "app/told").read_text()) == [["make"], {"DEBUG": True}, "hello", True, False]
+    assert json.loads((path / "app/told").read_text()) == [["make"], {"DEBUG": True}, True, False]
     assert list((path / "app/__pycache__").glob("made.*.pyc"))
 
 
@@ -270,12 +277,15 @@ def test_nothing_of_the_packages_runs_as_root(app: App, tmp_path: Path) -> None:
     class Infected(FakeTool):
         """Installs a package with code that each start of the interpreter runs."""
 
-        def install(self, venv: Path, arguments: list[str], purpose: str, cwd: Path | None = None) -> None:
+        def make_venv(self, path: Path, python: str) -> None:
+            super().make_venv(path, python)
+            (path / "pyvenv.cfg").write_text(f"home = {Path(python).parent}\n")
+
+        def install(self, venv: Path, arguments: list[str], purpose: str, cwd: Path | None = None, **_: Any) -> None:
             version = f"python{sys.version_info.major}.{sys.version_info.minor}"
             packages = venv / "lib" / version / "site-packages"
             packages.mkdir(parents=True)
             (packages / "evil.pth").write_text(f"import pathlib; pathlib.Path({str(mark)!r}).touch()\n")
-            (venv / "pyvenv.cfg").write_text(f"home = {Path(sys.executable).resolve().parent}\n")
 
     app.tool = Infected()
     path = app.make()
@@ -285,6 +295,51 @@ def test_nothing_of_the_packages_runs_as_root(app: App, tmp_path: Path) -> None:
     assert not mark.exists()
     subprocess.run([path / "venv/bin/python", "-c", ""], check=True)
     assert mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("brought", "said"),
+    [
+        ({"evil": ["../../../pyvenv.cfg"]}, "evil replaces pyvenv.cfg of the virtual environment"),
+        ({"evil": ["../../../bin/python"]}, "evil replaces bin/python of the virtual environment"),
+        ({"evil": ["../../../bin/python3.99"]}, "evil replaces bin/python3.99 of the virtual environment"),
+        ({"good": ["../../../bin/tool"], "evil": ["../../../bin/tool"]}, "evil and good both bring bin/tool"),
+    ],
+    ids=["configuration", "interpreter", "another interpreter", "program"],
+)
+def test_a_package_that_replaces_the_interpreter_or_anothers_program_is_refused_by_name(
+    app: App, brought: dict[str, list[str]], said: str
+) -> None:
+    class Replacing(FakeTool):
+        def install(self, venv: Path, arguments: list[str], purpose: str, cwd: Path | None = None, **_: Any) -> None:
+            packages = venv / "lib/python3.11/site-packages"
+            for name, places in brought.items():
+                (packages / f"{name}-1.0.dist-info").mkdir(parents=True)
+                (packages / f"{name}-1.0.dist-info/RECORD").write_text("".join(f"{place},,\n" for place in places))
+                for place in places:
+                    path = Path(os.path.normpath(packages / place))
+                    path.unlink(missing_ok=True)
+                    path.write_text(name)
+
+    app.tool = Replacing()
+    with pytest.raises(Failed, match=re.escape(said)):
+        app.make()
+    assert not app.builder.has_packages(app.recipe())
+
+
+def test_root_runs_no_interpreter_that_lies_where_applications_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unit, "APPLICATIONS", tmp_path)
+    program = tmp_path / "hello/venv/bin/python"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    with pytest.raises(Failed, match="which is part of an application: choose one of the host"):
+        interpreter_tag(program)
+    program.unlink()
+    program.symlink_to(sys.executable)
+    assert base_interpreter(program) == Path(sys.executable).resolve()
 
 
 @pytest.mark.parametrize("place", ["", "pages"])
@@ -332,7 +387,7 @@ def test_a_lock_that_everyone_may_write_does_not_stay_in_the_packages(app: App) 
 
 def test_an_installer_that_leaves_no_lock_is_right_as_well(app: App) -> None:
     class Clean(FakeTool):
-        def install(self, venv: Path, arguments: list[str], purpose: str, cwd: Path | None = None) -> None:
+        def install(self, venv: Path, arguments: list[str], purpose: str, cwd: Path | None = None, **_: Any) -> None:
             (venv / ".lock").unlink()
 
     app.tool = Clean()

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.wsgi.production.plugins.module_utils import build_commands as unit
+from ansible_collections.wsgi.production.plugins.module_utils import build_user as unit
 from ansible_collections.wsgi.production.plugins.module_utils.build_commands import Commands
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.store import remove_tree
 
 PR_GET_CHILD_SUBREAPER = 37
 
@@ -28,12 +29,11 @@ def user(uid: int, gid: int) -> pwd.struct_passwd:
 
 
 class Host:
-    """A host on which this process's own user is the application's; `asked` is how each program was started."""
+    """A host on which this process's own user is the one that builds."""
 
     def __init__(self, path: Path) -> None:
         self.code = path / "code"
         self.venv = path / "venv"
-        self.asked: list[dict[str, Any]] = []
         self.stdin: list[int | None] = []
         self.owners: list[tuple[int, int]] = []
         self.code.mkdir()
@@ -42,8 +42,7 @@ class Host:
         self.start = subprocess.Popen
 
     def popen(self, argv: list[str], **options: Any) -> subprocess.Popen[bytes]:
-        """Start a program as this user, which only root may do as another."""
-        self.asked.append({name: options.pop(name) for name in ("user", "group", "extra_groups")})
+        """Start a program, and note what it reads from."""
         self.stdin.append(options.get("stdin"))
         return self.start(argv, **options)
 
@@ -58,7 +57,7 @@ class Host:
 
     def run(self, *commands: str, **env: Any) -> None:
         """Run commands of a build."""
-        Commands(commands, env, "hello").run(self.code, self.venv)
+        Commands(commands, env).run(self.code, self.venv)
 
     def mode(self, name: str) -> int:
         """Return the mode of what is in the code."""
@@ -68,7 +67,6 @@ class Host:
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     fake = Host(tmp_path)
-    monkeypatch.setattr(pwd, "getpwnam", {"hello": user(os.getuid(), os.getgid())}.__getitem__)
     monkeypatch.setattr(subprocess, "Popen", fake.popen)
     return fake
 
@@ -76,11 +74,6 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
 def test_commands_run_one_after_the_other_in_the_directory_of_the_code(host: Host) -> None:
     host.run(host.script("open('said', 'a').write(os.getcwd())"), "mv said 'in the code'")
     assert (host.code / "in the code").read_text() == str(host.code)
-
-
-def test_commands_run_as_the_applications_user_and_in_no_other_group(host: Host) -> None:
-    host.run("true")
-    assert host.asked == [{"user": os.getuid(), "group": os.getgid(), "extra_groups": []}]
 
 
 def test_commands_find_the_programs_of_the_packages_first(host: Host) -> None:
@@ -151,15 +144,6 @@ def test_what_cannot_be_started_is_named(host: Host, command: str, reason: str) 
     host.script("")
     with pytest.raises(Failed, match=reason):
         host.run(command)
-
-
-def test_a_host_without_the_user_is_told(host: Host) -> None:
-    with pytest.raises(Failed, match="the host has no user other"):
-        Commands(["true"], {}, "other").run(host.code, host.venv)
-
-
-def test_without_commands_nobody_has_to_be_there(host: Host) -> None:
-    Commands([], {}, "other").run(host.code, host.venv)
 
 
 def test_a_command_that_asks_gets_no_answer(host: Host) -> None:
@@ -271,7 +255,7 @@ def test_the_code_is_the_users_meanwhile_and_its_owners_again_afterwards(
         files.append((name, *who))
         followed.append(follow_symlinks)
 
-    monkeypatch.setattr(pwd, "getpwnam", {"hello": user(4711, 4712)}.__getitem__)
+    monkeypatch.setattr(unit, "ensure", lambda: user(4711, 4712))
     monkeypatch.setattr(os, "fchown", host.fchown)
     monkeypatch.setattr(os, "chown", chown)
     (host.code / "main.py").touch()
@@ -282,6 +266,14 @@ def test_the_code_is_the_users_meanwhile_and_its_owners_again_afterwards(
     assert files[0] == ("main.py", 4711, 4712)
     assert files[1][1:] == (4711, 4712) and Path(files[1][0]).is_absolute()
     assert followed == [False, True]
+
+
+def test_directories_that_a_command_nests_without_end_are_refused_and_can_be_removed(host: Host) -> None:
+    command = host.script("for _ in range(1500): os.mkdir('d'); os.chdir('d')")
+    with pytest.raises(Failed, match="nested more than 100 deep"):
+        host.run(command)
+    remove_tree(host.code)
+    assert not host.code.exists()
 
 
 @pytest.mark.parametrize("failing", [False, True])
@@ -335,7 +327,7 @@ def test_a_link_in_place_of_the_code_is_refused(host: Host, tmp_path: Path) -> N
     link = tmp_path / "link"
     link.symlink_to(host.code)
     with pytest.raises(OSError, match=r"Not a directory|Too many levels"):
-        Commands(["true"], {}, "hello").run(link, host.venv)
+        Commands(["true"], {}).run(link, host.venv)
 
 
 def test_what_belongs_to_somebody_else_by_a_hard_link_is_let_be(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

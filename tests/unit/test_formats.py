@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.wsgi.production.plugins.module_utils import build_user, installer
 from ansible_collections.wsgi.production.plugins.module_utils import formats as unit
-from ansible_collections.wsgi.production.plugins.module_utils import installer
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.formats import LOCK_TOOLS, FromIndex, Resolved, Wanted
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Index, Pip, Uv
 from ansible_collections.wsgi.production.plugins.plugin_utils import dependencies
+from tests.unit.fakes import AtWork
 
 PINS = {"poetry": "poetry==1.0\n", "pipenv": "pipenv==1.0\n"}
 LOCKED = "six==1.0 --hash=sha256:00\n"
@@ -43,7 +44,7 @@ class Tools:
         self.raw = b""
         self.purposes: list[str] = []
 
-    def __call__(self, argv: list[Any], purpose: str, cwd: Path | None = None, env: Any = None) -> str:
+    def __call__(self, argv: list[Any], purpose: str, cwd: Path | None = None, env: Any = None, **_: Any) -> str:
         """Take the place of `run`."""
         words = [str(word) for word in argv]
         self.commands.append(words)
@@ -73,6 +74,7 @@ class Tools:
 def tools(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tools:
     fake = Tools()
     monkeypatch.setattr(installer, "run", fake)
+    monkeypatch.setattr(build_user, "at_work", AtWork())
     monkeypatch.setattr(installer, "TOOLS", tmp_path / "tools")
     return fake
 
@@ -206,8 +208,8 @@ def test_whether_a_lock_of_uv_fits_is_not_a_question_of_the_host(tools: Tools, c
     env = tools.environment("export")
     assert not {"UV_NO_CONFIG", "UV_DEFAULT_INDEX"} & set(env)
     assert env["UV_INDEX"] == "https://pypi.example.org/simple"
-    assert env["HOME"] == env["XDG_CONFIG_DIRS"] not in ("/root", "")
-    assert not os.path.exists(env["HOME"])
+    assert env["HOME"] == "/home/of/a/build"
+    assert env["XDG_CONFIG_DIRS"] != "" and not os.path.exists(env["XDG_CONFIG_DIRS"])
 
 
 def test_without_an_index_uv_takes_the_projects_own(tools: Tools, code: Path) -> None:
@@ -311,6 +313,7 @@ def test_a_project_is_installed_afterwards_alone_from_a_copy_of_the_source(tools
 def test_the_copy_of_a_project_is_all_of_it_with_its_links(tools: Tools, code: Path, tmp_path: Path) -> None:
     (code / "link").symlink_to("nowhere")
     scratch = tmp_path / "scratch"
+    scratch.mkdir()
     copy = Path(Resolved(Wanted("", "none", False, "."), uv(), code, scratch, "python3", {}).project())
     assert os.readlink(copy / "link") == "nowhere"
     assert (copy / "uv.lock").read_text() == LOCKED

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.wsgi.production.plugins.module_utils import build_user, pins
 from ansible_collections.wsgi.production.plugins.module_utils import installer as unit
-from ansible_collections.wsgi.production.plugins.module_utils import pins
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.installer import (
     Index,
@@ -26,6 +26,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.installer import (
     tool_names,
 )
 from ansible_collections.wsgi.production.plugins.module_utils.store import read_manifest
+from tests.unit.fakes import AtWork
 
 PIN = "uv==1.0 \\\n    --hash=sha256:00\n"
 
@@ -55,6 +56,7 @@ class Runner:
 def runner(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Runner:
     fake = Runner()
     monkeypatch.setattr(unit, "run", fake)
+    monkeypatch.setattr(build_user, "at_work", AtWork())
     monkeypatch.setattr(unit, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(unit, "TOOLS", tmp_path / "tools")
     return fake
@@ -314,7 +316,7 @@ def test_a_lock_tool_has_a_virtual_environment_of_its_own_with_hashed_packages(r
 
 def test_a_lock_of_uv_does_not_stay_with_a_lock_tool(monkeypatch: pytest.MonkeyPatch, runner: Runner) -> None:
     class Careless(Pip):
-        def install(self, venv: Path, arguments: list[str], purpose: str, cwd: Path | None = None) -> None:
+        def install(self, venv: Path, arguments: list[str], purpose: str, cwd: Path | None = None, **_: Any) -> None:
             (venv / ".lock").touch()
 
     program = lock_tool(Careless(Index()), "pipenv", PIN)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.wsgi.production.plugins.module_utils import store
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.installer import tool_name, tool_names
@@ -303,7 +304,7 @@ def test_the_seal_goes_first_so_that_half_of_a_release_never_counts(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("shutil.rmtree", die)
+        patch.setattr(store, "remove_tree", die)
         with pytest.raises(KeyboardInterrupt):
             take(Keeper([]).prune(app, C, 2))
     assert (app.releases.path(A) / "build").is_symlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import multiprocessing
@@ -281,6 +282,7 @@ def test_a_lock_that_is_no_run_s_is_not_waited_for_without_end(
 ) -> None:
     monkeypatch.setattr(unit, "PATIENCE", 0.3)
     path.write_bytes(content)
+    path.chmod(0o600)
     with path.open("r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         timer = threading.Timer(5, fcntl.flock, (file, fcntl.LOCK_UN))
@@ -338,3 +340,27 @@ def test_a_lock_whose_record_is_not_written_yet_is_waited_for(path: Path) -> Non
         timer.start()
         step(path, MINE)
         timer.join()
+
+
+def test_nobody_but_root_can_open_the_file(path: Path) -> None:
+    step(path, MINE)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_others_have_open_is_replaced_and_the_run_that_holds_it_holds_it_still(path: Path) -> None:
+    step(path, THEIRS, hold=True)
+    path.chmod(0o644)
+    with path.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(Held, match="you on there"):
+            step(path, MINE)
+        step(path, MINE, dead=[THEIRS["id"]])
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_in_place_of_the_file_is_not_followed(path: Path) -> None:
+    path.with_name("other").touch(mode=0o600)
+    path.symlink_to("other")
+    with contextlib.suppress(OSError):
+        step(path, MINE)
+    assert path.with_name("other").read_text() == ""

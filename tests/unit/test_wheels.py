@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.wsgi.production.plugins.module_utils import installer, pins
+from ansible_collections.wsgi.production.plugins.module_utils import build_user, installer, pins
 from ansible_collections.wsgi.production.plugins.module_utils import wheels as unit
 from ansible_collections.wsgi.production.plugins.module_utils.build import Recipe
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
@@ -26,7 +26,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.wheels import (
     pack,
     unpack,
 )
-from tests.unit.fakes import FakeModule
+from tests.unit.fakes import AtWork, FakeModule
 
 ARGUMENTS: dict[str, Any] = dict(module.ARGUMENTS)
 
@@ -54,7 +54,7 @@ class Index4Pip:
         self.requirements: list[str] = []
         self.failing = ""
 
-    def __call__(self, argv: list[Any], purpose: str, cwd: Path | None = None, env: Any = None) -> str:
+    def __call__(self, argv: list[Any], purpose: str, cwd: Path | None = None, env: Any = None, **_: Any) -> str:
         """Take the place of `run`."""
         words = [str(word) for word in argv]
         self.commands.append(words)
@@ -85,6 +85,7 @@ def nice(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def pip(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Index4Pip:
     fake = Index4Pip()
     monkeypatch.setattr(installer, "run", fake)
+    monkeypatch.setattr(build_user, "at_work", AtWork())
     monkeypatch.setattr(installer, "TOOLS", tmp_path / "tools")
     return fake
 

@@ -1,0 +1,113 @@
+"""What an application that a burglar has taken can do to its host: nothing but to itself."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import shutil
+import zipfile
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.integration.conftest import Site
+from tests.rig import PROJECT
+from tests.rig.server import Server
+
+# systemd 252 is the older one, and knows fewer ways to keep a process to itself.
+pytestmark = pytest.mark.on("debian12")
+
+NAME = "stranger.example.com"
+
+
+class Stranger(Site):
+    """A server on which the application of a burglar is live."""
+
+    def __init__(self, server: Server, source: Path) -> None:
+        super().__init__(server, source)
+        shutil.copytree(PROJECT / "tests/integration/stranger", source)
+        (source / "requirements.txt").touch()
+        self.app = {
+            "name": "stranger",
+            "build": {"source": str(source)},
+            "run": {"callable": "main:application", "processes": 1},
+            "serve": {"server_names": [NAME]},
+        }
+
+    def tries(self, what: str, **words: str) -> str:
+        """Return what came of something that the application tried."""
+        said: str = json.loads(self.server.get(NAME, f"/?{urlencode({'try': what, **words})}"))
+        return said
+
+
+@pytest.fixture(scope="module")
+def stranger(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Stranger:
+    """Return a server on which the application of a burglar is live."""
+    one = Stranger(server, tmp_path_factory.mktemp("stranger") / "source")
+    one.deploy()
+    return one
+
+
+def test_the_live_release_cannot_change_the_build_that_is_to_replace_it(stranger: Stranger) -> None:
+    stranger.app["build"]["commands"] = ["sleep 8"]
+    run = stranger.run()
+    assert run.until("Have a build of each application")
+    seen = set()
+    while run.process.poll() is None and not stranger.server.shell("pgrep --full '^sleep 8'", check=False):
+        pass
+    while stranger.server.shell("pgrep --full '^sleep 8'", check=False):
+        seen.add(stranger.tries("builds"))
+    assert run.finish() == 0, run.said
+    assert seen == {"nothing to see"}
+    assert "stranger" not in stranger.server.shell("tail -n 1 /srv/stranger/current/build/app/main.py")
+    assert stranger.server.shell("find /srv -user wsgi-build") == ""
+
+
+def test_no_application_can_open_the_lock_of_a_run(stranger: Stranger) -> None:
+    assert stranger.tries("lock", **{"with": "/run/wsgi.lock"}).startswith("PermissionError")
+
+
+def test_a_package_that_replaces_the_interpreter_is_refused_and_root_never_runs_it(
+    stranger: Stranger, tmp_path: Path
+) -> None:
+    home = "/srv/stranger/data/home"
+    # A library of Python that tells when root runs it.
+    mark = "import os; os.geteuid() or open('/root/was-here', 'w')"
+    stranger.server.shell(
+        f"mkdir -p {home}/bin {home}/lib && cp --recursive /usr/lib/python3.11 {home}/lib/"
+        f' && echo "{mark}" >> {home}/lib/python3.11/encodings/__init__.py && chown -R stranger {home}'
+    )
+    wheel(stranger.source / "evil-1.0-py3-none-any.whl", {"data/pyvenv.cfg": f"home = {home}/bin\nversion = 3.11.2\n"})
+    (stranger.source / "requirements.txt").write_text("./evil-1.0-py3-none-any.whl\n")
+    refused = stranger.deploy(check=False)
+    (stranger.source / "requirements.txt").write_text("")
+    assert refused.returncode != 0
+    assert "evil replaces pyvenv.cfg of the virtual environment" in " ".join(refused.stdout.split())
+    assert json.loads(stranger.get(NAME)) == "at home"
+    # As packages did that an earlier version of the collection has installed.
+    stranger.server.shell(f"sed -i 's,^home = .*,home = {home}/bin,' /srv/stranger/venvs/*/pyvenv.cfg")
+    stranger.server.shell("systemctl restart 'stranger@*.service'")
+    stranger.deploy()
+    stranger.deploy("--check")
+    (stranger.source / "other.py").touch()
+    stranger.deploy()
+    assert stranger.server.shell("ls /root/was-here", check=False) == ""
+
+
+def wheel(path: Path, files: dict[str, str]) -> None:
+    """Write a wheel that puts `files` where a wheel may put its data."""
+    name = path.name.split("-")[0]
+    about = {
+        f"{name}-1.0.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        f"{name}-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        **{f"{name}-1.0.data/{place}": text for place, text in files.items()},
+    }
+    record = ""
+    with zipfile.ZipFile(path, "w") as archive:
+        for place, text in about.items():
+            archive.writestr(place, text)
+            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+            record += f"{place},sha256={digest},{len(text)}\n"
+        archive.writestr(f"{name}-1.0.dist-info/RECORD", f"{record}{name}-1.0.dist-info/RECORD,,\n")

@@ -1,0 +1,50 @@
+"""What the user that builds promises."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.wsgi.production.plugins.module_utils import build_user as unit
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.rules import name
+
+# Before a test puts its own in their place.
+SWITCH = unit.switch
+
+
+def test_a_program_runs_as_the_user_and_in_no_other_group() -> None:
+    user = pwd.struct_passwd((unit.NAME, "x", 4711, 4712, "", "/", "/usr/sbin/nologin"))
+    assert SWITCH(user) == {"user": 4711, "group": 4712, "extra_groups": [], "umask": 0o022}
+
+
+def test_no_application_has_the_users_name() -> None:
+    assert name(unit.NAME) is not None
+
+
+def test_each_build_has_a_home_of_its_own_that_is_gone_afterwards(tmp_path: Path) -> None:
+    homes = []
+    for _ in range(2):
+        with unit.at_work(tmp_path) as (_, env):
+            assert env["HOME"] == env["TMPDIR"] and Path(env["HOME"]).is_dir()
+            homes.append(env["HOME"])
+    assert len(set(homes)) == 2
+    assert not any(map(os.path.exists, homes))
+
+
+def large(path: Path) -> None:
+    path.touch()
+    os.truncate(path, (16 << 20) + 1)
+
+
+@pytest.mark.parametrize("make", [lambda path: path.symlink_to("/etc/passwd"), os.mkfifo, Path.mkdir, large])
+def test_what_is_read_of_a_build_is_a_file_of_a_fair_size(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    (tmp_path / "file").write_text("text")
+    assert unit.read_made(tmp_path / "file") == "text"
+    make(tmp_path / "other")
+    with pytest.raises(Failed, match="is not a file of at most 16 MiB"):
+        unit.read_made(tmp_path / "other")
