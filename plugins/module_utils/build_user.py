@@ -16,11 +16,12 @@ import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.layout import BUILD_CACHE, CACHE
+from ansible_collections.wsgi.production.plugins.module_utils.store import remove_tree
 from ansible_collections.wsgi.production.plugins.module_utils.user import Account
 
 NAME = "wsgi-build"
@@ -55,10 +56,10 @@ def ensure() -> pwd.struct_passwd:
 @contextmanager
 def scratch() -> Iterator[Path]:
     """Yield a directory for what is only needed meanwhile: root's, and the user may read it."""
-    with TemporaryDirectory() as directory:
+    with _temporary() as directory:
         os.chown(directory, -1, ensure().pw_gid)
-        os.chmod(directory, 0o750)
-        yield Path(directory)
+        directory.chmod(0o750)
+        yield directory
 
 
 def switch(user: pwd.struct_passwd) -> dict[str, Any]:
@@ -86,12 +87,22 @@ def at_work(*directories: Path) -> Iterator[tuple[pwd.struct_passwd, dict[str, s
     :raises Failed: when what they leave is nested too deep.
     """
     user = ensure()
-    with TemporaryDirectory() as home, ExitStack() as stack:
+    with _temporary() as home, ExitStack() as stack:
         for directory in directories:
             stack.enter_context(_lent(directory, user.pw_uid, user.pw_gid))
         stack.enter_context(_nothing_left(user.pw_uid))
         os.chown(home, user.pw_uid, user.pw_gid)
-        yield user, {"HOME": home, "TMPDIR": home}
+        yield user, {"HOME": str(home), "TMPDIR": str(home)}
+
+
+@contextmanager
+def _temporary() -> Iterator[Path]:
+    """Yield a directory that is removed afterwards, however deep directories are nested in it."""
+    path = Path(mkdtemp())
+    try:
+        yield path
+    finally:
+        remove_tree(path)
 
 
 @contextmanager

@@ -148,7 +148,7 @@ def test_what_cannot_be_started_is_named(host: Host, command: str, reason: str) 
 
 def test_a_command_that_asks_gets_no_answer(host: Host) -> None:
     host.run("cat")
-    assert host.stdin == [subprocess.DEVNULL]
+    assert host.stdin[0] == subprocess.DEVNULL
 
 
 def test_what_a_command_leaves_running_is_ended_and_not_waited_for(host: Host) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pwd
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +36,13 @@ def test_each_build_has_a_home_of_its_own_that_is_gone_afterwards(tmp_path: Path
             homes.append(env["HOME"])
     assert len(set(homes)) == 2
     assert not any(map(os.path.exists, homes))
+
+
+def test_a_home_in_which_directories_are_nested_without_end_is_removed_as_well(tmp_path: Path) -> None:
+    with unit.at_work(tmp_path) as (_, env):
+        code = "import os\nfor _ in range(1500): os.mkdir('d'); os.chdir('d')"
+        subprocess.run([sys.executable, "-c", code], cwd=env["HOME"], check=True)
+    assert not os.path.exists(env["HOME"])
 
 
 def large(path: Path) -> None:
