@@ -294,7 +294,15 @@ def test_only_allowed_networks_see_a_site() -> None:
 def test_a_proxy_is_believed_where_it_is_known() -> None:
     config = render([LOCAL], trusted_proxies=["192.0.2.0/24", "2001:db8::/32"])
     assert directives(config, "set_real_ip_from") == ["192.0.2.0/24", "2001:db8::/32"]
+    # Of several proxies in a row, the first that is not known is the client.
+    assert directives(config, "real_ip_recursive") == ["on"]
     assert "geo $realip_remote_addr $behind_proxy {\n        default 0;\n        192.0.2.0/24 1;" in config
+
+
+def test_no_version_is_shown_and_no_ticket_outlives_the_key_it_was_made_with() -> None:
+    config = render([SECURE])
+    assert directives(config, "server_tokens") == ["off"]
+    assert set(directives(config, "ssl_session_tickets")) == {"off"}
 
 
 def test_the_number_of_connections_is_told_where_it_is_asked_for() -> None:
