@@ -33,33 +33,31 @@ ALONE = ("-I", "-S")
 PROGRAMS = (Path("/usr/local/bin"), Path("/usr/bin"))
 
 
-def base_interpreter(python: str | Path) -> Path:
+def base_interpreter(python: str | Path, programs: Sequence[Path] = PROGRAMS) -> Path:
     """Return the program that `python` names, which no package can change: what a virtual environment is based on.
 
+    :param programs: where to look for what the host has instead.
     :raises Failed: when the host has none such, or it lies where applications are.
     """
     found = shutil.which(python, path=PATH)
     if found is None:
-        raise Failed(f"the host has no interpreter {python}")
+        names = {path.name for place in programs for path in place.glob("python3.*")}
+        there = sorted((name for name in names if re.fullmatch(r"python3\.\d+", name)), key=lambda name: int(name[8:]))
+        raise Failed(
+            f"the host has no interpreter {python}; it has {', '.join(there) or 'none'}: choose one of these as "
+            "build.python, or install the package of the other"
+        )
     program = Path(found).resolve()
     if program.is_relative_to(APPLICATIONS):
         raise Failed(f"the interpreter {python} is {program}, which is part of an application: choose one of the host")
     return program
 
 
-def interpreter_tag(python: str | Path, programs: Sequence[Path] = PROGRAMS) -> str:
+def interpreter_tag(python: str | Path) -> str:
     """Return what decides whether compiled packages fit an interpreter, such as `cpython-3.11-x86_64`.
 
-    :param programs: where to look for what the host has instead.
-    :raises Failed: when `python` is not an interpreter that runs on the host.
+    :raises Failed: when `python` is not an interpreter of the host that runs.
     """
-    if shutil.which(python, path=PATH) is None:
-        names = {path.name for place in programs for path in place.glob("python3.*")}
-        found = sorted((name for name in names if re.fullmatch(r"python3\.\d+", name)), key=lambda name: int(name[8:]))
-        raise Failed(
-            f"the host has no interpreter {python}; it has {', '.join(found) or 'none'}: choose one of these as "
-            "build.python, or install the package of the other"
-        )
     code = "import platform as p; print(p.python_implementation().lower(), *p.python_version_tuple()[:2])"
     argv = [str(base_interpreter(python)), *ALONE, "-c", code]
     implementation, major, minor = run(argv, f"run the interpreter {python}").split()
@@ -147,7 +145,7 @@ class Builder:
             "commit": recipe.content["commit"],
             "packages": recipe.venv,
             "interpreter": recipe.interpreter,
-            "python": str(python),
+            "python": python,
         }
         give_way()
         with self.builds.create(recipe.build, manifest) as path:

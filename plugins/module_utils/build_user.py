@@ -67,12 +67,17 @@ def switch(user: pwd.struct_passwd) -> dict[str, Any]:
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "umask": 0o022}
 
 
+def is_plain_file(path: Path) -> bool:
+    """Tell whether there is a file, and not a link, a pipe or anything else that the user may have made of it."""
+    return path.is_file() and not path.is_symlink()
+
+
 def read_made(path: Path) -> str:
     """Return the text of a file that the user may have made, once that is root's.
 
     :raises Failed: when it is no file, or one that is too large to be what it should be.
     """
-    if path.is_symlink() or not path.is_file() or path.stat().st_size > MOST_BYTES:
+    if not is_plain_file(path) or path.stat().st_size > MOST_BYTES:
         raise Failed(f"{path} is not a file of at most {MOST_BYTES >> 20} MiB")
     return path.read_text(encoding="utf-8", errors="surrogateescape")
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import shutil
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -26,6 +25,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.layout import (
     VERIFY_TOKEN,
     write_file,
 )
+from ansible_collections.wsgi.production.plugins.module_utils.store import remove_tree
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
 
 # How long new workers may take to appear, and the seconds from one look to the next.
@@ -153,7 +153,7 @@ class Edge:
         certificate.prune(self.text(), self.certificates)
         for path in self.caches.glob("cache-*"):
             if f"{path} " not in self.text():
-                shutil.rmtree(path)
+                remove_tree(path)
         for path in self.maintenance.glob("*"):
             if f"{path})" not in self.text():
                 path.unlink()

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
@@ -15,6 +14,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.application import
 from ansible_collections.wsgi.production.plugins.module_utils.data import Data
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Step
+from ansible_collections.wsgi.production.plugins.module_utils.store import remove_tree
 from ansible_collections.wsgi.production.plugins.module_utils.user import User
 
 
@@ -70,7 +70,7 @@ def _end(app: Application, release: str) -> None:
 def _remove(paths: Iterable[Path]) -> None:
     for path in paths:
         if path.is_dir():
-            shutil.rmtree(path)
+            remove_tree(path)
         else:
             path.unlink()
 

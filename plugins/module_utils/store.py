@@ -68,7 +68,8 @@ class Store:
         path = self.path(name)
         if self.manifest(name) is not None:
             raise FileExistsError(f"{path} is complete, and what is complete never changes")
-        remove_tree(path)
+        if os.path.lexists(path):
+            remove_tree(path)
         path.mkdir(parents=True)
         try:
             yield path
@@ -85,10 +86,9 @@ class Store:
 def remove_tree(path: Path) -> None:
     """Remove a directory and all that is in it, however deep a stranger has nested it. No link is followed.
 
-    :raises Failed: when something cannot be removed.
+    :raises Failed: when it is not there, or something cannot be removed.
     """
-    if os.path.lexists(path):
-        run(["rm", "--recursive", "--force", "--one-file-system", "--", path], f"remove {path}")
+    run(["rm", "--recursive", "--one-file-system", "--", path], f"remove {path}")
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:

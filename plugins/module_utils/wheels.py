@@ -289,13 +289,15 @@ def _pin(name: str) -> str:
 
 
 def _sums(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each wheel in `folder`, by the name of its file."""
-    return {path.name: _sha256(path) for path in sorted(folder.glob("*.whl")) if _is_file(path)}
+    """Return the SHA-256 of each wheel in `folder`, by the name of its file.
 
-
-def _is_file(path: Path) -> bool:
-    """Tell whether a build has left a file there, and not a link or a pipe."""
-    return path.is_file() and not path.is_symlink()
+    :raises Failed: when a build has left something else there under the name of a wheel.
+    """
+    paths = sorted(folder.glob("*.whl"))
+    for path in paths:
+        if not build_user.is_plain_file(path):
+            raise Failed(f"a build has left {path.name}, which is not a file: it is no wheel")
+    return {path.name: _sha256(path) for path in paths}
 
 
 def _sha256(path: Path) -> str:

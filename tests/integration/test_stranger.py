@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.integration.conftest import Site
+from tests.integration.test_around import until
 from tests.rig import PROJECT
 from tests.rig.server import Server
 
@@ -28,7 +29,7 @@ class Stranger(Site):
     def __init__(self, server: Server, source: Path) -> None:
         super().__init__(server, source)
         shutil.copytree(PROJECT / "tests/integration/stranger", source)
-        (source / "requirements.txt").touch()
+        (source / "requirements.txt").write_text("./tool\n")
         self.app = {
             "name": "stranger",
             "build": {"source": str(source)},
@@ -54,35 +55,41 @@ def test_the_live_release_cannot_change_the_build_that_is_to_replace_it(stranger
     stranger.app["build"]["commands"] = ["sleep 8"]
     run = stranger.run()
     assert run.until("Have a build of each application")
+    works = "pgrep --full '^sleep 8'"
+    assert until(lambda: stranger.server.shell(works, check=False) != "")
     seen = set()
-    while run.process.poll() is None and not stranger.server.shell("pgrep --full '^sleep 8'", check=False):
-        pass
-    while stranger.server.shell("pgrep --full '^sleep 8'", check=False):
+    while stranger.server.shell(works, check=False):
         seen.add(stranger.tries("builds"))
     assert run.finish() == 0, run.said
     assert seen == {"nothing to see"}
     assert "stranger" not in stranger.server.shell("tail -n 1 /srv/stranger/current/build/app/main.py")
-    assert stranger.server.shell("find /srv -user wsgi-build") == ""
+
+
+def test_what_runs_of_a_package_is_neither_root_nor_an_application_and_owns_nothing_afterwards(
+    stranger: Stranger,
+) -> None:
+    builder = stranger.server.shell("id --user wsgi-build").strip()
+    packages = "/srv/stranger/current/build/venv/lib/python3*/site-packages"
+    assert stranger.server.shell(f"cat {packages}/tool_built_by.txt") == builder
+    assert stranger.server.shell("find /srv /opt/wsgi -user wsgi-build") == ""
 
 
 def test_no_application_can_open_the_lock_of_a_run(stranger: Stranger) -> None:
     assert stranger.tries("lock", **{"with": "/run/wsgi.lock"}).startswith("PermissionError")
 
 
-def test_a_package_that_replaces_the_interpreter_is_refused_and_root_never_runs_it(
-    stranger: Stranger, tmp_path: Path
-) -> None:
-    home = "/srv/stranger/data/home"
+def test_a_package_that_replaces_the_interpreter_is_refused_and_root_never_runs_it(stranger: Stranger) -> None:
+    home, version = "/srv/stranger/data/home", stranger.server.shell("ls /usr/lib | grep '^python3[.]'").strip()
     # A library of Python that tells when root runs it.
-    mark = "import os; os.geteuid() or open('/root/was-here', 'w')"
+    library, mark = f"{home}/lib/{version}", "import os; os.geteuid() or open('/root/was-here', 'w')"
     stranger.server.shell(
-        f"mkdir -p {home}/bin {home}/lib && cp --recursive /usr/lib/python3.11 {home}/lib/"
-        f' && echo "{mark}" >> {home}/lib/python3.11/encodings/__init__.py && chown -R stranger {home}'
+        f"mkdir -p {home}/bin {home}/lib && cp --recursive /usr/lib/{version} {home}/lib/"
+        f' && echo "{mark}" >> {library}/encodings/__init__.py && chown -R stranger {home}'
     )
-    wheel(stranger.source / "evil-1.0-py3-none-any.whl", {"data/pyvenv.cfg": f"home = {home}/bin\nversion = 3.11.2\n"})
+    wheel(stranger.source / "evil-1.0-py3-none-any.whl", {"data/pyvenv.cfg": f"home = {home}/bin\n"})
     (stranger.source / "requirements.txt").write_text("./evil-1.0-py3-none-any.whl\n")
     refused = stranger.deploy(check=False)
-    (stranger.source / "requirements.txt").write_text("")
+    (stranger.source / "requirements.txt").write_text("./tool\n")
     assert refused.returncode != 0
     assert "evil replaces pyvenv.cfg of the virtual environment" in " ".join(refused.stdout.split())
     assert json.loads(stranger.get(NAME)) == "at home"

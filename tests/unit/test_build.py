@@ -157,9 +157,9 @@ def test_who_names_an_interpreter_that_the_host_lacks_learns_which_it_has(tmp_pa
     for name in ("python3", "python3.13", "python3.9", "python3.9-config", "python3.13t", "pip3.9"):
         (tmp_path / name).touch()
     with pytest.raises(Failed, match=r"^the host has no interpreter python9; it has python3\.9, python3\.13: choose"):
-        interpreter_tag("python9", [tmp_path, tmp_path / "missing"])
+        base_interpreter("python9", [tmp_path, tmp_path / "missing"])
     with pytest.raises(Failed, match="it has none:"):
-        interpreter_tag("/usr/bin/python9", [])
+        base_interpreter("/usr/bin/python9", [])
 
 
 def test_interpreters_are_looked_for_where_a_host_has_its_programs(

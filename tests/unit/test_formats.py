@@ -43,6 +43,7 @@ class Tools:
         self.broken = ""
         self.raw = b""
         self.purposes: list[str] = []
+        self.at_work = AtWork()
 
     def __call__(self, argv: list[Any], purpose: str, cwd: Path | None = None, env: Any = None, **_: Any) -> str:
         """Take the place of `run`."""
@@ -74,7 +75,7 @@ class Tools:
 def tools(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tools:
     fake = Tools()
     monkeypatch.setattr(installer, "run", fake)
-    monkeypatch.setattr(build_user, "at_work", AtWork())
+    monkeypatch.setattr(build_user, "at_work", fake.at_work)
     monkeypatch.setattr(installer, "TOOLS", tmp_path / "tools")
     return fake
 
@@ -191,6 +192,14 @@ def test_a_pylock_with_what_can_have_no_hash_is_installed_by_the_hashes_that_the
 def test_a_lock_is_read_in_the_directory_of_the_source(tools: Tools, code: Path, format_: str) -> None:
     install(code, format_)
     assert tools.places[-2:] == [code, code]
+
+
+@pytest.mark.parametrize("format_", ["pyproject", "uv", "poetry", "pipfile", "requirements", "pylock"])
+def test_the_user_that_builds_reads_the_file_and_installs_what_it_says(tools: Tools, code: Path, format_: str) -> None:
+    install(code, format_)
+    reads = [purpose for purpose in tools.purposes if purpose.startswith("read ")]
+    assert tools.purposes.count("install the packages") == 1
+    assert [writes[0] for writes in tools.at_work.writes][-len(reads) - 1 :] == [code] * len(reads) + [Path("/venv")]
 
 
 def test_a_lock_of_uv_must_fit_its_project_and_is_read_for_production(tools: Tools, code: Path) -> None:

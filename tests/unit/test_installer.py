@@ -40,6 +40,7 @@ class Runner:
         self.places: list[Path | None] = []
         self.purposes: list[str] = []
         self.failure: Failed | None = None
+        self.at_work = AtWork()
 
     def __call__(self, argv: list[Any], purpose: str, **options: Any) -> str:
         """Take the place of `run`."""
@@ -56,7 +57,7 @@ class Runner:
 def runner(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Runner:
     fake = Runner()
     monkeypatch.setattr(unit, "run", fake)
-    monkeypatch.setattr(build_user, "at_work", AtWork())
+    monkeypatch.setattr(build_user, "at_work", fake.at_work)
     monkeypatch.setattr(unit, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(unit, "TOOLS", tmp_path / "tools")
     return fake
@@ -237,6 +238,18 @@ def test_packages_go_into_the_virtual_environment_that_is_named(runner: Runner, 
     words = runner.commands[0]
     assert words[words.index("--python") + 1] == "/venv/bin/python"
     assert words[-1] == "flask"
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_what_may_run_code_of_a_package_runs_as_the_user_that_builds(runner: Runner, number: int) -> None:
+    tool = tools(Index())[number]
+    tool.install(Path("/venv"), ["flask"], "install flask", writes=(Path("/code"),))
+    assert runner.at_work.writes == [(Path("/venv"), Path("/code"))]
+    assert runner.environments[-1]["HOME"] == "/home/of/a/build"
+    assert runner.environments[-1]["UV_CACHE_DIR"].startswith("/var/cache/wsgi-build/")
+    # What the collection pins by hash is root's own.
+    tool.install_into(Path("/target"), "python3", ["uv"], "install uv")
+    assert len(runner.at_work.writes) == 1
 
 
 def test_uv_is_fetched_once(runner: Runner, tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import pwd
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -134,6 +136,13 @@ def test_telling_of_a_removal_removes_nothing(full: Application, systemd: FakeSy
     before = sorted(full.layout.home.rglob("*"))
     assert say(removal(full, True))
     assert (systemd.calls, sorted(full.layout.home.rglob("*")), users.done) == ([], before, [])
+
+
+def test_data_goes_however_deep_the_application_has_nested_it(full: Application) -> None:
+    nest = "import os\nfor _ in range(1500): os.mkdir('d'); os.chdir('d')"
+    subprocess.run([sys.executable, "-c", nest], cwd=full.layout.data, check=True)
+    take(removal(full, remove_data=True))
+    assert not full.layout.home.exists()
 
 
 @pytest.mark.parametrize("remove_data", [False, True])

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.wsgi.production.plugins.module_utils import store as unit
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.store import SEAL, Store, digest
 
 
@@ -156,6 +157,11 @@ def test_an_entry_does_not_count_from_the_moment_that_its_removal_begins(
     assert store.manifest("one") is None
     store.remove("one")
     assert store.names() == []
+
+
+def test_what_is_not_there_cannot_be_removed(store: Store) -> None:
+    with pytest.raises(Failed, match="could not remove"):
+        store.remove("one")
 
 
 def test_a_digest_is_12_hexadecimal_digits() -> None:

@@ -53,6 +53,7 @@ class Index4Pip:
         self.environments: list[dict[str, str]] = []
         self.requirements: list[str] = []
         self.failing = ""
+        self.at_work = AtWork()
 
     def __call__(self, argv: list[Any], purpose: str, cwd: Path | None = None, env: Any = None, **_: Any) -> str:
         """Take the place of `run`."""
@@ -85,7 +86,7 @@ def nice(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def pip(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Index4Pip:
     fake = Index4Pip()
     monkeypatch.setattr(installer, "run", fake)
-    monkeypatch.setattr(build_user, "at_work", AtWork())
+    monkeypatch.setattr(build_user, "at_work", fake.at_work)
     monkeypatch.setattr(installer, "TOOLS", tmp_path / "tools")
     return fake
 
@@ -128,6 +129,25 @@ def test_wheels_of_everything_are_gathered_once(site: Site, pip: Index4Pip, nice
     assert sorted(path.name for path in gatherer.path.glob("*.whl")) == sorted([SIX, SHOP, UV, SERVER])
     assert gatherer.find() == wheels
     assert nice == [10]
+
+
+def test_the_user_that_builds_gathers_the_wheels(site: Site, pip: Index4Pip) -> None:
+    gatherer = site.gatherer()
+    site.gather()
+    assert [writes[0] for writes in pip.at_work.writes].count(gatherer.path) == len(pip.wheels())
+
+
+def test_what_a_build_leaves_in_place_of_a_wheel_is_refused(
+    site: Site, pip: Index4Pip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(argv: list[Any], purpose: str, **options: Any) -> str:
+        if purpose == "gather the packages":
+            Path(argv[argv.index("--wheel-dir") + 1], "evil.whl").symlink_to("/etc/shadow")
+        return pip(argv, purpose, **options)
+
+    monkeypatch.setattr(installer, "run", leave)
+    with pytest.raises(Failed, match=r"a build has left evil\.whl, which is not a file"):
+        site.gather()
 
 
 def test_the_wheels_are_told_by_their_digests_and_the_collections_own_apart(site: Site, pip: Index4Pip) -> None:
