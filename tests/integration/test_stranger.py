@@ -80,8 +80,9 @@ def test_no_application_can_open_the_lock_of_a_run(stranger: Stranger) -> None:
 
 def test_a_package_that_replaces_the_interpreter_is_refused_and_root_never_runs_it(stranger: Stranger) -> None:
     home, version = "/srv/stranger/data/home", stranger.server.shell("ls /usr/lib | grep '^python3[.]'").strip()
-    # A library of Python that tells when root runs it.
-    library, mark = f"{home}/lib/{version}", "import os; os.geteuid() or open('/root/was-here', 'w')"
+    # A library of Python that tells when root runs it, which is before Python has an `open`.
+    library = f"{home}/lib/{version}"
+    mark = "import os; os.geteuid() or os.close(os.open('/root/was-here', os.O_CREAT))"
     stranger.server.shell(
         f"mkdir -p {home}/bin {home}/lib && cp --recursive /usr/lib/{version} {home}/lib/"
         f' && echo "{mark}" >> {library}/encodings/__init__.py && chown -R stranger {home}'
@@ -89,18 +90,23 @@ def test_a_package_that_replaces_the_interpreter_is_refused_and_root_never_runs_
     wheel(stranger.source / "evil-1.0-py3-none-any.whl", {"data/pyvenv.cfg": f"home = {home}/bin\n"})
     (stranger.source / "requirements.txt").write_text("./evil-1.0-py3-none-any.whl\n")
     refused = stranger.deploy(check=False)
-    (stranger.source / "requirements.txt").write_text("./tool\n")
+    # Packages that do not depend on the code, so that the next build has them too.
+    (stranger.source / "requirements.txt").write_text("")
     assert refused.returncode != 0
     assert "evil replaces pyvenv.cfg of the virtual environment" in " ".join(refused.stdout.split())
     assert json.loads(stranger.get(NAME)) == "at home"
+    stranger.deploy()
     # As packages did that an earlier version of the collection has installed.
-    stranger.server.shell(f"sed -i 's,^home = .*,home = {home}/bin,' /srv/stranger/venvs/*/pyvenv.cfg")
+    venv = "/srv/stranger/current/build/venv"
+    stranger.server.shell(f"sed -i 's,^home = .*,home = {home}/bin,' {venv}/pyvenv.cfg")
     stranger.server.shell("systemctl restart 'stranger@*.service'")
     stranger.deploy()
     stranger.deploy("--check")
     (stranger.source / "other.py").touch()
     stranger.deploy()
     assert stranger.server.shell("ls /root/was-here", check=False) == ""
+    # It would have told.
+    stranger.server.shell(f"{venv}/bin/python -I -S -c pass && rm /root/was-here")
 
 
 def wheel(path: Path, files: dict[str, str]) -> None:
