@@ -141,15 +141,15 @@ def _children(uid: int) -> list[int]:
 
 
 @contextmanager
-def _lent(code: Path, uid: int, gid: int) -> Iterator[None]:
-    """Let the directory `code` belong to a user, and to its owner again afterwards."""
-    owner = code.stat()
-    with _opened(code) as directory:
+def _lent(path: Path, uid: int, gid: int) -> Iterator[None]:
+    """Let the directory `path` belong to a user, and to its owner again afterwards."""
+    owner = path.stat()
+    with _opened(path) as directory:
         _give(directory, owner.st_uid, uid, gid)
     try:
         yield
     finally:
-        with _opened(code) as directory:
+        with _opened(path) as directory:
             _take(directory, uid, owner.st_uid, owner.st_gid)
 
 

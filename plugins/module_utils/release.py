@@ -82,7 +82,7 @@ class Host:
         # What the manifest says was found out before packages were there.
         known = (read_manifest(build) or {}).get("interpreter")
         return cls(
-            interpreter=known or interpreter_tag(_base_of(build)),
+            interpreter=known or interpreter_tag(_python_of(build)),
             cores=os.cpu_count() or 1,
             backlog=int(Path("/proc/sys/net/core/somaxconn").read_text(encoding="ascii")),
         )
@@ -159,7 +159,7 @@ class Release:
         }
 
     def _install_server(self, index: Index) -> None:
-        python = str(base_interpreter((read_manifest(self.build) or {}).get("python") or _base_of(self.build)))
+        python = str(base_interpreter(_python_of(self.build)))
         only = ["--only-binary", ":all:"] if self.wheel else ["--no-binary", "uwsgi"]
         give_way()
         with self.servers.create(self.server, {"uwsgi": self.pin.split()[0]}) as path:
@@ -236,10 +236,11 @@ class Release:
         return found
 
 
-def _base_of(build: Path) -> Path | str:
-    """Return the interpreter that the virtual environment of `build` is based on, where no manifest names it."""
+def _python_of(build: Path) -> Path | str:
+    """Return the interpreter of `build`: that of its manifest, or of its virtual environment, or the host's."""
+    known = (read_manifest(build) or {}).get("python")
     python = build / VENV / "bin/python"
-    return python if python.exists() else "python3"
+    return known or (python if python.exists() else "python3")
 
 
 def _is_secret(name: str) -> bool:
