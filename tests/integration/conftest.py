@@ -81,16 +81,19 @@ class Run:
 
 
 class Site:
-    """A server, an application's source that a test may edit, and the playbook that joins them."""
+    """A server, an application's source that a test may edit, and the playbook that joins them.
 
-    def __init__(self, server: Server, source: Path) -> None:
+    :param name: the name of the application.
+    """
+
+    def __init__(self, server: Server, source: Path, name: str = "hello") -> None:
         self.server = server
         self.source = source
         self.app: dict[str, Any] = {
-            "name": "hello",
+            "name": name,
             "build": {"source": str(source)},
             "run": {"callable": "main:application"},
-            "serve": {"server_names": ["hello.example.com"]},
+            "serve": {"server_names": [f"{name}.example.com"]},
         }
 
     def deploy(
@@ -132,15 +135,10 @@ class Edge(Site):
     """A server with an application, and NGINX before it that a test describes anew with the role alone."""
 
     def __init__(self, server: Server, source: Path) -> None:
-        super().__init__(server, source)
+        super().__init__(server, source, "patient")
         shutil.copytree(PROJECT / "tests/integration/patient", source)
         (source / "requirements.txt").write_text("flask==3.1.2\niniconfig==2.1.0\n")
-        self.app = {
-            "name": "patient",
-            "build": {"source": str(source)},
-            "run": {"callable": "main:application", "env": {"IMPORT_SECONDS": "0"}, "harakiri": 20},
-            "serve": {"server_names": ["patient.example.com"]},
-        }
+        self.app["run"].update(env={"IMPORT_SECONDS": "0"}, harakiri=20)
         self.site = {
             "name": "patient",
             "server_names": ["patient.example.com"],

@@ -25,14 +25,9 @@ class Busy(Site):
     """A site with an application that has much beside it."""
 
     def __init__(self, server: Server, source: Path) -> None:
-        super().__init__(server, source)
+        super().__init__(server, source, "busy")
         shutil.copytree(PROJECT / "tests/integration/busy", source)
-        self.app = {
-            "name": "busy",
-            "build": {"source": str(source)},
-            "run": {"callable": "main:application", "processes": 1},
-            "serve": {"server_names": [NAME]},
-        }
+        self.app["run"]["processes"] = 1
 
     def edit(self, mark: str) -> None:
         """Change the code."""

@@ -48,22 +48,12 @@ class Patient(Site):
     """
 
     def __init__(self, server: Server, source: Path) -> None:
-        super().__init__(server, source)
+        super().__init__(server, source, "patient")
         shutil.copytree(PROJECT / "tests/integration/patient", source)
         self.import_seconds: float = IMPORT_SECONDS
         self.marks = (f"mark{number}" for number in range(10000))
         self.mark, self.version, self.colour, self.processes = "first", INICONFIG[0], COLOURS[0], PROCESSES[0]
-        self.app = {
-            "name": "patient",
-            "build": {"source": str(source)},
-            "run": {
-                "callable": "main:application",
-                "harakiri": 20,
-                "start_timeout": 20,
-                "probe": {"path": "/health", "text": "fine"},
-            },
-            "serve": {"server_names": [NAME]},
-        }
+        self.app["run"].update(harakiri=20, start_timeout=20, probe={"path": "/health", "text": "fine"})
         self.edit()
         self.packages()
         self.environment()

@@ -27,15 +27,10 @@ class Stranger(Site):
     """A server on which the application of a burglar is live."""
 
     def __init__(self, server: Server, source: Path) -> None:
-        super().__init__(server, source)
+        super().__init__(server, source, "stranger")
         shutil.copytree(PROJECT / "tests/integration/stranger", source)
         (source / "requirements.txt").write_text("./tool\n")
-        self.app = {
-            "name": "stranger",
-            "build": {"source": str(source)},
-            "run": {"callable": "main:application", "processes": 1},
-            "serve": {"server_names": [NAME]},
-        }
+        self.app["run"]["processes"] = 1
 
     def tries(self, what: str, **words: str) -> str:
         """Return what came of something that the application tried."""
