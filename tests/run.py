@@ -41,7 +41,7 @@ ORDER = [
     "mypy",
     QUIET,
     *(f"{SSH} {module}" for module in ("releases", "around", "many", "tls", "edge", "fleet", "applications")),
-    *(f"{SSH} {module}" for module in ("build_once", "locks", "serve", "site", "protection", "stranger")),
+    *(f"{SSH} {module}" for module in ("build_once", "locks", "serve", "site", "protection", "stranger", "repair")),
     "molecule",
     "demo",
     f"{SSH} attacks",

@@ -34,14 +34,15 @@ def section(apps: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
 def as_served(apps: list[dict[str, Any]], entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return `apps` as their entries say that they are served.
 
-    Each is probed under the first host name of its own, unless it names another, and NGINX can read its uploads.
+    Each is probed under the first host name of its own, unless it names another, and NGINX can read its files.
     """
     described = {entry["name"]: entry for entry in entries}
     found = []
     for app in apps:
         entry = described[app["name"]]
-        public = description.public_data(description.serve(entry))
-        found.append({**app, "probe": description.probe(entry), "public_data": public})
+        serve = description.serve(entry)
+        files = {"public_data": description.public_data(serve), "static": description.static(serve)}
+        found.append({**app, "probe": description.probe(entry), **files})
     return found
 
 

@@ -91,6 +91,7 @@ class Application:
         """Return the steps after which the instance of `release` runs and has passed its probe."""
         instance, live = self.instance(release), self.layout.live()
         if live == release and instance.runs():
+            instance.object_to_restarts()
             return []
         if live == release:
             return [self._step(f"start {release}, which is live but does not run", instance.boot)]
@@ -101,9 +102,8 @@ class Application:
         instance = self.instance(release)
         if instance.is_live():
             return []
-        return [
-            self._step(f"switch from {self.layout.live() or 'nothing'} to {release}", partial(self._switch, instance))
-        ]
+        says = f"switch from {self.layout.live() or 'nothing'} to {release}"
+        return [self._step(says, partial(self._switch, instance, is_new=True))]
 
     def switch_back(self) -> list[Step]:
         """Return the steps after which the release is live that was last known to be healthy."""
@@ -200,17 +200,21 @@ class Application:
         were_live = {**self.history.entries(), **dict.fromkeys(filter(None, [self.layout.live()]))}
         made = {release: self.releases.manifest(release) or {} for release in were_live}
         for release, manifest in reversed(made.items()):
-            if manifest.get("irreversible") and manifest["created"] > made[wanted]["created"]:
+            # By the order in which they were made: a clock may have been set back.
+            if manifest.get("irreversible") and manifest.get("number", 0) > made[wanted].get("number", 0):
                 raise Failed(
                     f"{wanted} is older than {release}, which is marked irreversible: {manifest['irreversible']}"
                 )
         return wanted
 
-    def _switch(self, instance: Instance) -> None:
+    def _switch(self, instance: Instance, is_new: bool = False) -> None:
         """Make a release live: from here on new requests reach it, at once and all of them.
 
+        :param is_new: whether its instance was booted just now, and has to live for a while first.
         :raises Failed: where its instance does not run.
         """
+        if is_new:
+            instance.see_it_live()
         self.systemd.look_at(*instance.units)
         if not instance.answers():
             raise Failed(f"the instance of {instance.release} does not run, so nothing is switched to it")

@@ -19,8 +19,9 @@ from typing import Any, Protocol
 from ansible_collections.wsgi.production.plugins.module_utils.build_commands import Commands
 from ansible_collections.wsgi.production.plugins.module_utils.build_user import read_made
 from ansible_collections.wsgi.production.plugins.module_utils.command import PATH, Failed, give_way, run
+from ansible_collections.wsgi.production.plugins.module_utils.home import Home
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Pip, Uv
-from ansible_collections.wsgi.production.plugins.module_utils.layout import APPLICATIONS, Layout
+from ansible_collections.wsgi.production.plugins.module_utils.layout import APPLICATIONS, PASSABLE, Layout
 from ansible_collections.wsgi.production.plugins.module_utils.store import Store, digest
 
 CODE = "app"
@@ -120,16 +121,17 @@ class Builder:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self.builds = Store(layout.builds)
+        # NGINX passes through to what it serves, and nobody sees what there is.
+        self.builds = Store(layout.builds, mode=PASSABLE)
         self.venvs = Store(layout.venvs)
 
     def exists(self, recipe: Recipe) -> bool:
-        """Tell whether the build of `recipe` is there, complete."""
-        return self.builds.manifest(recipe.build) is not None
+        """Tell whether the build of `recipe` is there, with all that it is made of."""
+        return self.builds.is_whole(recipe.build) and self.has_packages(recipe)
 
     def has_packages(self, recipe: Recipe) -> bool:
-        """Tell whether the virtual environment of `recipe` is there, complete."""
-        return self.venvs.manifest(recipe.venv) is not None
+        """Tell whether the virtual environment of `recipe` is there, complete, and has its interpreter."""
+        return self.venvs.is_whole(recipe.venv) and (self.venvs.path(recipe.venv) / "bin/python").exists()
 
     def make(self, recipe: Recipe, archive: Path, python: str, tool: Pip | Uv, packages: Packages) -> None:
         """Make the build of `recipe`.
@@ -148,14 +150,19 @@ class Builder:
             "python": python,
         }
         give_way()
+        Home(self.layout).make()
+        if self.builds.manifest(recipe.build) is not None:
+            # Something of it, or of its packages, is lost.
+            self.builds.remove(recipe.build)
         with self.builds.create(recipe.build, manifest) as path:
             code, venv = path / CODE, path / VENV
             unpack_source(archive, code)
             if not self.has_packages(recipe):
                 self._make_venv(recipe, code, python, tool, packages)
             venv.symlink_to(os.path.relpath(self.venvs.path(recipe.venv), path))
-            Commands(recipe.commands, recipe.env).run(code, venv)
+            Commands(recipe.commands, recipe.env).run(code, venv, self.layout.group())
             _compile(python, code)
+            close_to_others(code, self.layout.group())
 
     def _make_venv(self, recipe: Recipe, code: Path, python: str, tool: Pip | Uv, packages: Packages) -> None:
         dependencies = recipe.content["dependencies"]
@@ -174,6 +181,14 @@ class Builder:
             # uv leaves its lock behind, writable by everyone.
             with suppress(OSError):
                 (venv / ".lock").unlink()
+            os.chown(venv, -1, self.layout.group())
+            venv.chmod(0o750)
+
+
+def close_to_others(path: Path, group: int) -> None:
+    """Let root and a group alone read a directory and all that is in it."""
+    run(["chgrp", "--recursive", "--no-dereference", str(group), path], f"give {path} to its group")
+    run(["chmod", "--recursive", "u=rwX,g=rX,o=", path], f"close {path} to others")
 
 
 def unpack_source(archive: Path, code: Path) -> None:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shlex
 import signal
 import subprocess
@@ -30,10 +29,11 @@ class Commands:
         self.commands = commands
         self.env = env
 
-    def run(self, code: Path, venv: Path) -> None:
+    def run(self, code: Path, venv: Path, group: int | None = None) -> None:
         """Run them, one after the other; `code` belongs to root again afterwards, however that went.
 
         :param venv: the virtual environment whose programs come first.
+        :param group: the group that may read it.
         :raises Failed: when one cannot be started or fails, with the end of what it said.
         """
         if not self.commands:
@@ -47,10 +47,10 @@ class Commands:
                 "VIRTUAL_ENV": str(venv),
             }
             for command in self.commands:
-                _run(command, code, env, user)
+                _run(command, code, env, build_user.switch(user, group))
 
 
-def _run(command: str, code: Path, env: Mapping[str, str], user: pwd.struct_passwd) -> None:
+def _run(command: str, code: Path, env: Mapping[str, str], options: Mapping[str, Any]) -> None:
     try:
         argv = shlex.split(command)
     except ValueError as wrong:
@@ -68,7 +68,7 @@ def _run(command: str, code: Path, env: Mapping[str, str], user: pwd.struct_pass
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                **build_user.switch(user),
+                **options,
             )
         except OSError as wrong:
             raise Failed(f"the command {command!r} of the build cannot be started: {wrong}") from wrong

@@ -62,9 +62,13 @@ def scratch() -> Iterator[Path]:
         yield directory
 
 
-def switch(user: pwd.struct_passwd) -> dict[str, Any]:
-    """Return the options with which `subprocess` runs a program as the user, and in no other group."""
-    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "umask": 0o022}
+def switch(user: pwd.struct_passwd, group: int | None = None) -> dict[str, Any]:
+    """Return the options with which `subprocess` runs a program as the user.
+
+    :param group: the only group that it is in beside its own: that of an application whose packages it may read.
+    """
+    groups = [] if group is None else [group]
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": groups, "umask": 0o022}
 
 
 def is_plain_file(path: Path) -> bool:

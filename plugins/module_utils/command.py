@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -15,8 +16,24 @@ from typing import Any
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+# What a terminal obeys instead of showing it: all control characters but the end of a line and the tabulator.
+CONTROLS = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
 class Failed(Exception):
     """A step could not be taken. Its text is the sentence that the operator reads."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(shown(text))
+
+
+class TookTooLong(Failed):
+    """A program was ended because it had no more time."""
+
+
+def shown(text: str) -> str:
+    """Return `text`, of which a part may be a stranger's, in characters that a terminal shows and does not obey."""
+    return CONTROLS.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
 def run(
@@ -28,6 +45,7 @@ def run(
     given: str = "",
     last_lines: int = 20,
     options: Mapping[str, Any] | None = None,
+    seconds: float | None = None,
 ) -> str:
     """Run a program and return what it wrote to standard output.
 
@@ -36,7 +54,9 @@ def run(
     :param given: what the program reads from standard input.
     :param last_lines: how many of the program's last lines the error carries.
     :param options: how `subprocess` is to start it otherwise, such as another user.
-    :raises Failed: when the program is missing or ends with another status than 0.
+    :param seconds: for how long it may run.
+    :raises TookTooLong: when it has not ended by then.
+    :raises Failed: when the program is missing, or ends with another status than 0.
     """
     environment = {
         "HOME": "/root",
@@ -54,8 +74,11 @@ def run(
             text=True,
             errors="replace",
             check=False,
+            timeout=seconds,
             **(options or {}),
         )
+    except subprocess.TimeoutExpired as late:
+        raise TookTooLong(f"could not {purpose} within {seconds:g} s") from late
     except FileNotFoundError as missing:
         raise Failed(f"could not {purpose}: the host has no {missing.filename}") from missing
     if done.returncode != 0:

@@ -8,12 +8,12 @@ import grp
 import os
 import pwd
 import stat
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, run
 from ansible_collections.wsgi.production.plugins.module_utils.layout import WEB_SERVER, Layout
+from ansible_collections.wsgi.production.plugins.module_utils.store import remove_tree
 
 # The modes of an application's data: NGINX may pass through, and no other user can; and of what it may read there,
 # where all that is made is for its group to read.
@@ -82,26 +82,40 @@ class Data:
     def leave(self) -> None:
         """Give the data to root alone: a user of the application's number may be somebody else one day."""
         self.path.chmod(0o700)
-        for name, directory in self._all():
-            os.chown(name, 0, -1, dir_fd=directory, follow_symlinks=False)
+        # Without the group, nothing is its.
+        with suppress(KeyError):
+            self._hand_over(f":{grp.getgrnam(self.owner).gr_gid}", "root:root")
+        self._hand_over("", "root")
+
+    def remove(self) -> None:
+        """Remove the data, and the directory or the link to it; a disk of its own is left empty."""
+        real = self.path.resolve()
+        for one in list(real.iterdir()) if real.is_dir() else []:
+            remove_tree(one)
+        with suppress(OSError):
+            real.rmdir()
+        if self.path.is_symlink():
+            self.path.unlink()
+
+    def is_removed(self) -> bool:
+        """Tell whether `remove` has nothing to do."""
+        return not self.path.is_symlink() and not (
+            self.path.is_dir() and (any(self.path.iterdir()) or not self.path.is_mount())
+        )
 
     def _adopt(self) -> None:
         """Give what was left to root to the application's user; what NGINX may read stays so."""
-        user = pwd.getpwnam(self.owner)
-        _, web_server = self._ids()
-        for name, directory in self._all():
-            group = os.stat(name, dir_fd=directory, follow_symlinks=False).st_gid
-            kept = -1 if group == web_server else user.pw_gid
-            os.chown(name, user.pw_uid, kept, dir_fd=directory, follow_symlinks=False)
+        self._hand_over("root:root", f"{self.owner}:{self.owner}")
+        self._hand_over("root", self.owner)
 
-    def _all(self) -> Iterator[tuple[str, int]]:
-        """Yield all that lies here, each name with its opened directory, which nobody can exchange for another.
+    def _hand_over(self, before: str, after: str) -> None:
+        """Give what belongs to `before` to `after`, each a user and a group, or one of them; no link is followed.
 
-        The directory itself comes last: by its owner one knows whether all was done.
+        However deep it lies, and the directory itself last: by its owner one knows whether all was done.
         """
+        options = ["--recursive", "--no-dereference", "-P", *([f"--from={before}"] if before else [])]
         # It may be a link itself, which root has made, to a larger disk.
-        for _, below, files, opened in os.fwalk(os.path.realpath(self.path), topdown=False):
-            yield from ((name, opened) for name in (*below, *files, "."))
+        run(["chown", *options, "--", after, os.path.realpath(self.path)], f"give {self.path} to {after}")
 
     def _give(self, directory: int, mode: int) -> None:
         os.fchown(directory, *self._ids())

@@ -1,6 +1,9 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""Doors: TCP ports that lead to whatever instance is live."""
+"""Doors: TCP ports, or sockets for a web server of the operator's, that lead to whatever instance is live.
+
+In one line, a door is `127.0.0.1:9000`, `0.0.0.0:9000 from 10.0.0.0/8`, or `/run/hello/web.socket for caddy`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from pathlib import Path
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.layout import LINKS, Layout, write_file
+from ansible_collections.wsgi.production.plugins.module_utils.rules import is_loopback, split_address
+from ansible_collections.wsgi.production.plugins.module_utils.store import digest
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
 
 DOOR_SOCKET = """\
@@ -16,10 +21,9 @@ DOOR_SOCKET = """\
 Description={name}, {protocol} on {address}
 
 [Socket]
-ListenStream={address}
+ListenStream={place}
 Backlog=4096
-NoDelay=yes
-
+{limits}
 [Install]
 WantedBy=sockets.target
 """
@@ -34,6 +38,8 @@ After=network.target {name}-{protocol}.socket
 Type=notify
 # It resolves the path for each connection, so the door leads to what is live then.
 ExecStart=/lib/systemd/systemd-socket-proxyd --connections-max=4096 {live}
+# Not the unit's name, which could be that of an application.
+User={user}
 DynamicUser=yes
 SupplementaryGroups=www-data
 Restart=always
@@ -47,6 +53,22 @@ SystemCallArchitectures=native
 SystemCallFilter=@system-service
 """
 
+# What a socket lets in, by the word that says so.
+FROM, FOR = " from ", " for "
+
+
+def described(address: str, networks: list[str], group: str) -> str:
+    """Return a door in one line; empty where there is none.
+
+    :param networks: who may come to it besides this host, where it is a TCP port that others reach.
+    :param group: who may open it, where it is a Unix socket.
+    """
+    if address.startswith("/"):
+        return address + FOR + group
+    if address and not is_loopback(address):
+        return address + FROM + " ".join(networks)
+    return address
+
 
 def open_doors(layout: Layout) -> dict[str, str]:
     """Return the address of each door of the application that is there, by its protocol."""
@@ -54,10 +76,23 @@ def open_doors(layout: Layout) -> dict[str, str]:
     for protocol in LINKS:
         path = layout.units / layout.door(protocol, "socket")
         text = path.read_text(encoding="utf-8") if path.exists() else ""
-        match = re.search(r"^ListenStream=(.+)$", text, re.MULTILINE)
+        match = re.search(rf"^Description={layout.name}, {protocol} on (.+)$", text, re.MULTILINE)
         if match:
             found[protocol] = match.group(1)
     return found
+
+
+def _limits(address: str) -> tuple[str, str]:
+    """Return where a door is, and the lines of its socket that say who may come."""
+    place, word, group = address.partition(FOR)
+    if word:
+        return place, f"SocketUser=root\nSocketGroup={group}\nSocketMode=0660\nRemoveOnStop=yes\n"
+    place, word, networks = address.partition(FROM)
+    if not word:
+        return place, "NoDelay=yes\n"
+    # The run that verifies a change comes from this host.
+    own = "" if place.startswith(("0.0.0.0:", "[::]:")) else f" {split_address(place)[0]}"
+    return place, f"NoDelay=yes\nIPAddressDeny=any\nIPAddressAllow=localhost{own} {networks}\n"
 
 
 class Door:
@@ -67,7 +102,7 @@ class Door:
     client address on the HTTP door, because the connection to it comes from this host.
 
     :param protocol: `uwsgi` or `http`.
-    :param address: what to listen on, such as `127.0.0.1:9000`; empty for no door.
+    :param address: the door in one line; empty for none.
     """
 
     def __init__(self, layout: Layout, protocol: str, address: str, systemd: Systemd) -> None:
@@ -76,7 +111,10 @@ class Door:
         self.socket = layout.door(protocol, "socket")
         self.service = layout.door(protocol, "service")
         live = layout.current / LINKS[protocol]
-        values = {"name": layout.name, "protocol": protocol, "address": address, "live": live}
+        place, limits = _limits(address)
+        self.path = Path(place) if place.startswith("/") else None
+        values = {"name": layout.name, "protocol": protocol, "address": address, "live": live, "place": place}
+        values.update(limits=limits, user=f"wsgi-{digest(layout.name, protocol)}")
         self.files: dict[Path, str] = {
             layout.units / self.socket: DOOR_SOCKET.format(**values),
             layout.units / self.service: DOOR_SERVICE.format(**values),
@@ -89,7 +127,8 @@ class Door:
         as_written = all(
             path.exists() and path.read_text(encoding="utf-8") == text for path, text in self.files.items()
         )
-        return as_written and self.systemd.is_active(self.socket) and self.systemd.is_enabled(self.socket)
+        there = self.path is None or self.path.is_socket()
+        return there and as_written and self.systemd.is_active(self.socket) and self.systemd.is_enabled(self.socket)
 
     def put_right(self) -> None:
         """Open, move or close the door. A door that moves ends the connections through its old place.

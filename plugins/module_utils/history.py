@@ -69,4 +69,4 @@ class History:
         since = entries[release]["live"] if release == self.latest() else now
         entries[release] = {"live": since, "doors": doors}
         listed = [{"release": name, **entries[name]} for name in self.kept(release, keep)]
-        write_file(self.path, json.dumps(listed, indent=2) + "\n")
+        write_file(self.path, json.dumps(listed, indent=2) + "\n", 0o600)

@@ -191,7 +191,7 @@ def pinned_tool(tool: Pip | Uv, name: str, pin: str) -> Path:
     """
     tools = Store(TOOLS)
     entry = _entry(name, pin)
-    if tools.manifest(entry) is None:
+    if not tools.is_whole(entry):
         with tools.create(entry, {"requirement": pin.split()[0]}) as path:
             install_pinned(tool, path, sys.executable, pin)
     return tools.path(entry)
@@ -206,7 +206,7 @@ def lock_tool(tool: Pip | Uv, name: str, pin: str) -> Path:
     """
     tools = Store(TOOLS)
     entry = _lock_tool_entry(name)
-    if tools.manifest(entry) is None:
+    if not tools.is_whole(entry):
         with tools.create(entry, {"requirement": name}) as path:
             tool.make_venv(path, sys.executable)
             requirements = path / "requirements.txt"

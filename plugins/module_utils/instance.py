@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
-from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, TookTooLong
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout, write_file
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Ask, Probe, over_uwsgi, wait_for
 from ansible_collections.wsgi.production.plugins.module_utils.store import read_manifest
@@ -16,8 +18,15 @@ from ansible_collections.wsgi.production.plugins.module_utils.systemd import Sys
 KINDS = ("socket", "service")
 ENDED = ("inactive", "failed", "")
 
-# Seconds for which a worker must live before its release may go live.
+# Seconds for which a worker must live before its release may go live, and what answers requests.
 TRIAL = 5
+FRONT_TRIAL = 2
+
+# Seconds that systemd has to end what takes too long to start, before the run does.
+GRACE = 5
+
+# How often an instance must have been started again, the last time so many seconds ago, to be watched for as long.
+RESTARTS, RECENT = 3, 5
 
 
 class Instance:
@@ -64,11 +73,13 @@ class Instance:
 
     def runs(self) -> bool:
         """Tell whether the instance and its workers are there and answer to systemd."""
-        return self.answers() and self._are_active(self.workers)
+        placed = len(self._placed(self.units)) == len(self.units)
+        return placed and self.answers() and self._are_active(self.workers)
 
     def answers(self) -> bool:
         """Tell whether what answers requests is there."""
-        return self.release in self.layout.instances() and self._are_active(self.front)
+        placed = self.release in self.layout.instances()
+        return placed and self._are_active(self.front) and self._has_sockets()
 
     def is_live(self) -> bool:
         """Tell whether `current` points to the release, its timers run, and the host's next boot starts it all."""
@@ -97,6 +108,7 @@ class Instance:
             end of its log.
         """
         probe = self.probe()
+        limit = (read_manifest(self.layout.releases / self.release) or {}).get("start_timeout", 60)
         visited = self.was_live() or self.is_ending()
         # The service last away and first in place: it is what an instance is found by.
         for unit in (*reversed(self.front), *self.workers, *self.timers, *self.jobs):
@@ -107,12 +119,19 @@ class Instance:
             # One that still finishes its last jobs begins anew when it has, which nobody waits for.
             self.systemd.start(*self.workers, wait=False)
         begun, restarts = time.monotonic(), {worker: self._restarts(worker) for worker in self.workers}
+        if not self._has_sockets():
+            self.systemd.stop(*reversed(self.front))
+        # From here on systemd counts how often it has to start it again.
+        self.systemd.clear(self.service)
         try:
-            self.systemd.start(*self.front)
+            self.systemd.start(*self.front, seconds=limit + GRACE)
         except Failed as failure:
-            result, limit = self.systemd.properties(self.service, "Result", "TimeoutStartUSec")
-            within = f" within {limit}" if result == "timeout" else ""
-            raise self._refused(f"does not start{within}", visited) from failure
+            late = isinstance(failure, TookTooLong)
+            if late:
+                # It has asked systemd for more time than it has, and nobody is served by it.
+                self.systemd.kill(self.service)
+            late = late or self.systemd.properties(self.service, "Result") == ["timeout"]
+            raise self._refused(f"does not start{f' within {limit} s' if late else ''}", visited) from failure
         try:
             wait_for(probe, self.ask, probe.tries, probe.interval)
         except Failed as failure:
@@ -122,6 +141,34 @@ class Instance:
         for worker, before in restarts.items():
             if self._restarts(worker) > before or self._state(worker) not in ("active", "deactivating"):
                 raise self._refused(f"has a worker that ends within {TRIAL} s, {worker}", visited, worker)
+
+    def see_it_live(self) -> None:
+        """Wait until what answers requests has lived for long enough to be trusted.
+
+        :raises Failed: when it has ended since it was booted; it is gone then, and the error carries the end of its
+            log.
+        """
+        time.sleep(max(0.0, FRONT_TRIAL - self._age()))
+        restarts = self._restarts(self.service)
+        if restarts or self._state(self.service) in ("activating", "failed"):
+            raise self._refused(f"ends by itself, and was started again {_times(restarts)}", self.was_live())
+
+    def object_to_restarts(self) -> None:
+        """Object to what answers requests where it ends and is started again and again.
+
+        :raises Failed: with the end of its log.
+        """
+        before = self._restarts(self.service)
+        if before < RESTARTS or self._age() >= RECENT:
+            return
+        # What made it end may be mended by now.
+        time.sleep(RECENT - self._age())
+        restarts = self._restarts(self.service)
+        if restarts > before:
+            raise Failed(
+                f"release {self.release} is live, ends by itself, and was started again {_times(restarts)}; its log "
+                f"ends with:\n{self.systemd.journal(self.service)}"
+            )
 
     def enable(self) -> None:
         """Start the instance at each boot of the host, and its timers now."""
@@ -148,6 +195,7 @@ class Instance:
         if self.layout.live() == self.release:
             raise Failed(f"release {self.release} is live, so its instance goes on")
         self.systemd.disable(*self._placed(self.lasting))
+        self._deafen()
         self.systemd.stop(*self._placed(self.lasting), wait=False)
 
     def leave(self, visited: bool) -> None:
@@ -188,9 +236,26 @@ class Instance:
         placed = self.layout.units.glob(f"{self.layout.name}@{self.release}-*")
         return sorted(names | {path.name for path in placed if path.suffix in (".service", ".timer")})
 
-    def _restarts(self, worker: str) -> int:
-        """Return how often systemd has started a worker again by itself."""
-        return int(self.systemd.properties(worker, "NRestarts")[0] or 0)
+    def _deafen(self) -> None:
+        """Let systemd hear the service no more, which could ask it for more time to end."""
+        for path in [self.layout.units / unit for unit in self._placed([self.service])]:
+            write_file(path, path.read_text(encoding="utf-8").replace("\nType=notify\n", "\nType=exec\n"))
+            self.systemd.reload()
+
+    def _restarts(self, service: str) -> int:
+        """Return how often systemd has started a service again by itself."""
+        return int(self.systemd.properties(service, "NRestarts")[0] or 0)
+
+    def _age(self) -> float:
+        """Return the seconds for which what answers requests has been there."""
+        since = int(self.systemd.properties(self.service, "ActiveEnterTimestampMonotonic")[0] or 0)
+        return time.monotonic() - since / 1e6
+
+    def _has_sockets(self) -> bool:
+        """Tell whether the files are there at which the instance is reached."""
+        placed = self.layout.units / self.front[0]
+        text = placed.read_text(encoding="utf-8") if placed.exists() else ""
+        return all(Path(path).is_socket() for path in re.findall(r"^ListenStream=(/.+)$", text, re.MULTILINE))
 
     def _are_active(self, units: Iterable[str]) -> bool:
         return all(self.systemd.is_active(unit) for unit in units)
@@ -212,3 +277,7 @@ class Instance:
             self.leave(visited)
         manifest = read_manifest(self.layout.releases / self.release) or {}
         return Failed(f"release {self.release} of {manifest.get('callable')} {what}; its log ends with:\n{log}")
+
+
+def _times(number: int) -> str:
+    return {0: "not yet", 1: "once"}.get(number, f"{number} times")

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import re
 import shutil
 from pathlib import Path
+
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 
 APPLICATIONS = Path("/srv")
 SYSTEM_UNITS = Path("/etc/systemd/system")
@@ -34,6 +37,12 @@ MAINTENANCE = Path("/etc/nginx/maintenance")
 CHALLENGES = Path("/var/lib/wsgi/acme")
 CACHES = Path("/var/lib/nginx")
 
+# The mode of a directory in which NGINX may pass to what it serves, while nobody sees what there is.
+PASSABLE = 0o711
+
+# Of the files of a release, the links to the directories that NGINX serves.
+STATIC = "static"
+
 # The protocols that every instance speaks, and the link in its release that leads to each socket.
 LINKS = {"uwsgi": "socket", "http": "http"}
 
@@ -57,11 +66,23 @@ class Layout:
         self.releases = self.home / "releases"
         self.current = self.home / "current"
         self.previous = self.home / "previous"
+        # Says that the collection has made all this.
+        self.mark = self.home / ".made-by-wsgi.production"
         self.data = self.home / "data"
         # There on the one host that runs the timers which do not run on every host.
         self.first = self.home / "first"
         self.units = units
         self.transient = transient
+
+    def group(self) -> int:
+        """Return the number of the group that may read the application's files.
+
+        :raises Failed: where the host has none of the application's name.
+        """
+        try:
+            return grp.getgrnam(self.name).gr_gid
+        except KeyError as missing:
+            raise Failed(f"the host has no group {self.name}: make it, and a user of that name in it") from missing
 
     def live(self) -> str | None:
         """Return the id of the release that `current` points to, or None before the first switch."""
@@ -97,6 +118,11 @@ class Layout:
         pattern = re.compile(re.escape(self.name) + r"@([0-9a-f]+)\.service")
         names = (pattern.fullmatch(path.name) for path in self.units.glob(f"{self.name}@*.service"))
         return sorted(match.group(1) for match in names if match)
+
+
+def static_name(path: str) -> str:
+    """Return the name, among the links of a release, of the directory that NGINX serves under `path`."""
+    return path.strip("/").replace("/", "+")
 
 
 def replace_link(link: Path, target: str) -> None:

@@ -10,9 +10,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.lock import Held, Lock
-from ansible_collections.wsgi.production.plugins.module_utils.plan import Module, Plan
+from ansible_collections.wsgi.production.plugins.module_utils.plan import Module, Plan, sentence
 
 # An option of the modules that work for several applications; documented in plugins/doc_fragments/on_failure.py.
 ON_FAILURE = {"on_failure": {"type": "str", "choices": ["stop", "continue"], "default": "stop"}}
@@ -43,8 +42,8 @@ def carry_out(argument_spec: dict[str, Any], plan: Callable[[Module], Plan], las
                     lock.keep()
     except Held as held:
         module.fail_json(msg=str(held), holder=held.holder)
-    except (Failed, OSError) as failure:
-        module.fail_json(msg=str(failure))
+    except Exception as failure:
+        module.fail_json(msg=sentence(failure))
     failures = planned.failures
     if failures and ("" in failures or module.params.get("on_failure") != "continue"):
         module.fail_json(msg="; ".join(failures.values()))

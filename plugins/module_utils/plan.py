@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import os
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, shown
 
 
 class Module(Protocol):
@@ -57,7 +59,7 @@ class Plan:
         """Add the steps that `plan` returns for the application `app`; if it fails, other applications have theirs."""
         try:
             self.steps += plan()
-        except (Failed, OSError) as failure:
+        except Exception as failure:
             self._fail(app, failure)
 
     def says(self, before: str = "") -> str:
@@ -83,9 +85,18 @@ class Plan:
                 continue
             try:
                 step.do()
-            except (Failed, OSError) as failure:
+            except Exception as failure:
                 self._fail(step.of, failure)
 
     def _fail(self, app: str, failure: Exception) -> None:
-        said = str(failure)
-        self.failures[app] = said if not app or said.startswith(f"{app}: ") else f"{app}: {failure}"
+        said = sentence(failure)
+        self.failures[app] = said if not app or said.startswith(f"{app}: ") else f"{app}: {said}"
+
+
+def sentence(failure: Exception) -> str:
+    """Return what to tell of a failure: a stranger may have brought about one that nobody has thought of."""
+    if isinstance(failure, (Failed, OSError)):
+        return shown(str(failure))
+    place = traceback.extract_tb(failure.__traceback__)[-1]
+    where = f"{os.path.basename(place.filename)}, line {place.lineno}"
+    return shown(f"this is a fault of the collection, please report it: {type(failure).__name__}: {failure} ({where})")

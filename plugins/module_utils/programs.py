@@ -11,6 +11,54 @@ from pyuwsgi import run
 run()
 """
 
+START = """\
+# Starts uWSGI. Visitors wait in line meanwhile, and are served when the application is there. Where it failed the last
+# time, they would wait in vain: they are turned away until it is there, and NGINX shows them a page that says so.
+import os
+import select
+import signal
+import socket
+import sys
+
+STARTING = os.path.join(os.environ["RUNTIME_DIRECTORY"], "starting")
+LINES = [socket.socket(fileno=number) for number in (3, 4)]
+
+
+def turn_away(seconds):
+    ready = select.select(LINES, [], [], seconds)[0]
+    for line in ready:
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        try:
+            line.accept()[0].close()
+        except TimeoutError:
+            # Somebody else was faster.
+            pass
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    return ready
+
+
+def late(*_):
+    raise TimeoutError
+
+
+if os.path.exists(STARTING):
+    signal.signal(signal.SIGALRM, late)
+    while turn_away(0):
+        pass
+    main = os.getpid()
+    if os.fork() == 0:
+        # The program that finds the callable removes the file.
+        while os.getppid() == main and os.path.exists(STARTING):
+            turn_away(0.2)
+        os._exit(0)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+with open(STARTING, "w"):
+    pass
+for line in LINES:
+    line.detach()
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
 DRAIN = """\
 # Runs before systemd ends an instance that is no longer live: waits until uWSGI has taken everyone who stands in line
 # at its sockets. A line is first come, first served, so whoever comes last and is taken knows that it is empty.
@@ -40,6 +88,7 @@ time.sleep(0.2)
 ENTRY = """\
 # Finds the callable of the application, and says what there is where it is not there.
 import ast
+import contextlib
 import importlib
 import importlib.util
 import os
@@ -47,6 +96,7 @@ import pkgutil
 import sys
 
 WANTED = {wanted!r}
+STARTING = os.path.join(os.environ["RUNTIME_DIRECTORY"], "starting")
 
 
 def load(place):
@@ -86,4 +136,7 @@ place, _, name = WANTED.partition(":")
 application = find(load(place), ast.parse(name or "application", mode="eval").body)
 if not callable(application):
     sys.exit(f"{{WANTED}} is a {{type(application).__name__}}, which cannot be called")
+with contextlib.suppress(FileNotFoundError):
+    # Who waits in line is served from here on.
+    os.remove(STARTING)
 """

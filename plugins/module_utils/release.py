@@ -5,20 +5,30 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.wsgi.production.plugins.module_utils import pins, programs, units
 from ansible_collections.wsgi.production.plugins.module_utils.build import CODE, VENV, base_interpreter, interpreter_tag
-from ansible_collections.wsgi.production.plugins.module_utils.command import give_way
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, give_way, run
 from ansible_collections.wsgi.production.plugins.module_utils.environment import (
     command_line,
     environment_file,
     variables,
 )
+from ansible_collections.wsgi.production.plugins.module_utils.home import Home
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Index, install_pinned, installer
-from ansible_collections.wsgi.production.plugins.module_utils.layout import LINKS, SERVERS, Layout, write_file
+from ansible_collections.wsgi.production.plugins.module_utils.layout import (
+    LINKS,
+    PASSABLE,
+    SERVERS,
+    STATIC,
+    Layout,
+    static_name,
+    write_file,
+)
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
 from ansible_collections.wsgi.production.plugins.module_utils.store import Store, digest, read_manifest
 
@@ -28,6 +38,9 @@ HARAKIRI_TO_STOP = 15
 
 # Seconds that the commands after a switch may take, which nobody waits for gladly.
 AFTER_SWITCH_TIMEOUT = 300
+
+# Of capabilities(7), the number of that to trace any process.
+CAP_SYS_PTRACE = 19
 
 # Of the files of a release, the directory with those secrets that the application reads from files.
 CREDENTIALS = "credentials"
@@ -61,6 +74,7 @@ class Settings:
     memory_deny_write_execute: bool = False
     address_families: list[str] = field(default_factory=list)
     networks: list[str] = field(default_factory=list)
+    static: list[dict[str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -70,11 +84,13 @@ class Host:
     :param interpreter: the tag of the build's interpreter.
     :param cores: the number of processors.
     :param backlog: how many connections may wait in a socket, `net.core.somaxconn`.
+    :param private_users: whether systemd can give a service users of its own.
     """
 
     interpreter: str
     cores: int
     backlog: int
+    private_users: bool = True
 
     @classmethod
     def read(cls, build: Path) -> Host:
@@ -85,6 +101,7 @@ class Host:
             interpreter=known or interpreter_tag(_python_of(build)),
             cores=os.cpu_count() or 1,
             backlog=int(Path("/proc/sys/net/core/somaxconn").read_text(encoding="ascii")),
+            private_users=_has_private_users(),
         )
 
 
@@ -103,20 +120,24 @@ class Release:
         self.pin = pins.PYUWSGI if self.wheel else pins.UWSGI
         self.servers = Store(SERVERS)
         self.server = digest("server", self.pin, host.interpreter)
-        self.id = digest("release", str(build), self._render("-"), settings.probe.as_dict(), settings.irreversible)
-        self.store = Store(layout.releases)
+        asked = (settings.probe.as_dict(), settings.irreversible, settings.static)
+        self.id = digest("release", str(build), self._render("-"), *asked)
+        self.store = Store(layout.releases, mode=PASSABLE)
 
     def exists(self) -> bool:
-        """Tell whether the release is there, complete."""
-        return self.store.manifest(self.id) is not None
+        """Tell whether the release is there, with its uWSGI, complete."""
+        return self.store.is_whole(self.id) and self.servers.is_whole(self.server)
 
     def make(self, index: Index) -> None:
         """Make the release, and install its uWSGI where the host does not have that one yet.
 
         :raises Failed: when uWSGI cannot be installed; nothing half-made stays behind.
         """
-        if self.servers.manifest(self.server) is None:
+        Home(self.layout).make()
+        if not self.servers.is_whole(self.server):
             self._install_server(index)
+        if self.store.is_whole(self.id):
+            return
         built = read_manifest(self.build) or {}
         manifest = {
             "release": self.id,
@@ -129,15 +150,42 @@ class Release:
             "server": self.server,
             "probe": self.settings.probe.as_dict(),
             "irreversible": self.settings.irreversible,
+            "number": self._next_number(),
+            "start_timeout": self.settings.start_timeout,
         }
         with self.store.create(self.id, manifest) as path:
             if self.settings.secret_files:
                 (path / CREDENTIALS).mkdir(mode=0o700)
             for name, text in self._render(self.id).items():
-                write_file(path / name, text, 0o600 if _is_secret(name) else 0o644)
+                write_file(path / name, text, 0o600 if _is_secret(name) else 0o640)
+                os.chown(path / name, -1, self.layout.group())
             (path / "build").symlink_to(os.path.relpath(self.build, path))
+            if self.settings.static:
+                (path / STATIC).mkdir(mode=PASSABLE)
+            for one in self.settings.static:
+                (path / STATIC / static_name(one["path"])).symlink_to(Path("../build", CODE, one["directory"]))
             for protocol, link in LINKS.items():
                 (path / link).symlink_to(self.layout.socket(self.id, protocol))
+
+    def is_open(self) -> bool:
+        """Tell whether NGINX can read the directories that it serves itself."""
+        return all(not path.is_dir() or path.stat().st_mode & 0o005 == 0o005 for path in self._static())
+
+    def open(self) -> None:
+        """Let everybody read the directories that NGINX serves to everybody, and pass through to them.
+
+        :raises Failed: where one is none, or it leads through a link.
+        """
+        for path in self._static():
+            code = self.build / CODE
+            parts = [code, *(code / parent for parent in reversed(path.relative_to(code).parents) if parent.name), path]
+            link = next((part for part in parts if part.is_symlink()), None)
+            if link:
+                raise Failed(f"static: {link} is a link, and NGINX follows none; name the directory that it leads to")
+            if path.is_dir():
+                for part in parts:
+                    part.chmod(part.stat().st_mode | 0o001)
+                run(["chmod", "--recursive", "o+rX", path], f"let NGINX read {path}")
 
     def difference_from_live(self) -> dict[str, str]:
         """Return settings, units and probe of the live release and of this one, and which secrets differ.
@@ -157,6 +205,14 @@ class Release:
             "before": _shown(before, live, manifest.get("probe", {})),
             "after": _shown(after, self.id, self.settings.probe.as_dict()) + note,
         }
+
+    def _static(self) -> list[Path]:
+        return [self.build / CODE / one["directory"] for one in self.settings.static]
+
+    def _next_number(self) -> int:
+        """Return a number that is greater than those of all releases there are: a clock may go back."""
+        manifests = [self.store.manifest(name) or {} for name in self.store.names()]
+        return 1 + max((manifest.get("number", 0) for manifest in manifests), default=0)
 
     def _install_server(self, index: Index) -> None:
         python = str(base_interpreter(_python_of(self.build)))
@@ -192,6 +248,7 @@ class Release:
             "release": release,
             "start_timeout": settings.start_timeout,
             "stop_timeout": settings.harakiri + HARAKIRI_TO_STOP,
+            "users": "PrivateUsers=yes\n" if self.host.private_users else "",
             "uwsgi": layout.socket(release, "uwsgi"),
             "venv": venv,
             "virtualenv": "" if self.wheel else f"virtualenv = {venv}\n",
@@ -203,6 +260,7 @@ class Release:
             "entry.py": programs.ENTRY.format(wanted=settings.callable),
             "env": environment_file(settings.env),
             "drain.py": programs.DRAIN,
+            "start.py": programs.START,
             "instance.socket": units.SOCKET.format(**values),
             "instance.service": units.SERVICE.format(**{**values, "command": start}),
             **{f"{CREDENTIALS}/{name}": text for name, text in settings.secret_files.items()},
@@ -253,6 +311,14 @@ def _shown(files: dict[str, str], release: str, probe: dict[str, Any]) -> str:
     text = "".join(text for name, text in sorted(files.items()) if not _is_secret(name))
     asked = "".join(f"probe {name}: {value}\n" for name, value in probe.items())
     return text.replace(release, "<release>") + asked
+
+
+def _has_private_users(proc: Path = Path("/proc")) -> bool:
+    """Tell whether systemd can give a service users of its own, for which it must be allowed to look into one."""
+    most = proc / "sys/user/max_user_namespaces"
+    found = re.search(r"^CapBnd:\s*(\w+)$", (proc / "1/status").read_text(encoding="ascii"), re.MULTILINE)
+    capable = found is not None and bool(int(found.group(1), 16) >> CAP_SYS_PTRACE & 1)
+    return capable and most.exists() and int(most.read_text(encoding="ascii")) > 0
 
 
 def _read(path: Path) -> str:

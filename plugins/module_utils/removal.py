@@ -11,7 +11,9 @@ from functools import partial
 from pathlib import Path
 
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.data import Data
+from ansible_collections.wsgi.production.plugins.module_utils.home import Home
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Step
 from ansible_collections.wsgi.production.plugins.module_utils.store import remove_tree
@@ -25,6 +27,8 @@ def removal(app: Application, remove_data: bool) -> list[Step]:
     """
     layout, user, data = app.layout, User(app.layout), Data(app.layout, [])
     of = layout.name
+    if layout.home.exists() and any(layout.home.iterdir()) and not Home(layout).is_ours():
+        raise Failed(f"{layout.home} is not this collection's, so nothing of it is removed; take the entry out")
     steps = app.close_doors({})
     links = [link for link in (layout.current, layout.previous) if link.is_symlink()]
     if links:
@@ -34,9 +38,9 @@ def removal(app: Application, remove_data: bool) -> list[Step]:
     at_work = [one for release in app.releases.names() for one in app.errands(release) if one.placed.exists()]
     steps += [Step(f"end {one.unit}", one.end, of) for one in at_work]
     steps += [Step(f"end {one.release}", partial(_end, app, one.release), of) for one in instances]
-    if data.path.exists() and remove_data:
-        steps.append(Step(f"remove {data.path}", partial(_remove, [data.path]), of))
-    elif data.path.exists() and not data.is_left():
+    if remove_data and not data.is_removed():
+        steps.append(Step(f"remove {data.path}", data.remove, of))
+    elif not remove_data and data.path.exists() and not data.is_left():
         steps.append(Step(f"leave {data.path} to root", data.leave, of))
     places = (layout.releases, layout.builds, layout.venvs, layout.first, app.history.path)
     made = [path for path in places if path.exists()]
@@ -45,14 +49,14 @@ def removal(app: Application, remove_data: bool) -> list[Step]:
         steps.append(Step(f"remove the user {user.name}", user.remove, of))
     if made:
         steps.append(Step("remove its releases and builds", partial(_remove, made), of))
-    empty = layout.home.is_dir() and not any(layout.home.iterdir())
+    empty = layout.home.is_dir() and not set(layout.home.iterdir()) - {layout.mark}
     return [*steps, Step(f"remove {layout.home}", partial(_tidy, layout), of)] if steps or empty else []
 
 
 def left_over(applications: Path, described: Iterable[str]) -> list[str]:
     """Return the names of the applications that the collection has put on this host and that nobody describes."""
-    there = {path.parent.name for path in applications.glob("*/releases")}
-    return sorted(there - set(described))
+    there = {path.parent.name for path in applications.glob("*/releases")} - set(described)
+    return sorted(name for name in there if Home(Layout(name, applications)).is_ours())
 
 
 def _unlink(links: Iterable[Path]) -> None:
@@ -76,7 +80,9 @@ def _remove(paths: Iterable[Path]) -> None:
 
 
 def _tidy(layout: Layout) -> None:
-    """Remove the application's directories where nothing is left in them."""
+    """Remove the application's directories where nothing is left in them; the mark goes last, and stays with data."""
+    if layout.home.is_dir() and layout.data not in set(layout.home.iterdir()):
+        layout.mark.unlink(missing_ok=True)
     for directory in (layout.home, Path("/run") / layout.name):
         with suppress(OSError):
             os.rmdir(directory)

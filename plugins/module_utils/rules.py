@@ -35,8 +35,10 @@ def name(value: str) -> str | None:
     """Object to a name that no system user can have, or that belongs to somebody else."""
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,30}", value):
         return "no system user can have that name; use up to 31 of a-z, 0-9, - and _, beginning with a letter"
-    if value in RESERVED or value.startswith("systemd-"):
+    if value in RESERVED or value.startswith(("systemd-", "wsgi-")):
         return "that name belongs to the system; choose another"
+    if value.endswith(("-http", "-uwsgi")):
+        return "names that end so are those of doors to applications; choose another"
     return None
 
 
@@ -136,19 +138,33 @@ def http_address(value: str) -> str | None:
     return None
 
 
+def is_loopback(address: str) -> bool:
+    """Tell whether an IP address and a port are those of this host alone."""
+    return ipaddress.ip_address(split_address(address)[0]).is_loopback
+
+
+def group(value: str) -> str | None:
+    """Object to what cannot be the name of a group."""
+    if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,30}", value):
+        return "write the name of a group on the host, such as www-data"
+    return None
+
+
 def uwsgi_address(value: str) -> str | None:
-    """Object to an address that another host could reach.
+    """Object to what is neither a Unix socket nor an address that no other host could reach.
 
     Whoever can send a uwsgi packet chooses the file that is run: uWSGI 2.0 honours `UWSGI_FILE`
     in a request (plugins/python/wsgi_subhandler.c).
     """
-    objection = http_address(value)
-    if objection:
-        return objection.replace("0.0.0.0", "127.0.0.1")
-    if not ipaddress.ip_address(split_address(value)[0]).is_loopback:
+    if value.startswith("/"):
+        fits = value.startswith("/run/") and below(value.removeprefix("/run/")) is None
+        return None if fits else "write a path below /run, such as /run/hello-web.socket"
+    if http_address(value):
+        return "write a path below /run, such as /run/hello-web.socket, or a loopback address, such as 127.0.0.1:9000"
+    if not is_loopback(value):
         return (
             "whoever reaches a uwsgi port runs code there, so it may be open on loopback only; "
-            "use 127.0.0.1, or listen_http for other hosts"
+            "use a Unix socket such as /run/hello-web.socket, or listen_http for other hosts"
         )
     return None
 
@@ -180,8 +196,11 @@ def env(value: Any) -> str | None:
 
 def run_env(value: Any) -> str | None:
     """Object to what `env` does, and to what systemd tells an application itself."""
-    own = {"CREDENTIALS_DIRECTORY", "DATA_DIRECTORY"}
-    return env(value) or next((f"{key} belongs to the role; leave it out" for key in value if key in own), None)
+    own = {"CREDENTIALS_DIRECTORY", "DATA_DIRECTORY", "RUNTIME_DIRECTORY"}
+    objection = env(value) or next((f"{key} belongs to the role; leave it out" for key in value if key in own), None)
+    # uWSGI takes each of these as the option of that name.
+    option = next((key for key in value if key.startswith("UWSGI_")), None) if objection is None else None
+    return f"{option} is an option of uWSGI; write it among options" if option else objection
 
 
 def positive(value: int) -> str | None:
@@ -362,7 +381,7 @@ def status_address(value: str) -> str | None:
     objection = http_address(value)
     if objection:
         return objection.replace("0.0.0.0", "127.0.0.1")
-    if not ipaddress.ip_address(split_address(value)[0]).is_loopback:
+    if not is_loopback(value):
         return "it may be open on loopback only; write such as 127.0.0.1:8099"
     return None
 

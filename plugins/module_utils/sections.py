@@ -66,7 +66,9 @@ RUN = {
     "hardening": HARDENING,
     "irreversible": rules.line,
     "keep": rules.keep,
+    "listen_group": rules.group,
     "listen_http": rules.http_address,
+    "listen_networks": rules.networks,
     "listen_uwsgi": rules.uwsgi_address,
     "memory_max": rules.size,
     "migrate": Each(rules.command),
@@ -78,6 +80,7 @@ RUN = {
     "secret_files": rules.secret_files,
     "secrets": rules.run_env,
     "start_timeout": rules.positive,
+    "static": Each(rules.directory),
     "tasks_max": rules.positive,
     "timers": Each(PART),
     "workers": Each(PART),
@@ -130,6 +133,13 @@ def conflicts(run: dict[str, Any]) -> list[str]:
     for key in ("workers", "timers"):
         own = _names(run.get(key, ()))
         found += [f"{key}: two have the name {name}; change one" for name in sorted({*own}) if own.count(name) > 1]
+    address = run.get("listen_http") or ""
+    reached = address and not rules.http_address(address) and not rules.is_loopback(address)
+    if reached and not run.get("listen_networks"):
+        found.append(
+            f"listen_http: {address!r}: say in listen_networks who may come, such as [10.0.0.0/8], or [0.0.0.0/0, "
+            "'::/0'] for everybody"
+        )
     return found
 
 

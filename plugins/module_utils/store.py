@@ -18,6 +18,10 @@ from ansible_collections.wsgi.production.plugins.module_utils.layout import writ
 
 SEAL = "manifest.json"
 
+# The names and sizes of an entry's files when it was sealed, each followed by a null character.
+CONTENTS = ".contents"
+END = "end"
+
 
 def digest(*parts: Any) -> str:
     """Return 12 hexadecimal digits that stand for `parts`, which JSON must be able to express."""
@@ -30,13 +34,16 @@ class Store:
 
     An entry is complete when its manifest lies in it, because the manifest is written last.
     Entries are made in their place and not moved into it: a virtual environment has its own
-    path written into its scripts. What a killed run left without a manifest is made anew.
+    path written into its scripts. What a killed run left without a manifest is made anew, and
+    so is one of which a file has been lost.
 
     :param root: the directory that holds the entries.
+    :param mode: that of an entry's directory.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, mode: int = 0o755) -> None:
         self.root = root
+        self.mode = mode
 
     def path(self, name: str) -> Path:
         """Return where the entry `name` is, or would be."""
@@ -46,6 +53,13 @@ class Store:
         """Return the manifest of the entry `name`, or None where no complete entry is."""
         return read_manifest(self.path(name))
 
+    def is_whole(self, name: str) -> bool:
+        """Tell whether the entry `name` is complete, and all files are there that it was sealed with."""
+        path = self.path(name)
+        return self.manifest(name) is not None and all(
+            _size(path / file) == size for file, size in _sealed(path).items()
+        )
+
     def names(self) -> list[str]:
         """Return the names of all entries, complete or not, in alphabetical order."""
         paths = self.root.iterdir() if self.root.is_dir() else ()
@@ -54,7 +68,8 @@ class Store:
     def remove(self, name: str) -> None:
         """Remove the entry `name`. Its seal goes first, so that a part of it never counts."""
         path = self.path(name)
-        (path / SEAL).unlink(missing_ok=True)
+        with suppress(NotADirectoryError):
+            (path / SEAL).unlink(missing_ok=True)
         remove_tree(path)
 
     @contextmanager
@@ -66,21 +81,53 @@ class Store:
         :param manifest: what to remember of the entry; `created`, the time in UTC, is added.
         """
         path = self.path(name)
-        if self.manifest(name) is not None:
+        if self.is_whole(name):
             raise FileExistsError(f"{path} is complete, and what is complete never changes")
         if os.path.lexists(path):
-            remove_tree(path)
+            self.remove(name)
         path.mkdir(parents=True)
+        path.chmod(self.mode)
         try:
             yield path
+            contents = "".join(f"{file}\0{_size(path / file)}\0" for file in _files(path))
+            (path / CONTENTS).write_bytes(os.fsencode(contents + END))
+            (path / CONTENTS).chmod(0o600)
             os.sync()
             created = datetime.now(timezone.utc).isoformat(timespec="seconds")
-            write_file(path / SEAL, json.dumps({**manifest, "created": created}, indent=2) + "\n")
+            write_file(path / SEAL, json.dumps({**manifest, "created": created}, indent=2) + "\n", 0o600)
         except BaseException:
             # The first failure is the one to tell of.
             with suppress(Failed):
                 remove_tree(path)
             raise
+
+
+def _files(path: Path) -> Iterator[str]:
+    """Yield the names of all files and links below `path`, but for byte code, which Python can make again."""
+    for directory, below, names in os.walk(path):
+        below[:] = [name for name in below if name != "__pycache__"]
+        links = [name for name in below if os.path.islink(os.path.join(directory, name))]
+        yield from (os.path.relpath(os.path.join(directory, name), path) for name in (*names, *links))
+
+
+def _sealed(path: Path) -> dict[str, int]:
+    """Return the size of each file that an entry was sealed with, by its name."""
+    try:
+        *words, end = os.fsdecode((path / CONTENTS).read_bytes()).split("\0")
+        if end != END:
+            raise ValueError(end)
+        return {name: int(size) for name, size in zip(words[::2], words[1::2])}
+    except (OSError, ValueError):
+        # Without a list of them, one is missing.
+        return {CONTENTS: -1}
+
+
+def _size(path: Path) -> int | None:
+    """Return the size of a file or link in bytes, or None where there is none."""
+    try:
+        return os.lstat(path).st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def remove_tree(path: Path) -> None:

@@ -22,10 +22,13 @@ class Systemd:
         """Read the unit files anew."""
         self._tell(["daemon-reload"], "make systemd read its units")
 
-    def start(self, *units: str, wait: bool = True) -> None:
-        """Start `units`; `wait` is for until they are ready, or have run to their end."""
+    def start(self, *units: str, wait: bool = True, seconds: float | None = None) -> None:
+        """Start `units`; `wait` is for until they are ready, or have run to their end.
+
+        :param seconds: for how long to wait: an application may ask systemd for more time than its unit gives it.
+        """
         options = [] if wait else ["--no-block"]
-        self._tell(["start", *options, *units], f"start {units[-1]}")
+        self._tell(["start", *options, *units], f"start {units[-1]}", seconds)
 
     def stop(self, *units: str, wait: bool = True) -> None:
         """Stop `units`; a service ends when its last request does, which `wait` waits for."""
@@ -90,9 +93,9 @@ class Systemd:
         command = ["journalctl", "--unit", unit, "--lines", str(JOURNAL_LINES), "--output", "cat", "--no-pager"]
         return run(command, f"read the journal of {unit}").strip()
 
-    def _tell(self, words: list[str], purpose: str) -> None:
+    def _tell(self, words: list[str], purpose: str, seconds: float | None = None) -> None:
         self._known = {}
-        run(["systemctl", *words], purpose)
+        run(["systemctl", *words], purpose, seconds=seconds)
 
 
 def _values(said: str) -> dict[str, str]:

@@ -60,7 +60,9 @@ Environment=LANG=C.UTF-8 DATA_DIRECTORY={data}
 EnvironmentFile={directory}/env
 ExecSearchPath={venv}/bin:/usr/local/bin:/usr/bin:/bin
 {credentials}LimitNOFILE=65536
-{limits}UMask=0027
+{limits}# A process that takes more memory than there is ends alone.
+OOMPolicy=continue
+UMask=0027
 
 ProtectSystem=strict
 ReadWritePaths={data}
@@ -68,7 +70,9 @@ CapabilityBoundingSet=
 LockPersonality=yes
 NoNewPrivileges=yes
 PrivateDevices=yes
+PrivateIPC=yes
 PrivateTmp=yes
+{users}TemporaryFileSystem=/dev/shm:mode=1777
 ProtectClock=yes
 ProtectControlGroups=yes
 ProtectHome=yes
@@ -98,7 +102,11 @@ StartLimitIntervalSec=0
 Type=notify
 # uwsgi.ini names the two sockets by number; uWSGI would open them a second time by itself.
 UnsetEnvironment=LISTEN_FDS LISTEN_FDNAMES LISTEN_PID
-ExecStart={command} --ini {directory}/uwsgi.ini
+ExecStart=/usr/bin/python3 -I -S {directory}/start.py {command} --ini {directory}/uwsgi.ini
+# Where it remembers that it is starting.
+RuntimeDirectory={name}/{release}
+RuntimeDirectoryMode=0700
+RuntimeDirectoryPreserve=restart
 # As root, for the sockets are open to root and NGINX alone; so not in the interpreter of the packages.
 ExecStop=+/usr/bin/python3 -I -S {directory}/drain.py {current} {release} {uwsgi} {http}
 Restart=always

@@ -18,7 +18,7 @@ class Account:
     """A system user, and a group of its own, without a login.
 
     :param home: the directory that is its home.
-    :param advice: what to do where the name is somebody's who can log in.
+    :param advice: what to do where the name is somebody else's.
     """
 
     def __init__(self, name: str, home: Path, advice: str) -> None:
@@ -29,15 +29,17 @@ class Account:
     def exists(self) -> bool:
         """Tell whether the host has the user.
 
-        :raises Failed: when it is somebody who can log in, and may do more on the host than an application.
+        :raises Failed: when it is not as `make` makes it: it is somebody's, or a service's.
         """
-        found = self._found()
-        if found and found.pw_shell not in NO_LOGIN:
-            raise Failed(f"the user {self.name} of this host can log in, and belongs to somebody: {self.advice}")
-        return found is not None
+        if self._found() and not self.is_own():
+            raise Failed(
+                f"the user {self.name} of this host is somebody else's: it can log in, or its home is not {self.home}; "
+                f"{self.advice}"
+            )
+        return self.is_own()
 
     def is_own(self) -> bool:
-        """Tell whether the host has the user, and it is one that `make` has made."""
+        """Tell whether the host has the user, and it is as `make` makes it."""
         found = self._found()
         return found is not None and found.pw_shell in NO_LOGIN and Path(found.pw_dir) == self.home
 

@@ -153,7 +153,7 @@ class Gatherer:
 
     def find(self) -> Wheels | None:
         """Return the wheels, or None where they are not gathered yet."""
-        manifest = self.store.manifest(self.name)
+        manifest = self.store.manifest(self.name) if self.store.is_whole(self.name) else None
         return None if manifest is None else Wheels.of(manifest)
 
     def make(self, archive: Path, python: str, tool: Pip | Uv, lock_pins: Mapping[str, str]) -> Wheels:
@@ -245,7 +245,7 @@ def unpack(archive: Path, wheels: Wheels, sent: str, root: Path = WHEELS) -> Pat
     store = Store(root)
     path = store.path(wheels.folder)
     manifest = store.manifest(wheels.folder)
-    if manifest is not None and Wheels.of(manifest) != wheels:
+    if manifest is not None and (Wheels.of(manifest) != wheels or not store.is_whole(wheels.folder)):
         store.remove(wheels.folder)
         manifest = None
     if manifest is None:

@@ -28,13 +28,22 @@ options:
         type: str
         required: true
       listen_uwsgi:
-        description: A loopback address and port that speak the uwsgi protocol. Empty for none.
+        description: A Unix socket, or a loopback address and port, that speaks the uwsgi protocol. Empty for none.
         type: str
         default: ""
+      listen_group:
+        description: The group that may open the Unix socket.
+        type: str
+        default: www-data
       listen_http:
         description: An address and port that speak HTTP. Empty for none.
         type: str
         default: ""
+      listen_networks:
+        description: Who may come to that address besides this host.
+        type: list
+        elements: str
+        default: []
 extends_documentation_fragment:
   - wsgi.production.on_failure
   - wsgi.production.step

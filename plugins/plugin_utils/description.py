@@ -15,9 +15,14 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.wsgi.production.plugins.module_utils import rules, sections
-from ansible_collections.wsgi.production.plugins.module_utils.build import CODE
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.module_utils.layout import EDGE, EDGE_TLS, Layout
+from ansible_collections.wsgi.production.plugins.module_utils.layout import (
+    EDGE,
+    EDGE_TLS,
+    STATIC,
+    Layout,
+    static_name,
+)
 from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE
 from ansible_collections.wsgi.production.plugins.plugin_utils import certificates
 from ansible_collections.wsgi.production.plugins.plugin_utils.source import Source
@@ -30,7 +35,7 @@ INPUTS = {"python_app": "python_app_apps", "uwsgi": "uwsgi_apps", "nginx": "ngin
 # The section of an entry that each role takes, and what of its input the playbook adds.
 SECTIONS = {
     "build": ("python_app", {"name"}),
-    "run": ("uwsgi", {"name", "build", "wheels", "public_data"}),
+    "run": ("uwsgi", {"name", "build", "wheels", "public_data", "static"}),
     "serve": ("nginx", {"name", "servers", "protocol", "read_timeout", "health"}),
 }
 REQUIRED_SECTIONS = {"build", "run"}
@@ -142,6 +147,14 @@ def objections(apps: Any) -> list[str]:
         entry = Entry(app)
         found += [f"{sections.nth('wsgi_apps', number, app)}: {sentence}" for sentence in entry.objections]
         typed.append(entry)
+    alone = [entry.name for entry in typed if not entry.is_absent and entry.shares_no_host()]
+    others = [entry.name for entry in typed if not entry.is_absent]
+    if alone and len(others) > 1:
+        other = next(name for name in others if name != alone[0])
+        found.append(
+            f"wsgi_apps ({alone[0]}): run.listen_uwsgi: {other} could run code through a TCP port; write a Unix "
+            f"socket, such as /run/{alone[0]}-web.socket"
+        )
     return found + list(_claimed_twice("wsgi_apps: two entries", [(entry.name, entry.claims()) for entry in typed]))
 
 
@@ -252,6 +265,12 @@ def public_data(serve: dict[str, Any]) -> list[str]:
     return [one["directory"].rstrip("/") for one in serve.get("uploads", []) if not one["directory"].startswith("/")]
 
 
+def static(serve: dict[str, Any]) -> list[dict[str, str]]:
+    """Return the directories below an application's code that NGINX reads, and under which paths it serves them."""
+    listed = [one for one in serve.get("static", []) if not one["directory"].startswith("/")]
+    return [{"path": one["path"], "directory": one["directory"].rstrip("/")} for one in listed]
+
+
 def _placed(name: str, setting: str, listed: list[dict[str, Any]], local: bool) -> Iterator[dict[str, Any]]:
     """Yield directories with files where they lie on the host; what is relative lies where the application is."""
     layout = Layout(name)
@@ -262,7 +281,8 @@ def _placed(name: str, setting: str, listed: list[dict[str, Any]], local: bool) 
         elif local and setting == "uploads":
             yield {**one, "directory": f"{layout.data / directory}"}
         elif local:
-            live, previous = (link / "build" / CODE / directory for link in (layout.current, layout.previous))
+            place = Path(STATIC) / static_name(one["path"])
+            live, previous = (link / place for link in (layout.current, layout.previous))
             yield {**one, "directory": str(live), "previous": str(previous)}
 
 
@@ -309,7 +329,7 @@ class Entry:
     def __init__(self, app: dict[str, Any]) -> None:
         self.name = str(app.get("name"))
         self.sections: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
-        absent = app.get("state") == "absent"
+        self.is_absent = absent = app.get("state") == "absent"
         required = {"name"} if absent else {"name", *REQUIRED_SECTIONS}
         self.objections = list(_keys(app, ["name", "state", "remove_data", *SECTIONS], required))
         if "name" in app:
@@ -332,7 +352,14 @@ class Entry:
         for key in ("listen_http", "listen_uwsgi"):
             if run.get(key) and not rules.http_address(run[key]):
                 found.append(("port", str(rules.split_address(run[key])[1])))
+            elif run.get(key):
+                found.append(("socket", run[key]))
         return found
+
+    def shares_no_host(self) -> bool:
+        """Tell whether no other application may be on its hosts, because that could run code as this one."""
+        address = self.sections["run"].get("listen_uwsgi") or ""
+        return bool(address) and not address.startswith("/")
 
     def _read(self, section: str, values: Any) -> None:
         """Read a section: its keys, then each value's type, then what else the value must be."""

@@ -131,7 +131,7 @@ def _files(site: str, number: int, setting: str, values: dict[str, Any]) -> dict
         "fallback": f"{setting}_{number}",
         "directory": directory,
         "previous": previous,
-        "links": "if_not_owner" if setting == "uploads" else f"on from={_known(site, directory)}",
+        "links": _uploads(site, directory) if setting == "uploads" else f"on from={_known(site, directory)}",
         "links_of_previous": f"on from={_known(site, previous)}",
     }
 
@@ -141,6 +141,12 @@ def _known(site: str, directory: str) -> str:
     layout = Layout(site)
     builds = [f"{link}/build/" for link in (layout.current, layout.previous)]
     return next((build.rstrip("/") for build in builds if directory.startswith(build)), directory)
+
+
+def _uploads(site: str, directory: str) -> str:
+    """Return which links NGINX follows in a directory of uploads: above an application's data, root has made them."""
+    data = str(Layout(site).data)
+    return f"if_not_owner from={data}" if directory.startswith(f"{data}/") else "if_not_owner"
 
 
 def _header(name: str, value: str, setting: str) -> dict[str, Any]:

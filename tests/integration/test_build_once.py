@@ -33,6 +33,7 @@ class Fleet:
             "run": {
                 "callable": "main:application",
                 "listen_http": "0.0.0.0:9000",
+                "listen_networks": ["0.0.0.0/0"],
                 "timers": [{"name": "once", "command": "touch /srv/hello/data/once", "on_calendar": "daily"}],
             },
         }
@@ -40,7 +41,7 @@ class Fleet:
         self.other = {
             "name": "other",
             "build": self.app["build"],
-            "run": {"callable": "main:application", "listen_http": "0.0.0.0:9001"},
+            "run": {"callable": "main:application", "listen_http": "127.0.0.1:9001"},
         }
 
     @property

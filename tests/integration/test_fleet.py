@@ -34,6 +34,7 @@ class Fleet:
                 "callable": "main:application",
                 "env": {"IMPORT_SECONDS": "0"},
                 "listen_http": "0.0.0.0:9000",
+                "listen_networks": ["0.0.0.0/0"],
                 "probe": {"path": "/health", "tries": 2},
             },
             "serve": {"server_names": [NAME]},

@@ -165,7 +165,7 @@ def test_one_that_nobody_describes_goes_on_and_is_told_of(many: Many) -> None:
 def test_one_that_is_absent_is_gone_but_for_its_data_and_comes_back_to_it(many: Many) -> None:
     timers = [{"name": "tick", "command": "true", "on_calendar": "daily"}]
     workers = [{"name": "queue", "command": "python work.py worker 0.1"}]
-    described = [*many.apps[:4], many.describe("epsilon", timers=timers, workers=workers, listen_http="0.0.0.0:9000")]
+    described = [*many.apps[:4], many.describe("epsilon", timers=timers, workers=workers, listen_http="127.0.0.1:9000")]
     many.deploy(apps=described)
     many.server.shell("echo kept > /srv/epsilon/data/note")
     gone = [*many.apps[:4], {**described[4], "state": "absent"}]

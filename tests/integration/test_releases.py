@@ -370,7 +370,7 @@ BROKEN: dict[str, tuple[Break, list[str]]] = {
     ),
     "hangs on import": (
         lambda site: site.run_with(env={"IMPORT_SECONDS": "600"}, start_timeout=3),
-        ["does not start within 3s; its log ends with:"],
+        ["does not start within 3 s; its log ends with:"],
     ),
     "answers 500 to the probe": (
         lambda site: site.run_with(env=site.env(MOOD="sick")),

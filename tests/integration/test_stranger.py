@@ -6,12 +6,16 @@ import base64
 import hashlib
 import json
 import shutil
+import time
 import zipfile
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
+from ansible_collections.wsgi.production.plugins.module_utils import rules
+from ansible_collections.wsgi.production.plugins.module_utils.command import CONTROLS
 from tests.integration.conftest import Site
 from tests.integration.test_around import until
 from tests.rig import PROJECT
@@ -24,13 +28,34 @@ NAME = "stranger.example.com"
 
 
 class Stranger(Site):
-    """A server on which the application of a burglar is live."""
+    """A server on which the application of a burglar is live, and another, the victim."""
 
     def __init__(self, server: Server, source: Path) -> None:
         super().__init__(server, source, "stranger")
         shutil.copytree(PROJECT / "tests/integration/stranger", source)
         (source / "requirements.txt").write_text("./tool\n")
-        self.app["run"]["processes"] = 1
+        self.app["run"].update(processes=1, secrets={"KEY": "old"})
+        shutil.copytree(PROJECT / "app", source.with_name("victim"))
+        (source.with_name("victim") / ".env").write_text("KEY=of-the-victim\n")
+        self.victim = {
+            "name": "victim",
+            "build": {"source": str(source.with_name("victim"))},
+            "run": {"callable": "main:application", "listen_http": "127.0.0.1:9000"},
+            "serve": {
+                "server_names": ["victim.example.com"],
+                "static": [{"path": "/files/", "directory": "files"}],
+            },
+        }
+        (source.with_name("victim") / "files").mkdir()
+        (source.with_name("victim") / "files/a.css").write_text("body {}")
+
+    def inventory(self, apps: Any) -> Path:
+        """Write the inventory that describes both, or `apps`."""
+        return super().inventory([self.app, self.victim] if apps == [self.app] else apps)
+
+    def imports(self, how: str) -> None:
+        """Let the next release do something when it is imported."""
+        self.app["run"]["env"] = {"IMPORT": how}
 
     def tries(self, what: str, **words: str) -> str:
         """Return what came of something that the application tried."""
@@ -94,14 +119,128 @@ def test_a_package_that_replaces_the_interpreter_is_refused_and_root_never_runs_
     # As packages did that an earlier version of the collection has installed.
     venv = "/srv/stranger/current/build/venv"
     stranger.server.shell(f"sed -i 's,^home = .*,home = {home}/bin,' {venv}/pyvenv.cfg")
+    # It tells.
+    stranger.server.shell(f"{venv}/bin/python -I -S -c pass && rm /root/was-here")
     stranger.server.shell("systemctl restart 'stranger@*.service'")
-    stranger.deploy()
     stranger.deploy("--check")
-    (stranger.source / "other.py").touch()
     stranger.deploy()
     assert stranger.server.shell("ls /root/was-here", check=False) == ""
-    # It would have told.
-    stranger.server.shell(f"{venv}/bin/python -I -S -c pass && rm /root/was-here")
+    assert home not in stranger.server.shell(f"cat {venv}/pyvenv.cfg")
+
+
+def test_the_old_instance_cannot_read_the_secrets_of_the_new_one(stranger: Stranger) -> None:
+    stranger.imports("slow")
+    stranger.app["run"]["secrets"] = {"KEY": "new"}
+    run = stranger.run()
+    assert run.until("Boot each release")
+    services = "systemctl list-units --no-legend 'stranger@*.service'"
+    assert until(lambda: stranger.server.shell(services).count("\n") == 2)
+    seen = set()
+    while " activating " in stranger.server.shell(services):
+        seen.add(stranger.tries("others"))
+    stranger.imports("")
+    stranger.app["run"]["secrets"] = {"KEY": "old"}
+    assert run.finish() == 0, run.said
+    assert seen == {"nothing to see"}
+    # It would have been seen.
+    live = stranger.server.shell("basename $(readlink /srv/stranger/current)").strip()
+    main = f"systemctl show --property MainPID --value stranger@{live}.service"
+    assert "KEY=new" in stranger.server.shell(f"tr '\\0' '\\n' < /proc/$({main})/environ")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/srv/victim",
+        "/srv/victim/history.json",
+        "/srv/victim/current/uwsgi.ini",
+        "/srv/victim/current/entry.py",
+        "/srv/victim/current/manifest.json",
+        "/srv/victim/current/build/app",
+        "/srv/victim/current/build/app/main.py",
+        "/srv/victim/current/build/app/.env",
+        "/srv/victim/current/build/venv",
+        "/srv/victim/data",
+    ],
+)
+def test_an_application_reads_nothing_of_another(stranger: Stranger, path: str) -> None:
+    look = f"if test -d {path}; then ls {path}; else cat {path}; fi"
+    stranger.server.shell(look)
+    assert stranger.tries("read", **{"with": path}).startswith("PermissionError")
+    said = stranger.server.shell(f"su --shell /bin/sh www-data -c '{look}' 2>&1", check=False)
+    assert said.endswith("Permission denied\n")
+
+
+def test_nginx_reads_of_the_code_what_it_serves(stranger: Stranger) -> None:
+    assert stranger.server.get("victim.example.com", "/files/a.css") == "body {}"
+
+
+def test_applications_share_no_memory(stranger: Stranger) -> None:
+    assert stranger.tries("leave", **{"with": "/dev/shm/note"}) == "left"
+    assert stranger.tries("read", **{"with": "/dev/shm"}) == "note"
+    assert "note" not in stranger.server.shell("ls /dev/shm")
+
+
+def test_a_door_runs_as_no_user_that_an_application_could_be(stranger: Stranger) -> None:
+    stranger.server.shell("curl -sf http://127.0.0.1:9000/")
+    show = "systemctl show --property User --property MainPID --value victim-http.service"
+    pid, user = sorted(stranger.server.shell(show).split())
+    assert rules.name(user) is not None
+    # systemd gives out these numbers while a service runs, and to nobody else (systemd.exec, DynamicUser).
+    assert 61184 <= int(stranger.server.shell(f"stat --format %u /proc/{pid}")) <= 65519
+
+
+def test_a_release_that_asks_systemd_for_more_time_is_ended_in_time(stranger: Stranger) -> None:
+    before = stranger.server.shell("readlink /srv/stranger/current")
+    stranger.imports("begs")
+    stranger.app["run"]["start_timeout"] = 2
+    begun = time.monotonic()
+    refused = stranger.deploy(check=False)
+    assert time.monotonic() - begun < 30
+    stranger.imports("")
+    del stranger.app["run"]["start_timeout"]
+    assert "does not start within 2 s" in refused.stdout and refused.returncode != 0
+    assert stranger.server.shell("readlink /srv/stranger/current") == before
+    units = stranger.server.shell("systemctl list-units --no-legend 'stranger@*.service'").splitlines()
+    assert [unit.split()[0] for unit in units] == [f"stranger@{before.strip().partition('/')[2]}.service"]
+    stranger.deploy()
+
+
+def test_what_an_application_logs_reaches_no_terminal_as_a_command(stranger: Stranger) -> None:
+    stranger.imports("escapes")
+    refused = stranger.deploy(check=False).stdout
+    stranger.imports("")
+    assert "does not start" in refused and "owned" in refused
+    assert not CONTROLS.search(refused)
+
+
+def test_data_is_left_to_root_however_deep_the_application_has_nested_it(stranger: Stranger) -> None:
+    assert stranger.tries("nest", **{"with": "/srv/stranger/data"}) == "nested"
+    gone = {**stranger.app, "state": "absent"}
+    stranger.deploy(apps=[gone, stranger.victim])
+    assert stranger.server.shell("find /srv/stranger/data ! -user root | wc -l") == "0\n"
+    stranger.deploy()
+    assert stranger.server.shell("find /srv/stranger/data ! -user stranger | wc -l") == "0\n"
+    assert stranger.deploy().stdout.count("changed=0") == 1
+
+
+@pytest.mark.parametrize("remove_data", [False, True])
+def test_a_directory_that_is_not_the_collections_is_not_removed(stranger: Stranger, remove_data: bool) -> None:
+    stranger.server.shell("mkdir -p /srv/stuff/data && touch /srv/stuff/data/mine && chown -R daemon /srv/stuff")
+    there = stranger.server.shell("ls -lRn /srv/stuff")
+    gone = {"name": "stuff", "state": "absent", "remove_data": remove_data}
+    refused = stranger.deploy(apps=[stranger.app, stranger.victim, gone], check=False)
+    assert "/srv/stuff is not this collection's, so nothing of it is removed" in " ".join(refused.stdout.split())
+    assert stranger.server.shell("ls -lRn /srv/stuff") == there
+
+
+def test_the_user_of_a_service_is_not_taken_for_an_application(stranger: Stranger) -> None:
+    stranger.server.shell("useradd --system --home-dir /var/lib/grafana grafana")
+    app = {**stranger.victim, "name": "grafana", "run": {"callable": "main:application"}}
+    app["serve"] = {"server_names": ["grafana.example.com"]}
+    refused = stranger.deploy(apps=[stranger.app, stranger.victim, app], check=False)
+    assert "the user grafana of this host is somebody else's" in " ".join(refused.stdout.split())
+    assert stranger.server.shell("ls /srv/grafana", check=False) == ""
 
 
 def wheel(path: Path, files: dict[str, str]) -> None:

@@ -37,6 +37,8 @@ PORTS = range(20000, 32768)
 # What systemd needs to be PID 1 in a container, on cgroup v1 and v2, without --privileged.
 SYSTEMD = [
     *("--cap-add", "SYS_ADMIN"),
+    # For a service with users of its own, when no process is to see another's.
+    *("--cap-add", "SYS_PTRACE"),
     # For a server that is to reach nobody.
     *("--cap-add", "NET_ADMIN"),
     *("--security-opt", "seccomp=unconfined"),

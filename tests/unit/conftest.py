@@ -26,14 +26,17 @@ def builder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the user of this process be the one that builds: only root can become another."""
     own = pwd.struct_passwd((build_user.NAME, "x", os.getuid(), os.getgid(), "", "/", "/usr/sbin/nologin"))
     monkeypatch.setattr(build_user, "ensure", lambda: own)
-    monkeypatch.setattr(build_user, "switch", lambda user: {"umask": 0o022})
+    monkeypatch.setattr(build_user, "switch", lambda user, group=None: {"umask": 0o022})
+    monkeypatch.setattr(Layout, "group", lambda layout: os.getgid())
 
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
     (tmp_path / "units").mkdir()
     (tmp_path / "srv/hello/releases").mkdir(parents=True)
-    return Layout("hello", root=tmp_path / "srv", units=tmp_path / "units", transient=tmp_path / "transient")
+    layout = Layout("hello", root=tmp_path / "srv", units=tmp_path / "units", transient=tmp_path / "transient")
+    layout.mark.touch()
+    return layout
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application, go_back
-from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, TookTooLong
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan, Step
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Answer, Ask, Probe
@@ -48,7 +48,8 @@ class FakeSystemd(Systemd):
     """A systemd that runs nothing, and like the real one refuses what has no unit file, and a port that is taken.
 
     `broken` are the units that do not start or run to a bad end, `slow` those that take too long for it, `restless`
-    the seconds for which a service lives that always ends; `calls` is all that it was told to do, `main` the main
+    the seconds for which a service lives that always ends, `begging` those that ask for more time to start, `since` the
+    seconds since when they run; `calls` is all that it was told to do, `main` the main
     process of units, `restarts` how often services were started again, `due` the timers whose last time is remembered.
     """
 
@@ -65,17 +66,22 @@ class FakeSystemd(Systemd):
         self.calls: list[str] = []
         self.main: dict[str, str] = {}
         self.waiting: set[str] = set()
+        self.begging: set[str] = set()
+        self.since: dict[str, float] = {}
 
     def reload(self) -> None:
         """Note the call."""
         self.calls.append("reload")
 
-    def start(self, *units: str, wait: bool = True) -> None:
+    def start(self, *units: str, wait: bool = True, seconds: float | None = None) -> None:
         """Let `units` be active, up to one that does not start; what has an end runs to it, if that is waited for."""
         self._told("start" if wait else "start --no-block", *units)
         for unit in units:
-            if unit in self.broken | self.slow or self._is_taken(unit):
+            if unit in self.broken | self.slow | self.begging or self._is_taken(unit):
                 self.states[unit] = "failed"
+                if wait and unit in self.begging:
+                    self.states[unit] = "activating"
+                    raise TookTooLong(f"could not start {unit} within {seconds} s")
                 if wait:
                     raise Failed(f"could not start {unit}")
             elif self.states.get(unit) == "deactivating" and not wait:
@@ -104,6 +110,8 @@ class FakeSystemd(Systemd):
     def clear(self, *units: str) -> None:
         """Let `units` not have failed."""
         self._named("clear", *units)
+        for unit in units:
+            self.restarts.pop(unit, None)
         self.states.update({unit: "inactive" for unit in units if self.states.get(unit) == "failed"})
 
     def clean(self, *timers: str) -> None:
@@ -135,6 +143,7 @@ class FakeSystemd(Systemd):
             "TimeoutStartUSec": "1min",
             "MainPID": self.main.get(unit, "0"),
             "NRestarts": str(self.restarts.get(unit, 0)),
+            "ActiveEnterTimestampMonotonic": f"{self.since.get(unit, 0) * 1e6:.0f}",
         }
         return [known[name] for name in names]
 

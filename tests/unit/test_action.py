@@ -751,7 +751,13 @@ def refuse(host: Host, apps: Any, on: str = "lb", **given: Any) -> Any:
 
 def test_a_description_that_could_work_passes(sources: Sources) -> None:
     host = Host()
-    apps = [described(sources, "hello", run={"callable": "main:app", "listen_http": "0.0.0.0:9000"})]
+    apps = [
+        described(
+            sources,
+            "hello",
+            run={"callable": "main:app", "listen_http": "0.0.0.0:9000", "listen_networks": ["10.0.0.0/8"]},
+        )
+    ]
     assert refuse(host, apps) == {"changed": False}
     assert host.asked == []
 
@@ -815,7 +821,9 @@ def test_what_is_wrong_with_the_run_and_with_its_applications_is_told_at_once() 
     "given", [{}, {"on_failure": "continue"}, {"build_host": "build1"}, {"build_host": "localhost"}]
 )
 def test_a_run_that_could_work_passes(sources: Sources, given: dict[str, Any]) -> None:
-    app = described(sources, "hello", run={"callable": "main:app", "listen_http": "0.0.0.0:9000"})
+    app = described(
+        sources, "hello", run={"callable": "main:app", "listen_http": "0.0.0.0:9000", "listen_networks": ["10.0.0.0/8"]}
+    )
     assert refuse(Host(), [app], **given) == {"changed": False}
 
 

@@ -118,7 +118,7 @@ def test_a_switch_moves_current_from_one_release_to_the_next(app: Application) -
     assert take(app.switch(B)) == [f"switch from {A} to {B}"]
     assert app.layout.current.resolve() == app.layout.releases / B
     assert app.instance(B).is_live() and not app.instance(A).is_live()
-    assert not [name for name in os.listdir(app.layout.home) if name.startswith(".")]
+    assert not [name for name in os.listdir(app.layout.home) if name.endswith(".new")]
 
 
 def previous(app: Application) -> str | None:
@@ -1048,7 +1048,7 @@ DAY = "2026-01-0{}T00:00:00+00:00"
 def went_live(app: Application, reasons: dict[str, str], *order: str) -> None:
     """Make releases in the order of `reasons`, one each day, and bring those of `order` live."""
     for number, (release, irreversible) in enumerate(reasons.items(), 1):
-        make_release(app.layout, release, created=DAY.format(number), irreversible=irreversible)
+        make_release(app.layout, release, number=number, irreversible=irreversible)
     retired(app, *order)
 
 

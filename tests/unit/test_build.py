@@ -233,7 +233,7 @@ def test_the_packages_remember_the_wheels_that_they_were_installed_from(app: App
 class Chores(Commands):
     """Commands that are not run, but leave a file where they would have been."""
 
-    def run(self, code: Path, venv: Path) -> None:
+    def run(self, code: Path, venv: Path, group: int | None = None) -> None:
         """Note what is there already, and what was asked for."""
         told = [self.commands, self.env, (venv / "installed").exists(), (code / "__pycache__").exists()]
         (code / "told").write_text(json.dumps(told))
@@ -252,7 +252,7 @@ def test_commands_run_when_the_packages_are_there_and_what_they_write_is_compile
 
 def test_a_command_that_fails_leaves_no_build_and_keeps_the_packages(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     class Failing(Commands):
-        def run(self, code: Path, venv: Path) -> None:
+        def run(self, code: Path, venv: Path, group: int | None = None) -> None:
             raise Failed("no")
 
     monkeypatch.setattr(unit, "Commands", Failing)
@@ -356,7 +356,7 @@ def test_nothing_is_written_through_a_link_in_place_of_compiled_code(
         (code / place / "__pycache__").symlink_to(away)
 
     class Infecting(Commands):
-        def run(self, code: Path, venv: Path) -> None:
+        def run(self, code: Path, venv: Path, group: int | None = None) -> None:
             infect(code)
 
     if made == "commands":

@@ -120,6 +120,8 @@ def test_an_entry_with_all_there_is_to_run_has_no_objection(entry: dict[str, Any
         ],
         listen_uwsgi="127.0.0.1:9001",
         listen_http="0.0.0.0:9000",
+        listen_networks=["10.0.0.0/8"],
+        listen_group="caddy",
         package="uwsgi",
         probe={
             "path": "/health?deep=1",
@@ -503,9 +505,21 @@ PARTS = ("workers", "timers")
         ("run.start_timeout", 0, "write a number above zero"),
         ("run.processes", {"min": 4, "max": 2}, "a minimum and a larger maximum, such as {min: 2, max: 8}"),
         ("run.processes", 0, "write a number, such as 4"),
-        ("run.listen_uwsgi", "0.0.0.0:9000", "may be open on loopback only; use 127.0.0.1, or listen_http"),
-        ("run.listen_uwsgi", "[::]:9000", "may be open on loopback only; use 127.0.0.1, or listen_http"),
-        ("run.listen_uwsgi", "192.0.2.1:9000", "may be open on loopback only; use 127.0.0.1, or listen_http"),
+        (
+            "run.listen_uwsgi",
+            "0.0.0.0:9000",
+            "may be open on loopback only; use a Unix socket such as /run/hello-web.socket, or listen_http",
+        ),
+        (
+            "run.listen_uwsgi",
+            "[::]:9000",
+            "may be open on loopback only; use a Unix socket such as /run/hello-web.socket, or listen_http",
+        ),
+        (
+            "run.listen_uwsgi",
+            "192.0.2.1:9000",
+            "may be open on loopback only; use a Unix socket such as /run/hello-web.socket, or listen_http",
+        ),
         ("run.listen_http", "9000", "such as 0.0.0.0:9000"),
         ("run.listen_http", "localhost:9000", "such as 0.0.0.0:9000"),
         ("run.package", "gunicorn", "write pyuwsgi or uwsgi"),
@@ -972,8 +986,8 @@ def test_data_of_an_application_that_stays_is_never_removed(entry: dict[str, Any
 def test_what_is_to_be_removed_leaves_its_host_names_and_ports_to_others(
     entry: dict[str, Any], gone: dict[str, Any]
 ) -> None:
-    other = changed(changed(entry, "name", "world"), "run.listen_http", "0.0.0.0:9000")
-    old = changed(gone, "run.listen_http", "0.0.0.0:9000")
+    other = changed(changed(entry, "name", "world"), "run.listen_http", "127.0.0.1:9000")
+    old = changed(gone, "run.listen_http", "127.0.0.1:9000")
     assert description.objections([old, other]) == []
 
 
@@ -1076,10 +1090,8 @@ def test_the_input_of_the_edge_alone_is_checked_too(settings: dict[str, Any], se
 @pytest.mark.parametrize(
     ("key", "address", "other_key", "other_address"),
     [
-        ("listen_http", "0.0.0.0:9000", "listen_http", "0.0.0.0:9000"),
-        ("listen_http", "0.0.0.0:9000", "listen_http", "[::]:9000"),
-        ("listen_http", "0.0.0.0:9000", "listen_uwsgi", "127.0.0.1:9000"),
-        ("listen_uwsgi", "127.0.0.1:9000", "listen_uwsgi", "[::1]:9000"),
+        ("listen_http", "127.0.0.1:9000", "listen_http", "127.0.0.1:9000"),
+        ("listen_http", "127.0.0.1:9000", "listen_http", "[::1]:9000"),
     ],
 )
 def test_two_applications_with_one_port_are_refused(
@@ -1238,8 +1250,8 @@ def test_files_of_an_application_are_where_its_live_release_is_and_the_one_befor
     assert site["static"] == [
         {
             "path": "/static/",
-            "directory": "/srv/hello/current/build/app/static/files",
-            "previous": "/srv/hello/previous/build/app/static/files",
+            "directory": "/srv/hello/current/static/static",
+            "previous": "/srv/hello/previous/static/static",
             "immutable": True,
         },
         SHARED,

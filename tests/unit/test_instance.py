@@ -60,7 +60,7 @@ def test_a_boot_puts_the_units_in_place_and_starts_them(new: Instance, layout: L
         UNITS[0]: f"the instance.socket of {NEW}",
         UNITS[1]: f"the instance.service of {NEW}",
     }
-    assert systemd.calls == ["reload", f"start {UNITS[0]} {UNITS[1]}"]
+    assert systemd.calls == ["reload", f"clear {UNITS[1]}", f"start {UNITS[0]} {UNITS[1]}"]
     assert new.runs()
 
 
@@ -164,7 +164,7 @@ def test_a_release_that_does_not_start_is_taken_away_and_its_log_is_the_error(
 
 def test_a_release_that_does_not_start_in_time_is_told_the_time(new: Instance, systemd: FakeSystemd) -> None:
     systemd.slow = {UNITS[1]}
-    with pytest.raises(Failed, match=f"^release {NEW} of main:app does not start within 1min; its log"):
+    with pytest.raises(Failed, match=f"^release {NEW} of main:app does not start within 60 s; its log"):
         new.boot()
     assert new.has_ended()
 
@@ -220,7 +220,7 @@ def test_an_instance_that_visitors_may_use_ends_with_their_requests_when_it_does
     with pytest.raises(Failed, match=f"^release {NEW} of main:app {wrong}"):
         new.boot()
     units = " ".join(UNITS)
-    assert systemd.calls[2:] == [f"disable {units}", f"stop --no-block {units}"]
+    assert systemd.calls[3:] == [f"disable {units}", "reload", f"stop --no-block {units}"]
     assert unit_files(new.layout) == {*old.units, *UNITS}
     assert systemd.enabled == set(old.units)
     assert new.is_ending() or systemd.states[new.service] == "failed"
@@ -293,7 +293,8 @@ def test_a_retired_instance_may_answer_its_last_request(old: Instance, new: Inst
     systemd.calls.clear()
     old.retire()
     units = " ".join(old.units)
-    assert systemd.calls == [f"disable {units}", f"stop --no-block {units}"]
+    # Systemd hears that the service may not ask for more time.
+    assert systemd.calls == [f"disable {units}", "reload", f"stop --no-block {units}"]
     assert unit_files(old.layout) == {*old.units, *new.units}
 
 
@@ -456,7 +457,8 @@ def test_a_boot_starts_the_workers_first_and_no_timer_and_no_job(
     full: Instance, layout: Layout, systemd: FakeSystemd
 ) -> None:
     full.boot()
-    assert systemd.calls == ["reload", f"start --no-block {MAIL} {QUEUE}", f"start {UNITS[0]} {UNITS[1]}"]
+    first = f"start --no-block {MAIL} {QUEUE}"
+    assert systemd.calls == ["reload", first, f"clear {UNITS[1]}", f"start {UNITS[0]} {UNITS[1]}"]
     assert unit_files(layout) == set(full.units)
     assert (layout.units / JOB).read_text() == (layout.releases / NEW / "instance-nightly.service").read_text()
     assert full.runs() and not systemd.is_active(TIMER) and systemd.states.get(JOB) is None
@@ -473,9 +475,9 @@ def test_the_time_that_the_application_takes_to_start_is_a_part_of_the_trial(
 ) -> None:
     start = systemd.start
 
-    def slowly(*units: str, wait: bool = True) -> None:
+    def slowly(*units: str, wait: bool = True, seconds: float | None = None) -> None:
         clock.now += 2 if wait else 0
-        start(*units, wait=wait)
+        start(*units, wait=wait, seconds=seconds)
 
     monkeypatch.setattr(systemd, "start", slowly)
     full.boot()
@@ -487,9 +489,9 @@ def test_a_trial_that_the_start_has_outlasted_is_not_waited_for(
 ) -> None:
     start = systemd.start
 
-    def slowly(*units: str, wait: bool = True) -> None:
+    def slowly(*units: str, wait: bool = True, seconds: float | None = None) -> None:
         clock.now += 60 if wait else 0
-        start(*units, wait=wait)
+        start(*units, wait=wait, seconds=seconds)
 
     monkeypatch.setattr(systemd, "start", slowly)
     full.boot()
@@ -733,7 +735,7 @@ def test_a_retired_instance_ends_all_but_the_job_that_is_at_work(
     systemd.calls.clear()
     before.retire()
     units = " ".join(before.lasting)
-    assert systemd.calls == [f"disable {units}", f"stop --no-block {units}"]
+    assert systemd.calls == [f"disable {units}", "reload", f"stop --no-block {units}"]
     assert systemd.enabled == set(new.units)
     systemd.states.update(dict.fromkeys(before.lasting, "inactive"))
     assert systemd.states[OLD_JOB] == "activating"
@@ -776,10 +778,10 @@ def test_an_instance_whose_boot_was_killed_before_its_front_started_is_not_taken
 ) -> None:
     start = systemd.start
 
-    def killed(*units: str, wait: bool = True) -> None:
+    def killed(*units: str, wait: bool = True, seconds: float | None = None) -> None:
         if wait:
             raise Killed
-        start(*units, wait=wait)
+        start(*units, wait=wait, seconds=seconds)
 
     with monkeypatch.context() as patch:
         patch.setattr(systemd, "start", killed)

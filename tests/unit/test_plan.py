@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -126,10 +127,13 @@ def test_a_failure_that_names_its_application_names_it_once(host: Host) -> None:
     assert taken([host.step("one", Failed("ab: no"), of="a")]) == {"a": "a: ab: no"}
 
 
-def test_what_nobody_has_expected_ends_everything(host: Host) -> None:
-    with pytest.raises(ValueError, match=r"^no$"):
-        taken([host.step("one", ValueError("no"), of="a"), host.step("two", of="b"), host.step("three")])
-    assert host.done == []
+def test_what_nobody_has_expected_is_the_failure_of_its_application(host: Host) -> None:
+    failures = taken([host.step("one", RecursionError("deep"), of="a"), host.step("two", of="b"), host.step("three")])
+    assert host.done == ["two"]
+    assert re.fullmatch(
+        r"a: this is a fault of the collection, please report it: RecursionError: deep \(test_plan\.py, line \d+\)",
+        failures["a"],
+    )
 
 
 def raising(failure: BaseException) -> Callable[[], list[Step]]:
@@ -181,9 +185,10 @@ def test_a_plan_for_the_whole_host_that_fails_ends_the_steps_of_no_application(h
     assert host.done == ["one"]
 
 
-def test_a_plan_with_which_nobody_has_reckoned_ends_everything() -> None:
-    with pytest.raises(ValueError, match=r"^no$"):
-        Plan().add("a", raising(ValueError("no")))
+def test_a_plan_with_which_nobody_has_reckoned_is_the_failure_of_its_application() -> None:
+    planned = Plan()
+    planned.add("a", raising(RecursionError("deep")))
+    assert "RecursionError: deep" in planned.failures["a"]
 
 
 # The frame

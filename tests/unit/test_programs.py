@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -180,7 +181,8 @@ class Source:
         self.entry.write_text(ENTRY.format(wanted=wanted))
         call = f"import runpy; print(runpy.run_path({str(self.entry)!r})['application']('an environment', print))"
         command = [sys.executable, "-c", f"import sys; sys.path.insert(0, '.'); {call}"]
-        return subprocess.run(command, cwd=self.code, capture_output=True, text=True, check=False)
+        env = {**os.environ, "RUNTIME_DIRECTORY": str(self.entry.parent)}
+        return subprocess.run(command, cwd=self.code, env=env, capture_output=True, text=True, check=False)
 
     def answer(self, wanted: str) -> str:
         """Return what the callable answers."""

@@ -166,6 +166,7 @@ OTHERS: list[tuple[str, Any]] = [
     ("memory_deny_write_execute", True),
     ("address_families", ["AF_UNIX"]),
     ("networks", ["10.0.0.0/8"]),
+    ("static", [{"path": "/static/", "directory": "static"}]),
     ("probe", Probe(path="/health")),
     ("probe", Probe(host="hello.example.org")),
     ("probe", Probe(status=[200])),
@@ -185,7 +186,9 @@ def test_no_setting_is_left_out_of_what_names_a_release() -> None:
     assert {setting for setting, _ in OTHERS} == {field.name for field in fields(Settings)}
 
 
-@pytest.mark.parametrize(("setting", "value"), [("interpreter", "cpython-3.13-x86_64"), ("backlog", 128)])
+@pytest.mark.parametrize(
+    ("setting", "value"), [("interpreter", "cpython-3.13-x86_64"), ("backlog", 128), ("private_users", False)]
+)
 def test_another_host_is_another_release(release: Release, setting: str, value: Any) -> None:
     assert Release(release.layout, release.build, SETTINGS, replace(HOST, **{setting: value})).id != release.id
 
@@ -253,7 +256,8 @@ def test_a_release_has_the_files_that_its_settings_ask_for(release: Release) -> 
         path = one.store.path(one.id)
         return {str(found.relative_to(path)) for found in path.rglob("*") if found.is_file() and not found.is_symlink()}
 
-    least = {"uwsgi.ini", "entry.py", "env", "drain.py", "instance.socket", "instance.service", "manifest.json"}
+    least = {"uwsgi.ini", "start.py", "entry.py", "env", "drain.py", "instance.socket", "instance.service"}
+    least |= {"manifest.json", ".contents"}
     plain = made(release, secret_files={}, migrate=[], after_switch=[], workers=[], timers=[])
     assert files(plain) == least
     assert not (plain.store.path(plain.id) / "credentials").exists()
@@ -271,12 +275,12 @@ def test_a_release_has_the_files_that_its_settings_ask_for(release: Release) -> 
 def test_nobody_but_root_reads_the_environment_and_secrets_in_files(release: Release) -> None:
     release.make(Index())
     path = release.store.path(release.id)
-    secret = {"env", "credentials/key.pem"}
+    secret = {"env", "credentials/key.pem", "manifest.json", ".contents"}
     modes = {str(one.relative_to(path)): one.lstat().st_mode & 0o777 for one in path.rglob("*")}
     links = {"build", "socket", "http"}
     assert modes.pop("credentials") == 0o700
     assert {name: mode for name, mode in modes.items() if name not in links} == {
-        name: 0o600 if name in secret else 0o644 for name in modes if name not in links
+        name: 0o600 if name in secret else 0o640 for name in modes if name not in links
     }
     assert secret <= set(modes)
 
@@ -568,7 +572,8 @@ def test_the_service_finds_its_own_files(release: Release) -> None:
     assert said(service, "EnvironmentFile") == [str(one.store.path(one.id) / "env")]
     assert Path(words[-1]) == one.store.path(one.id) / "uwsgi.ini"
     assert Path(words[-1]).is_file()
-    assert Path(words[1]).is_file()
+    assert Path(words[3]) == one.store.path(one.id) / "start.py"
+    assert Path(words[5]).is_file()
 
 
 @pytest.mark.parametrize(
@@ -654,14 +659,14 @@ def test_the_sockets_are_open_to_nginx_alone(release: Release) -> None:
 def test_the_wheel_of_uwsgi_runs_inside_the_interpreter_of_the_build(release: Release, servers: Servers) -> None:
     one = made(release)
     command = said(text(one, "instance.service"), "ExecStart")[0].split()
-    assert command[0] == str(one.store.path(one.id) / "build/venv/bin/python")
+    assert command[4] == str(one.store.path(one.id) / "build/venv/bin/python")
     assert servers.arguments == [("--only-binary", ":all:")]
 
 
 def test_uwsgi_from_source_is_told_of_the_virtual_environment(release: Release, servers: Servers) -> None:
     one = made(release, package="uwsgi")
     command = said(text(one, "instance.service"), "ExecStart")[0].split()
-    assert command[0] == str(one.servers.path(one.server) / "bin/uwsgi")
+    assert command[4] == str(one.servers.path(one.server) / "bin/uwsgi")
     assert ini(one)["virtualenv"] == str(one.store.path(one.id) / "build/venv")
     assert servers.arguments == [("--no-binary", "uwsgi")]
 

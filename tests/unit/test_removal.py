@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import pwd
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -110,7 +111,7 @@ def gone(app: Application) -> None:
     assert not app.layout.transient.exists() or os.listdir(app.layout.transient) == []
     assert not isinstance(app.systemd, FakeSystemd) or not app.systemd.enabled
     assert app.layout.live() is None
-    assert not app.layout.home.exists() or os.listdir(app.layout.home) == ["data"]
+    assert not app.layout.home.exists() or set(os.listdir(app.layout.home)) == {"data", app.layout.mark.name}
 
 
 def test_an_application_is_removed_from_the_outside_to_the_inside(full: Application, users: Users) -> None:
@@ -159,15 +160,13 @@ def test_data_that_was_left_is_removed_on_word_afterwards(full: Application) -> 
 
 
 def test_an_application_that_never_was_here_has_nothing_to_remove(app: Application, users: Users) -> None:
-    app.layout.releases.rmdir()
-    app.layout.home.rmdir()
+    shutil.rmtree(app.layout.home)
     users.names.clear()
     assert removal(app, True) == []
 
 
 def test_a_user_of_that_name_who_has_nothing_to_do_with_the_collection_stays(app: Application, users: Users) -> None:
-    app.layout.releases.rmdir()
-    app.layout.home.rmdir()
+    shutil.rmtree(app.layout.home)
     assert removal(app, True) == []
     assert users.names == {"hello"}
 
@@ -344,6 +343,8 @@ def test_a_removal_that_was_killed_is_completed_by_the_next_run(
     for number in itertools.count(1):
         layout = Layout("hello", tmp_path / f"{number}/srv", tmp_path / f"{number}/units", tmp_path / f"{number}/run")
         layout.units.mkdir(parents=True)
+        layout.home.mkdir(parents=True)
+        layout.mark.touch()
         app = deployed(Application(layout, FakeSystemd(layout.units, layout.transient)))
         at_work(app, B, "migrate")
         users.names = {"hello"}
@@ -370,12 +371,14 @@ def test_a_removal_that_was_killed_is_completed_by_the_next_run(
 def test_what_nobody_describes_is_left_over(tmp_path: Path) -> None:
     for name in ("hello", "other", "third"):
         (tmp_path / name / "releases").mkdir(parents=True)
+        Layout(name, tmp_path).mark.touch()
     assert left_over(tmp_path, ["hello"]) == ["other", "third"]
     assert left_over(tmp_path, ["third", "hello", "other", "new"]) == []
 
 
 def test_what_is_none_of_the_collections_is_not_left_over(tmp_path: Path) -> None:
     (tmp_path / "git/repositories").mkdir(parents=True)
+    (tmp_path / "python/releases/3.13").mkdir(parents=True)
     (tmp_path / "file").touch()
     assert left_over(tmp_path, []) == []
     assert left_over(tmp_path / "missing", []) == []

@@ -145,7 +145,7 @@ def test_what_a_role_releases_comes_to_the_module_without_a_setting_lost() -> No
     release = import_module(f"{PLUGINS}.module_utils.steps.release")
     secrets = import_module(f"{PLUGINS}.plugin_utils.steps").SECRETS
     # The rest is for the switch and for what retires.
-    elsewhere = {"keep", "listen_http", "listen_uwsgi"}
+    elsewhere = {"keep", "listen_http", "listen_networks", "listen_uwsgi", "listen_group"}
     taken = {"name", "build", "wheels", "public_data", "probe", "hardening", *release.SETTINGS, *secrets}
     assert taken | elsewhere == set(description.input_spec("uwsgi"))
     assert not taken & elsewhere

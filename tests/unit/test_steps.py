@@ -103,7 +103,8 @@ class Host:
 
 def asked(release: str, name: str = "hello", **doors: str) -> dict[str, Any]:
     """Return what the module `switch` is asked to do for an application, with the defaults of its arguments."""
-    return {"name": name, "release": release, "listen_uwsgi": "", "listen_http": "", **doors}
+    none = {"listen_uwsgi": "", "listen_group": "www-data", "listen_http": "", "listen_networks": []}
+    return {"name": name, "release": release, **none, **doors}
 
 
 @pytest.fixture
@@ -209,11 +210,11 @@ def test_switch_makes_the_release_of_each_application_live(host: Host) -> None:
     host.make(A)
     host.make(B, name="other")
     host.take(boot, releases={"hello": A, "other": B})
-    planned = host.take(switch, apps=[asked(A), asked(B, "other", listen_http="0.0.0.0:9000")])
+    planned = host.take(switch, apps=[asked(A), asked(B, "other", listen_http="127.0.0.1:9000")])
     assert [(step.says, step.of) for step in planned.steps] == [
         (f"switch from nothing to {A}", "hello"),
         (f"switch from nothing to {B}", "other"),
-        ("open 0.0.0.0:9000", "other"),
+        ("open 127.0.0.1:9000", "other"),
     ]
     assert [(one["name"], one["live"], one["previous"]) for one in planned.result["switched"]] == [
         ("hello", A, None),
@@ -240,15 +241,15 @@ def test_in_check_mode_switch_does_not_claim_that_the_release_is_live(host: Host
 def test_switch_opens_the_doors_after_there_is_something_behind_them(host: Host) -> None:
     host.make(A)
     host.take(boot, releases={"hello": A})
-    doors = {"listen_uwsgi": "127.0.0.1:9001", "listen_http": "0.0.0.0:9000"}
+    doors = {"listen_uwsgi": "127.0.0.1:9001", "listen_http": "127.0.0.1:9000"}
     planned = host.take(switch, apps=[asked(A, **doors)])
-    assert say(planned.steps) == [f"switch from nothing to {A}", "open 127.0.0.1:9001", "open 0.0.0.0:9000"]
+    assert say(planned.steps) == [f"switch from nothing to {A}", "open 127.0.0.1:9001", "open 127.0.0.1:9000"]
     assert host.plan(switch, apps=[asked(A, **doors)]).steps == []
-    closed = ["close 127.0.0.1:9001", "close 0.0.0.0:9000"]
+    closed = ["close 127.0.0.1:9001", "close 127.0.0.1:9000"]
     assert say(host.take(switch, apps=[asked(A)]).steps) == closed
 
 
-FIRST, SECOND = {"listen_http": "0.0.0.0:9000"}, {"listen_http": "0.0.0.0:9001"}
+FIRST, SECOND = {"listen_http": "127.0.0.1:9000"}, {"listen_http": "127.0.0.1:9001"}
 
 
 @pytest.fixture
@@ -269,12 +270,12 @@ def test_two_applications_exchange_their_ports_in_one_run(
 ) -> None:
     planned = host.take(switch, apps=[asked(A, **SECOND), asked(A, "other", **FIRST)])
     assert [(step.says, step.of) for step in planned.steps] == [
-        ("close 0.0.0.0:9000", "hello"),
-        ("close 0.0.0.0:9001", "other"),
-        ("open 0.0.0.0:9001", "hello"),
-        ("open 0.0.0.0:9000", "other"),
+        ("close 127.0.0.1:9000", "hello"),
+        ("close 127.0.0.1:9001", "other"),
+        ("open 127.0.0.1:9001", "hello"),
+        ("open 127.0.0.1:9000", "other"),
     ]
-    assert ports(*neighbours) == ["0.0.0.0:9001", "0.0.0.0:9000"]
+    assert ports(*neighbours) == ["127.0.0.1:9001", "127.0.0.1:9000"]
     assert host.plan(switch, apps=[asked(A, **SECOND), asked(A, "other", **FIRST)]).steps == []
 
 
@@ -282,16 +283,16 @@ def test_an_application_takes_over_the_port_of_one_that_is_asked_about_after_it(
     host: Host, neighbours: tuple[Application, Application]
 ) -> None:
     host.take(switch, apps=[asked(A, **SECOND), asked(A, "other")])
-    assert ports(neighbours[0]) == ["0.0.0.0:9001"]
+    assert ports(neighbours[0]) == ["127.0.0.1:9001"]
     assert open_doors(neighbours[1].layout) == {}
 
 
 def test_a_port_that_another_application_still_has_is_told_and_it_goes_on_there(
     host: Host, neighbours: tuple[Application, Application]
 ) -> None:
-    with pytest.raises(Failed, match=r"^hello: cannot listen on 0\.0\.0\.0:9001"):
+    with pytest.raises(Failed, match=r"^hello: cannot listen on 127\.0\.0\.1:9001"):
         host.take(switch, apps=[asked(A, **SECOND), asked(A, "other", **SECOND)])
-    assert ports(neighbours[1]) == ["0.0.0.0:9001"]
+    assert ports(neighbours[1]) == ["127.0.0.1:9001"]
 
 
 @pytest.mark.parametrize("module", [back, retire])
@@ -306,7 +307,7 @@ def test_two_applications_that_have_exchanged_their_ports_have_them_back_on_the_
     names = ["hello", "other"]
     params: dict[str, Any] = {"names": names} if module is back else {"apps": [], "broken": names}
     host.take(module, **params)
-    assert ports(*neighbours) == ["0.0.0.0:9000", "0.0.0.0:9001"]
+    assert ports(*neighbours) == ["127.0.0.1:9000", "127.0.0.1:9001"]
     assert [app.layout.live() for app in neighbours] == [A, A]
     assert host.plan(module, **params).steps == []
 
@@ -528,16 +529,16 @@ def test_what_cannot_be_planned_for_one_application_keeps_nothing_from_the_other
 
 
 def test_back_leaves_the_doors_as_they_were(host: Host) -> None:
-    host.bring_live(A, listen_http="0.0.0.0:9000")
+    host.bring_live(A, listen_http="127.0.0.1:9000")
     host.switch(B, listen_uwsgi="127.0.0.1:9001")
     planned = host.take(back, names=["hello"])
     assert say(planned.steps) == [
         f"switch back from {B} to {A}",
         "close 127.0.0.1:9001",
-        "open 0.0.0.0:9000",
+        "open 127.0.0.1:9000",
         f"retire {B}",
     ]
-    assert host.plan(switch, apps=[asked(A, listen_http="0.0.0.0:9000")]).steps == []
+    assert host.plan(switch, apps=[asked(A, listen_http="127.0.0.1:9000")]).steps == []
 
 
 @pytest.mark.parametrize("module", [back, retire])
@@ -551,7 +552,7 @@ def test_what_is_live_keeps_its_doors_where_the_way_back_does_not_work(
     with pytest.raises(Failed, match=f"^hello: release {A} of main:app does not start"):
         host.take(module, **({"names": ["hello"]} if module is back else {"apps": [], "broken": ["hello"]}))
     assert host.app().instance(B).is_live() and host.app().instance(B).runs()
-    assert ports(host.app()) == ["0.0.0.0:9001"]
+    assert ports(host.app()) == ["127.0.0.1:9001"]
 
 
 # retire
@@ -583,9 +584,9 @@ def test_retire_has_nothing_to_do_the_second_time(host: Host) -> None:
 
 def test_retire_remembers_the_doors_that_are_open(host: Host) -> None:
     host.bring_live(A)
-    host.take(switch, apps=[asked(A, listen_http="0.0.0.0:9000")])
+    host.take(switch, apps=[asked(A, listen_http="127.0.0.1:9000")])
     assert say(host.take(retire, apps=[HELLO]).steps) == [f"remember {A} as healthy"]
-    assert host.app().history.doors() == {"http": "0.0.0.0:9000"}
+    assert host.app().history.doors() == {"http": "127.0.0.1:9000"}
     assert host.plan(retire, apps=[HELLO]).steps == []
 
 
@@ -677,7 +678,7 @@ def test_the_commands_after_a_switch_run_once_when_a_release_becomes_healthy(hos
 def test_the_commands_after_a_switch_do_not_run_when_only_a_door_has_changed(host: Host) -> None:
     host.make(A, errands=["after-switch"])
     host.bring_live(A)
-    host.take(switch, apps=[asked(A, listen_http="0.0.0.0:9000")])
+    host.take(switch, apps=[asked(A, listen_http="127.0.0.1:9000")])
     assert say(host.take(retire, apps=[HELLO]).steps) == [f"remember {A} as healthy"]
 
 
@@ -912,7 +913,7 @@ each_module: Callable[..., Any] = pytest.mark.parametrize(
     [
         (migrate, {"releases": {"hello": C}, "asked": ["hello"]}),
         (boot, {"releases": {"hello": C}}),
-        (switch, {"apps": [asked(C, listen_http="0.0.0.0:9000")]}),
+        (switch, {"apps": [asked(C, listen_http="127.0.0.1:9000")]}),
         (back, {"names": ["hello"]}),
         (retire, {"apps": [{"name": "hello", "keep": 2}], "described": []}),
         (retire, {"apps": [], "absent": [{"name": "hello", "remove_data": True}]}),

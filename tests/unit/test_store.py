@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from ansible_collections.wsgi.production.plugins.module_utils import store as unit
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.module_utils.store import SEAL, Store, digest
+from ansible_collections.wsgi.production.plugins.module_utils.store import CONTENTS, SEAL, Store, digest
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_what_a_killed_run_left_is_made_anew(store: Store) -> None:
     with store.create("one", {}) as path:
         assert list(path.iterdir()) == []
         (path / "content").write_text("whole")
-    assert {path.name for path in store.path("one").iterdir()} == {"content", SEAL}
+    assert {path.name for path in store.path("one").iterdir()} == {"content", SEAL, CONTENTS}
 
 
 def test_an_entry_leaves_its_neighbours_alone(store: Store) -> None:
@@ -138,7 +139,7 @@ def test_an_entry_is_removed_with_all_that_is_in_it_and_nothing_else(store: Stor
         (store.path("one") / SEAL).unlink()
     store.remove("one")
     assert store.names() == ["two"]
-    assert {path.name for path in store.path("two").iterdir()} == {"some", "outside", SEAL}
+    assert {path.name for path in store.path("two").iterdir()} == {"some", "outside", SEAL, CONTENTS}
 
 
 def test_an_entry_does_not_count_from_the_moment_that_its_removal_begins(
@@ -175,3 +176,41 @@ def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
 @pytest.mark.parametrize("parts", [("ab", "c"), ("a",), ("a", "bc", None), ("bc", "a"), ("a", ["bc"]), ("a", "bC")])
 def test_a_digest_differs_when_a_part_does(parts: tuple[Any, ...]) -> None:
     assert digest(*parts) != digest("a", "bc")
+
+
+def sealed(store: Store) -> Path:
+    """Return an entry with files, a link, byte code, and a directory with nothing in it."""
+    with store.create("one", {}) as path:
+        for name in ("top", "below/deep", "below/__pycache__/deep.pyc"):
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            (path / name).write_text(name)
+        (path / "link").symlink_to("nowhere")
+        (path / "dirs").symlink_to("below")
+        (path / "\n0").write_text("a name as a stranger may choose it")
+    assert store.is_whole("one")
+    return path
+
+
+@pytest.mark.parametrize("lost", ["top", "below/deep", "link", "dirs", "\n0", SEAL, CONTENTS])
+def test_an_entry_of_which_a_file_is_lost_is_not_whole_and_is_made_anew(store: Store, lost: str) -> None:
+    path = sealed(store)
+    (path / lost).unlink()
+    assert not store.is_whole("one")
+    sealed(store)
+
+
+@pytest.mark.parametrize("emptied", ["top", "below/deep", CONTENTS, SEAL])
+def test_an_entry_of_which_a_file_is_damaged_is_not_whole(store: Store, emptied: str) -> None:
+    (sealed(store) / emptied).write_text("")
+    assert not store.is_whole("one")
+
+
+def test_an_entry_is_whole_with_byte_code_lost_and_files_that_came_later(store: Store) -> None:
+    path = sealed(store)
+    shutil.rmtree(path / "below/__pycache__")
+    (path / "later").touch()
+    assert store.is_whole("one")
+
+
+def test_an_entry_that_never_was_is_not_whole(store: Store) -> None:
+    assert not store.is_whole("none")

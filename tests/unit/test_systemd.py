@@ -21,7 +21,7 @@ class Host:
         self.calls: list[str] = []
         self.answers: dict[str, str | Failed] = {}
 
-    def run(self, argv: list[str], purpose: str) -> str:
+    def run(self, argv: list[str], purpose: str, seconds: float | None = None) -> str:
         """Take the place of `run`."""
         self.calls.append(" ".join(argv))
         answer = self.answers.get(argv[1], "")

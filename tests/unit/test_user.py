@@ -34,20 +34,16 @@ def test_a_user_exists_where_the_host_has_one_of_that_very_name(monkeypatch: pyt
     assert not User(Layout("hell")).exists()
 
 
-def test_a_user_of_the_distribution_without_a_login_exists() -> None:
-    assert User(Layout("nobody")).exists()
-
-
 @pytest.mark.parametrize("shell", ["/bin/bash", "/bin/sh", "/usr/bin/zsh", ""])
 def test_a_user_who_can_log_in_is_none_of_an_application(monkeypatch: pytest.MonkeyPatch, shell: str) -> None:
     there_is(monkeypatch, shell=shell)
-    with pytest.raises(Failed, match=r"^the user hello of this host can log in, .*: choose another name"):
+    with pytest.raises(Failed, match=r"^the user hello of this host is somebody else's: .*; choose another name"):
         User(Layout("hello")).exists()
     assert not User(Layout("hello")).is_own()
 
 
 def test_root_is_the_user_of_no_application() -> None:
-    with pytest.raises(Failed, match=r"^the user root of this host can log in"):
+    with pytest.raises(Failed, match=r"^the user root of this host is somebody else's: "):
         User(Layout("root")).exists()
 
 
@@ -63,7 +59,9 @@ def test_a_user_is_its_own_as_it_is_made(monkeypatch: pytest.MonkeyPatch, calls:
 @pytest.mark.parametrize("home", ["/nonexistent", "/var/lib/hello", "/srv/hello", "/srv/other/data", ""])
 def test_a_user_with_another_home_is_not_its_own(monkeypatch: pytest.MonkeyPatch, home: str) -> None:
     there_is(monkeypatch, home=home)
-    assert User(Layout("hello")).exists() and not User(Layout("hello")).is_own()
+    with pytest.raises(Failed, match=r"^the user hello of this host is somebody else's: .*; choose another name"):
+        User(Layout("hello")).exists()
+    assert not User(Layout("hello")).is_own()
 
 
 def test_a_user_has_a_group_of_its_own_no_login_and_its_data_for_a_home(

@@ -162,9 +162,10 @@ def test_a_switch_knows_of_an_application_what_it_has_to_and_no_secret() -> None
     steps = yaml.safe_load((PROJECT / "roles/uwsgi/vars/main.yml").read_text(encoding="utf-8"))["uwsgi_steps"]
     asked = wired(steps["switch"]["apps"], __uwsgi_apps=apps)
     found = as_released(asked, {"world": "5c0a", "hello": "81d0", "other": "1111"})
+    rest = {"listen_group": "www-data", "listen_networks": []}
     assert found == [
-        {"name": "hello", "release": "81d0", "listen_uwsgi": "", "listen_http": "0.0.0.0:9000"},
-        {"name": "world", "release": "5c0a", "listen_uwsgi": "127.0.0.1:9001", "listen_http": ""},
+        {"name": "hello", "release": "81d0", **rest, "listen_uwsgi": "", "listen_http": "0.0.0.0:9000"},
+        {"name": "world", "release": "5c0a", **rest, "listen_uwsgi": "127.0.0.1:9001", "listen_http": ""},
     ]
     option: Any = switch.ARGUMENTS["apps"]
     assert {key for app in found for key in app} == set(option["options"])

@@ -12,6 +12,7 @@ from ansible_collections.wsgi.production.plugins.module_utils import rules, sect
 from ansible_collections.wsgi.production.plugins.module_utils.build import Builder, Recipe, interpreter_tag
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.formats import FromIndex, Wanted
+from ansible_collections.wsgi.production.plugins.module_utils.home import Home
 from ansible_collections.wsgi.production.plugins.module_utils.installer import INDEX_OPTIONS, Index, installer
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE
@@ -97,6 +98,7 @@ def _plan(module: Module, planned: Plan, app: dict[str, Any]) -> list[Step]:
     if wrong:
         raise Failed("; ".join(wrong))
     layout = Layout(app["name"])
+    Home(layout).check()
     user, build = User(layout), Build(module, app)
     steps = [] if user.exists() else [Step(f"make the user {user.name}", user.make, build.name)]
     planned.result["builds"][build.name] = str(build.path)

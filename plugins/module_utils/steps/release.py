@@ -12,6 +12,7 @@ from typing import Any
 from ansible_collections.wsgi.production.plugins.module_utils import rules, sections
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, run
 from ansible_collections.wsgi.production.plugins.module_utils.data import Data
+from ansible_collections.wsgi.production.plugins.module_utils.home import Home
 from ansible_collections.wsgi.production.plugins.module_utils.installer import INDEX_OPTIONS, Index
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE
@@ -35,7 +36,7 @@ ARGUMENTS = {
 SETTINGS = (
     *("callable", "package", "processes", "harakiri", "start_timeout", "options"),
     *("migrate", "migrate_timeout", "irreversible", "after_switch", "workers", "timers"),
-    *("memory_max", "cpu_quota", "tasks_max"),
+    *("memory_max", "cpu_quota", "tasks_max", "static"),
 )
 
 
@@ -67,7 +68,9 @@ def _plan(module: Module, planned: Plan, app: dict[str, Any]) -> list[Step]:
         **{setting: app[setting] for setting in SETTINGS},
     )
     layout, build = Layout(app["name"]), Path(app["build"])
-    release = Release(layout, build, settings, Host.read(build))
+    Home(layout).check()
+    host = Host.read(build)
+    release = Release(layout, build, settings, host)
     data = Data(layout, app["public_data"])
     wheels = app["wheels"]
     index = Folder(Path(wheels)) if wheels else Index(*(module.params[option] for option in INDEX_OPTIONS))
@@ -83,4 +86,11 @@ def _plan(module: Module, planned: Plan, app: dict[str, Any]) -> list[Step]:
             Step(f"make release {release.id} of build {build.name}", partial(release.make, index), layout.name)
         )
         planned.result["diff"].append(release.difference_from_live())
+        if not host.private_users:
+            module.warn(
+                f"{layout.name}: this host gives services no users of their own (user.max_user_namespaces is 0, or it "
+                "is a container without CAP_SYS_PTRACE), so a release can read the secrets of the one that replaces it"
+            )
+    if settings.static and not release.is_open():
+        steps.append(Step("let NGINX read its static files", release.open, layout.name))
     return steps

@@ -14,7 +14,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE
-from ansible_collections.wsgi.production.plugins.module_utils.plan import Module, Plan, Step
+from ansible_collections.wsgi.production.plugins.module_utils.plan import Module, Plan, Step, sentence
 from ansible_collections.wsgi.production.plugins.module_utils.steps import load
 
 ARGUMENTS = {
@@ -89,8 +89,8 @@ def plan(module: Module) -> Plan:
     for number, (name, asked) in enumerate(json.loads(module.params["steps"])):
         try:
             survey.add(number, name, asked)
-        except (Failed, OSError) as failure:
-            survey.failures.setdefault("", str(failure))
+        except Exception as failure:
+            survey.failures.setdefault("", sentence(failure))
         if "" in survey.failures or (survey.failures and module.params["on_failure"] != "continue"):
             break
     # A step that cannot be planned fails by itself, in its place. In check mode no step probes the front door.

@@ -10,10 +10,19 @@ from typing import Any
 from ansible_collections.wsgi.production.plugins.module_utils import sections
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.module_utils.layout import LINKS, Layout
+from ansible_collections.wsgi.production.plugins.module_utils.door import described, open_doors
+from ansible_collections.wsgi.production.plugins.module_utils.layout import (
+    APPLICATIONS,
+    LINKS,
+    WEB_SERVER,
+    Layout,
+)
 from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Module, Plan, Step
+from ansible_collections.wsgi.production.plugins.module_utils.removal import left_over
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
+
+LISTEN = ("listen_uwsgi", "listen_group", "listen_http", "listen_networks")
 
 ARGUMENTS = {
     "apps": {
@@ -24,7 +33,9 @@ ARGUMENTS = {
             "name": {"type": "str", "required": True},
             "release": {"type": "str", "required": True},
             "listen_uwsgi": {"type": "str", "default": ""},
+            "listen_group": {"type": "str", "default": WEB_SERVER},
             "listen_http": {"type": "str", "default": ""},
+            "listen_networks": {"type": "list", "elements": "str", "default": []},
         },
     },
     **ON_FAILURE,
@@ -38,7 +49,8 @@ def plan(module: Module) -> Plan:
     for app, asked in apps:
         planned.add(asked["name"], partial(_switch, app, asked))
     for app, asked in apps:
-        planned.add(asked["name"], partial(app.open_doors, _doors(asked)))
+        if asked["name"] not in planned.failures:
+            planned.add(asked["name"], partial(app.open_doors, _doors(asked)))
     for app, asked in apps:
         before = app.layout.live()
         manifest = app.releases.manifest(asked["release"]) or {}
@@ -56,11 +68,30 @@ def plan(module: Module) -> Plan:
 
 
 def _switch(app: Application, asked: dict[str, Any]) -> list[Step]:
-    wrong = sections.objections({key: sections.RUN[key] for key in ("listen_http", "listen_uwsgi")}, asked)
+    wrong = sections.objections({key: sections.RUN[key] for key in LISTEN}, asked) + sections.conflicts(asked)
     if wrong:
         raise Failed("; ".join(wrong))
+    _object_to_neighbours(app.layout.name, asked["listen_uwsgi"])
     return app.switch(asked["release"]) + app.close_doors(_doors(asked))
 
 
+def _object_to_neighbours(name: str, address: str) -> None:
+    """Object to a TCP port for the uwsgi protocol on a host with other applications: it lets them run code.
+
+    :param name: the application that is switched.
+    :param address: where its own is to be, if anywhere.
+    """
+    advice = "use a Unix socket, such as /run/{}-web.socket"
+    for other in left_over(APPLICATIONS, [name]):
+        theirs = open_doors(Layout(other)).get("uwsgi", "")
+        if address and not address.startswith("/"):
+            raise Failed(
+                f"listen_uwsgi: {address!r}: {other} is on this host, and could run code; {advice.format(name)}"
+            )
+        if theirs and not theirs.startswith("/"):
+            raise Failed(f"{other} listens on {theirs}, where {name} could run code; {advice.format(other)}")
+
+
 def _doors(asked: dict[str, Any]) -> dict[str, str]:
-    return {protocol: asked[f"listen_{protocol}"] for protocol in LINKS}
+    given = (asked["listen_networks"], asked["listen_group"])
+    return {protocol: described(asked[f"listen_{protocol}"], *given) for protocol in LINKS}

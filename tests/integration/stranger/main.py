@@ -3,6 +3,9 @@
 import fcntl
 import json
 import os
+import socket
+import sys
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -33,7 +36,58 @@ def take_the_lock(path: str) -> str:
     return "taken"
 
 
-TRIES: dict[str, Callable[[str], str]] = {"builds": look_into_builds, "lock": take_the_lock}
+def look_into_others(_: str) -> str:
+    """Read the environment of processes of the same user that belong to another release."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            said = (process / "environ").read_bytes()
+        except OSError:
+            continue
+        found += [word.decode() for word in said.split(b"\0") if word.startswith(b"KEY=") and b"old" not in word]
+    return " ".join(found) or "nothing to see"
+
+
+def read(path: str) -> str:
+    """Read a file, or the names in a directory."""
+    place = Path(path)
+    return " ".join(os.listdir(place)) if place.is_dir() else place.read_text()
+
+
+def leave(path: str) -> str:
+    """Leave a file where another application might find it."""
+    Path(path).write_text("left by a stranger")
+    return "left"
+
+
+def nest(path: str) -> str:
+    """Make directories that are nested too deep for a program that goes through them by calling itself."""
+    os.chdir(path)
+    for _ in range(1500):
+        os.mkdir("d")
+        os.chdir("d")
+    return "nested"
+
+
+TRIES: dict[str, Callable[[str], str]] = {
+    "builds": look_into_builds,
+    "leave": leave,
+    "lock": take_the_lock,
+    "nest": nest,
+    "others": look_into_others,
+    "read": read,
+}
+
+if os.environ.get("IMPORT") == "slow":
+    time.sleep(6)
+elif os.environ.get("IMPORT") == "begs":
+    # Systemd gives more time to whoever asks for it.
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        while True:
+            notify.sendto(b"EXTEND_TIMEOUT_USEC=60000000", os.environ["NOTIFY_SOCKET"])
+            time.sleep(1)
+elif os.environ.get("IMPORT") == "escapes":
+    sys.exit("\033]0;owned\007\033[2J\u009b31mred\u202e")
 
 
 def application(

@@ -1,0 +1,51 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""The directory of an application, and the mark by which the collection knows that it has made it."""
+
+from __future__ import annotations
+
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.layout import PASSABLE, Layout, write_file
+from ansible_collections.wsgi.production.plugins.module_utils.store import Store
+from ansible_collections.wsgi.production.plugins.module_utils.user import User
+
+SAYS = """\
+The collection wsgi.production has made this directory, and removes it when the application is to be absent.
+"""
+
+
+class Home:
+    """The directory of an application."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+
+    def is_ours(self) -> bool:
+        """Tell whether the collection has made the directory."""
+        stores = map(Store, (self.layout.releases, self.layout.builds))
+        return self.layout.mark.exists() or any(store.manifest(name) for store in stores for name in store.names())
+
+    def check(self) -> None:
+        """Object to what is there and is somebody else's: a user of the application's name, or a directory.
+
+        Data may be there before the application, on a disk of its own.
+
+        :raises Failed: with what to do about it.
+        """
+        user, path, data = User(self.layout), self.layout.home, self.layout.data
+        made = user.exists()
+        if not path.exists() or self.is_ours():
+            return
+        if {one.name for one in path.iterdir()} - {data.name}:
+            raise Failed(f"{path} is there, and is not this collection's: choose another name, or move it away")
+        if data.exists() and data.owner() not in ("root", *([user.name] if made else [])):
+            raise Failed(f"{data} is there, and belongs to {data.owner()}: give it to root, or choose another name")
+
+    def make(self) -> None:
+        """Make the directory, in which nobody sees what there is, and what of it lies below it."""
+        layout = self.layout
+        for path in (layout.home, layout.builds, layout.venvs, layout.releases):
+            path.mkdir(parents=True, exist_ok=True)
+            path.chmod(PASSABLE)
+        if not layout.mark.exists():
+            write_file(layout.mark, SAYS)
