@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any
 
@@ -238,11 +238,16 @@ class Application:
         return Step(says, do, self.layout.name)
 
 
-def go_back(planned: Plan, apps: Collection[Application]) -> None:
+def go_back(planned: Plan, apps: Collection[Application], edge: Iterable[Step] = ()) -> None:
     """Add to a plan the steps after which applications are as they were when they were last known to be healthy.
 
     The doors of one that cannot go back stay as they are: they lead to what is live. All others close before one opens.
+
+    :param edge: what to do with NGINX once visitors reach the releases of before.
     """
-    for steps in (Application.switch_back, Application.close_doors, Application.settle_back):
+    for app in apps:
+        planned.add(app.layout.name, app.switch_back)
+    planned.steps += edge
+    for steps in (Application.close_doors, Application.settle_back):
         for app in apps:
             planned.add(app.layout.name, partial(steps, app))

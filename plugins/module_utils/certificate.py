@@ -8,8 +8,6 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
@@ -18,8 +16,8 @@ from typing import Any
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, run
 from ansible_collections.wsgi.production.plugins.module_utils.layout import (
-    CERTIFICATES,
     CHALLENGES,
+    LETS_ENCRYPT,
     replace_link,
     write_file,
 )
@@ -107,11 +105,14 @@ class Certificate:
             return True
         if not (self.file.exists() and self.key_file.exists()):
             return False
-        facts = Facts.of(self.file) if self.source == "self_signed" else None
-        return facts is None or facts.left.days >= SELF_SIGNED_LEFT
+        if self.source == "own":
+            there = [path.read_text(encoding="utf-8", errors="replace") for path in (self.file, self.key_file)]
+            return there == [self.certificate, self.key]
+        facts = Facts.of(self.file)
+        return facts is not None and facts.left.days >= SELF_SIGNED_LEFT
 
     def place(self) -> None:
-        """Write both files; where an ACME server is yet to be asked, with one that signs itself until then.
+        """Write both files, where no ACME server has to be asked.
 
         :raises Failed: when openssl cannot make a key.
         """
@@ -119,14 +120,8 @@ class Certificate:
         if self.source == "own":
             write_file(self.key_file, self.key, 0o600)
             write_file(self.file, self.certificate)
-            return
-        if self.source == "self_signed":
+        else:
             sign(self.names, self.file, self.key_file)
-            return
-        pair = [self.file.parent / f"{self.site}-until-then.{kind}" for kind in ("crt", "key")]
-        sign(self.names, *pair)
-        for link, target in zip((self.file, self.key_file), pair):
-            replace_link(link, str(target))
 
 
 def sign(names: list[str], file: Path, key_file: Path) -> None:
@@ -155,9 +150,7 @@ class Acme:
     :param challenges: where NGINX finds what the server asks for.
     """
 
-    def __init__(
-        self, directory: str, email: str, root: Path = Path("/etc/letsencrypt"), challenges: Path = CHALLENGES
-    ) -> None:
+    def __init__(self, directory: str, email: str, root: Path = LETS_ENCRYPT, challenges: Path = CHALLENGES) -> None:
         self.directory = directory
         self.email = email
         self.root = root
@@ -177,18 +170,15 @@ class Acme:
         """
         if not self._has(wanted):
             self._ask(wanted)
+        wanted.file.parent.mkdir(mode=0o700, exist_ok=True)
         for link, target in self._links(wanted).items():
             replace_link(link, str(target))
 
     def _has(self, wanted: Certificate) -> bool:
-        """Tell whether certbot has what is wanted, from this server and for long enough."""
-        facts = Facts.of(self._live(wanted.site) / "fullchain.pem")
-        return (
-            facts is not None
-            and facts.names == set(wanted.names)
-            and facts.left >= (facts.ends - facts.begins) * OVERDUE
-            and f"server = {self.directory}\n" in self._renewal(wanted.site)
-        )
+        """Tell whether certbot has what is wanted, for long enough: its name stands for its host names and server."""
+        facts = Facts.of(self._live(wanted) / "fullchain.pem")
+        renews = (self.root / f"renewal/{wanted.file.stem}.conf").exists()
+        return renews and facts is not None and facts.left >= (facts.ends - facts.begins) * OVERDUE
 
     def _ask(self, wanted: Certificate) -> None:
         self.challenges.mkdir(parents=True, exist_ok=True)
@@ -197,8 +187,8 @@ class Acme:
             run(
                 [
                     *("certbot", "certonly", "--non-interactive", "--agree-tos", *account, "--server", self.directory),
-                    *("--webroot", "--webroot-path", self.challenges, "--cert-name", wanted.site),
-                    *("--domains", ",".join(wanted.names), "--renew-with-new-domains", "--force-renewal"),
+                    *("--webroot", "--webroot-path", self.challenges, "--cert-name", wanted.file.stem),
+                    *("--domains", ",".join(wanted.names), "--force-renewal"),
                     *("--deploy-hook", "systemctl reload nginx.service", "--key-type", "ecdsa"),
                 ],
                 f"get a certificate for {', '.join(wanted.names)} from {self.directory}",
@@ -206,63 +196,32 @@ class Acme:
         except Failed as failure:
             raise Failed(f"{failure}\n{self._still(wanted)}") from failure
 
-    def abandoned(self, kept: Iterable[Certificate], left: Iterable[str] = ()) -> list[str]:
-        """Return the sites whose certificate goes on being renewed, although they want it no more.
-
-        :param left: sites of which nobody says what they want.
-        """
-        sites = {one.site for one in kept if one.source == "acme"}.union(left)
-        names = [path.stem for path in sorted((self.root / "renewal").glob("*.conf"))]
-        return [name for name in names if name not in sites and str(self.challenges) in self._renewal(name)]
-
-    def abandon(self, site: str) -> None:
-        """Renew the certificate of `site` no longer."""
-        run(
-            ["certbot", "delete", "--non-interactive", "--cert-name", site],
-            f"abandon the certificate of {site}",
-        )
-
     def _still(self, wanted: Certificate) -> str:
         """Return how it stands with what NGINX goes on to serve."""
-        facts = Facts.of(wanted.file)
-        if facts is None or wanted.file.resolve().parent == wanted.file.parent.resolve():
+        there = map(Facts.of, wanted.file.parent.glob(f"{wanted.site}-acme-*.crt"))
+        days = [facts.left.days for facts in there if facts]
+        if not days:
             return f"{wanted.site} has no certificate yet"
-        return f"the certificate that {wanted.site} has is valid for {facts.left.days} more days"
+        return f"the certificate that {wanted.site} has is valid for {max(days)} more days"
 
     def _links(self, wanted: Certificate) -> dict[Path, Path]:
         """Return where the files that NGINX reads have to lead."""
-        live = self._live(wanted.site)
+        live = self._live(wanted)
         return {wanted.file: live / "fullchain.pem", wanted.key_file: live / "privkey.pem"}
 
-    def _live(self, site: str) -> Path:
-        return self.root / "live" / site
-
-    def _renewal(self, site: str) -> str:
-        with suppress(FileNotFoundError):
-            return (self.root / "renewal" / f"{site}.conf").read_text(encoding="utf-8")
-        return ""
+    def _live(self, wanted: Certificate) -> Path:
+        return self.root / "live" / wanted.file.stem
 
 
-@contextmanager
-def placed(missing: Iterable[Certificate], root: Path = CERTIFICATES) -> Iterator[None]:
-    """Put certificates in place for the body; where it fails, what was not there before is gone from `root`."""
-    before = set(root.glob("*"))
-    try:
-        for one in missing:
-            one.place()
-        yield
-    except BaseException:
-        for path in set(root.glob("*")) - before:
-            path.unlink()
-        raise
+def abandon(config: str, root: Path = LETS_ENCRYPT, challenges: Path = CHALLENGES) -> None:
+    """Renew no certificate any longer that the text `config` of NGINX does not name, and that was got for a site.
 
-
-def prune(config: str, root: Path = CERTIFICATES) -> None:
-    """Remove from the directory `root`, which is the collection's own, what the text `config` does not name."""
-    named = {path for path in root.glob("*") if f"{path};" in config}
-    named |= {Path(os.readlink(path)) for path in named if path.is_symlink()}
-    for path in set(root.glob("*")) - named:
-        path.unlink()
+    :param root: certbot's own directory.
+    """
+    for path in sorted(root.glob("renewal/*.conf")):
+        ours = str(challenges) in path.read_text(encoding="utf-8")
+        if ours and f"/{path.stem}.crt;" not in config:
+            run(["certbot", "delete", "--non-interactive", "--cert-name", path.stem], f"abandon {path.stem}")
 
 
 def served(address: str, name: str) -> Facts:

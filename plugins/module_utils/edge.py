@@ -4,27 +4,28 @@
 
 from __future__ import annotations
 
-import re
+import hashlib
 import secrets
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from itertools import product
 from pathlib import Path
-from typing import Any
 
-from ansible_collections.wsgi.production.plugins.module_utils import certificate, edge_units
-from ansible_collections.wsgi.production.plugins.module_utils.certificate import Acme, Certificate
-from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, has, run
-from ansible_collections.wsgi.production.plugins.module_utils.edge_units import SERVICE, SOCKET
+from ansible_collections.wsgi.production.plugins.module_utils import certificate
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, run
+from ansible_collections.wsgi.production.plugins.module_utils.edge_text import OURS, explain, put_back, slowest
+from ansible_collections.wsgi.production.plugins.module_utils.edge_units import SERVICE, SOCKET, units
 from ansible_collections.wsgi.production.plugins.module_utils.layout import (
     CACHES,
     CERTIFICATES,
+    LETS_ENCRYPT,
     MAINTENANCE,
+    PASSWORDS,
     SYSTEM_UNITS,
     VERIFY_TOKEN,
     write_file,
 )
+from ansible_collections.wsgi.production.plugins.module_utils.nginx import Workers, has_ipv6
 from ansible_collections.wsgi.production.plugins.module_utils.store import remove_tree
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
 
@@ -32,135 +33,188 @@ from ansible_collections.wsgi.production.plugins.module_utils.systemd import Sys
 RELOAD_SECONDS = 20
 LOOK = 0.05
 
+# What a plan says of the moment in which a new configuration is served.
+TAKE_UP = "let NGINX take it up"
+
 # A snippet may hold a secret.
 MODE = 0o640
-
-# The block of each site in the configuration, by the comments around it.
-BLOCK = re.compile(r"^    # site (\S+)\n.*?^    # end of site \1\n", re.MULTILINE | re.DOTALL)
-
-# What all sites share that use HTTP/3 has the form of a block, so that it can stay with them.
-HTTP3 = "_"
-HTTP3_IS_USED = " quic;\n"
-
-IS_DEFAULT = " 80 default_server;\n"
 
 
 class Edge:
     """NGINX on this host, with all of its configuration in one file.
 
-    One file is replaced in one step, so there is no moment at which half of a change is in place.
+    A change is made ready in a file beside the live one, and taken up by one rename. What was served before stays
+    beside it until the run has ended well, so that one which fails, or is killed, has a way back. What the
+    configuration names, such as certificates, is named by its content: what comes with a change is there beside what
+    it replaces, and is removed when nothing names it.
 
-    :param root: NGINX's own configuration directory.
+    :param root: NGINX's own directory of configuration.
     """
 
     def __init__(
         self,
         systemd: Systemd,
         root: Path = Path("/etc/nginx"),
-        units: Path = SYSTEM_UNITS,
+        directory: Path = SYSTEM_UNITS,
         workers: Workers | None = None,
         log: Path = Path("/var/log/nginx/error.log"),
         caches: Path = CACHES,
+        lets_encrypt: Path = LETS_ENCRYPT,
     ) -> None:
         self.systemd = systemd
+        self.root = root
         self.live = root / "nginx.conf"
-        self.trial = root / "nginx.conf.trial"
+        self.next = root / "nginx.conf.next"
         self.before = root / "nginx.conf.before"
+        self.original = root / "nginx.conf.original"
         self.token = root / VERIFY_TOKEN.name
         self.workers = workers or Workers(systemd)
         self.log = log
         self.caches = caches
+        self.lets_encrypt = lets_encrypt
         self.certificates = root / CERTIFICATES.name
+        self.passwords = root / PASSWORDS.name
         self.maintenance = root / MAINTENANCE.name
-        self.units = [units / SOCKET, units / f"{SERVICE}.d/wsgi.conf"]
+        self.units = [directory / SOCKET, directory / f"{SERVICE}.d/wsgi.conf"]
 
     def text(self) -> str:
-        """Return the configuration that is in place; empty while there is none."""
-        return _read(self.live)
+        """Return the configuration that is in place; empty while there is none of ours."""
+        text = _read(self.live)
+        return text if text.startswith(OURS) else ""
+
+    def is_taken_over(self) -> bool:
+        """Tell whether this host's NGINX is ours."""
+        # Of one whose file is lost, systemd still holds the ports.
+        return bool(self.text()) or (not self.live.exists() and self.systemd.is_active(SOCKET))
+
+    def foreign(self) -> list[Path]:
+        """Return the files that say what NGINX serves here, and are neither ours nor as a package has brought them."""
+        if self.text() or not self.live.exists():
+            return []
+        packaged = _packaged()
+        found = [self.live, *sorted(self.root.glob("conf.d/*.conf")), *sorted(self.root.glob("sites-enabled/*"))]
+        return [path for path in found if path.exists() and packaged.get(str(path.resolve())) != _digest(path)]
 
     def serves(self) -> bool:
         """Tell whether NGINX runs with the file in place, and will after the host's next boot."""
-        units = (SERVICE, SOCKET)
-        return not self.before.exists() and all(
-            self.systemd.is_active(unit) and self.systemd.is_enabled(unit) for unit in units
+        return not (self.next.exists() or self.before.exists()) and all(
+            self.systemd.is_active(unit) and self.systemd.is_enabled(unit) for unit in (SERVICE, SOCKET)
         )
 
-    def has_units(self, slowest: int) -> bool:
-        """Tell whether systemd holds the ports and hardens NGINX as this version of the collection wants it.
+    def is_complete(self) -> bool:
+        """Tell whether all that NGINX needs besides is there: its units, and the secret of verifications."""
+        return self.token.exists() and [_read(path) for path in self.units] == self._units()
 
-        :param slowest: the seconds that the slowest answer of all sites may take.
+    def is_changing(self) -> bool:
+        """Tell whether a run has begun to change what is served, and did not come to its end."""
+        return self.next.exists() or self.before.exists() or bool(self._unnamed())
+
+    def take_over(self, config: str) -> None:
+        """Let NGINX serve from a file of ours, and from ports that systemd holds; the file that was there is kept.
+
+        :param config: a configuration without sites.
+        :raises Failed: where it does not; NGINX serves what it served before then.
         """
-        return [_read(path) for path in self.units] == _units(slowest)
+        there = self.live.exists()
+        if there:
+            write_file(self.original, _read(self.live))
+        try:
+            self.stage(config)
+            self.next.replace(self.live)
+            self._serve()
+        except Failed:
+            if there:
+                write_file(self.live, _read(self.original))
+                self.original.unlink()
+            if not self.systemd.is_active(SOCKET):
+                for path in self.units:
+                    path.unlink(missing_ok=True)
+                self.systemd.reload()
+            with suppress(Failed):
+                self.systemd.start(SERVICE)
+            raise
+        self.systemd.enable(SOCKET, SERVICE)
 
-    def replace(self, wanted: str, missing: Iterable[Certificate] = ()) -> None:
-        """Check the text `wanted` with `nginx -t` beside the live file, and put it in place.
+    def stage(self, config: str) -> None:
+        """Make a configuration ready, for `take_up`: check it with `nginx -t` beside the live one.
 
-        What was served before stays beside it until NGINX has taken it up: a run that is killed in
-        between leaves a mark of what is due.
-
-        :param missing: the certificates that NGINX has to find for it.
-        :raises Failed: with what NGINX said, and where that was described; no file has changed then.
+        :raises Failed: with what NGINX said, and where that was described; nothing is ready then.
         """
         if not self.token.exists():
             write_file(self.token, f'"{secrets.token_hex(16)}" 1;\n', 0o600)
+        write_file(self.next, config, MODE)
         try:
-            with certificate.placed(missing, self.certificates):
-                write_file(self.trial, wanted, MODE)
-                run(["nginx", "-t", "-q", "-c", self.trial], "use the new configuration of NGINX")
+            run(["nginx", "-t", "-q", "-c", self.next], "use the new configuration of NGINX")
         except Failed as failure:
-            self.trial.unlink(missing_ok=True)
-            raise Failed(explain(str(failure), wanted)) from failure
+            self.next.unlink()
+            raise Failed(explain(str(failure), config)) from failure
+
+    def take_up(self, kept: Iterable[str] = ()) -> None:
+        """Let NGINX serve what was made ready.
+
+        :param kept: the names of sites that go on as they are.
+        :raises Failed: where it does not take it up; it goes on with what it served before then.
+        """
+        self._leave(kept, _read(self.next), self.text())
         if not self.before.exists():
             write_file(self.before, self.text(), MODE)
-        self.trial.replace(self.live)
-
-    def place_units(self, slowest: int) -> None:
-        """Write NGINX's units. What runs already goes on; its sandbox is that of its next start.
-
-        :param slowest: the seconds that the slowest answer of all sites may take.
-        """
-        for path, text in zip(self.units, _units(slowest)):
-            path.parent.mkdir(exist_ok=True)
-            write_file(path, text)
-        self.systemd.reload()
-
-    def serve(self, acme: Acme | None = None, due: Iterable[Certificate] = ()) -> None:
-        """Make NGINX serve what the file says: reload it where it runs, else start it.
-
-        :param due: the certificates to get from `acme`, which NGINX has to answer for.
-        :raises Failed: where it does not take it up, or there are no certificates; it serves what it served before
-            then, and the file says so.
-        """
+        self.next.replace(self.live)
         try:
-            self._take_up()
+            self._serve()
         except Failed as failure:
             wanted = self.text()
-            self._go_back()
+            # Where not even that is taken up, what lies beside the file tells the next run.
+            with suppress(Failed):
+                self.go_back()
             raise Failed(
                 "NGINX did not take up the new configuration, and what it served goes on: "
                 f"{explain(str(failure), wanted)}"
             ) from failure
-        if acme and due:
-            try:
-                for one in due:
-                    acme.obtain(one)
-                self._reload()
-            except (Failed, OSError) as failure:
-                self._go_back(taken_up=True)
-                raise Failed(f"what NGINX served before goes on: {failure}") from failure
-        self.systemd.enable(SOCKET, SERVICE)
-        self.before.unlink(missing_ok=True)
-        certificate.prune(self.text(), self.certificates)
-        for path in self.caches.glob("cache-*"):
-            if f"{path} " not in self.text():
-                remove_tree(path)
-        for path in self.maintenance.glob("*"):
-            if f"{path})" not in self.text():
-                path.unlink()
 
-    def _take_up(self) -> None:
+    def go_back(self) -> None:
+        """Let NGINX serve what it served before a run that failed, and remove what that has made ready.
+
+        :raises Failed: where it does not take it up.
+        """
+        self.next.unlink(missing_ok=True)
+        before = _read(self.before)
+        if before:
+            write_file(self.live, before, MODE)
+            self._serve()
+        self.before.unlink(missing_ok=True)
+        self._prune()
+
+    def settle(self, kept: Iterable[str] = ()) -> None:
+        """Keep what a run has changed: from here on there is no way back, and what nothing names is removed.
+
+        :param kept: the names of sites that are as they were before all the same.
+        :raises Failed: where NGINX does not take that up.
+        """
+        if self._leave(kept, self.text(), _read(self.before)):
+            self.next.replace(self.live)
+            self._serve()
+        self.systemd.enable(SOCKET, SERVICE)
+        self._prune()
+        # Not when a run goes back: the next one may want what an ACME server gives only so often.
+        certificate.abandon(self.text(), self.lets_encrypt)
+        self.before.unlink(missing_ok=True)
+
+    def _leave(self, sites: Iterable[str], config: str, before: str) -> bool:
+        """Make `config` ready with `sites` as they are in `before`, and tell whether that is another configuration."""
+        left = put_back(config, before, sites)
+        if left != config:
+            self.stage(left)
+        return left != config
+
+    def _serve(self) -> None:
+        """Let NGINX take up the file in place. What runs already goes on; its sandbox is that of its next start."""
+        if not self.is_complete():
+            for path, text in zip(self.units, self._units()):
+                path.parent.mkdir(exist_ok=True)
+                write_file(path, text)
+            self.systemd.reload()
         if not self.systemd.is_active(SOCKET):
-            self._take_over()
+            self._hold_ports()
         elif self.systemd.is_active(SERVICE):
             self._reload()
         else:
@@ -180,8 +234,8 @@ class Edge:
                 raise Failed(f"it has no new workers after {RELOAD_SECONDS} s")
             time.sleep(LOOK)
 
-    def _take_over(self) -> None:
-        """Give the ports to systemd, once: the NGINX that the distribution has started holds them itself."""
+    def _hold_ports(self) -> None:
+        """Give the ports to systemd: the NGINX that the distribution has started holds them itself."""
         self.systemd.stop(SERVICE)
         try:
             self.systemd.start(SOCKET, SERVICE)
@@ -191,63 +245,28 @@ class Edge:
                     raise Failed(f"{failure}; the log of {unit} ends with:\n{self.systemd.journal(unit)}") from failure
             raise
 
-    def _go_back(self, taken_up: bool = False) -> None:
-        """Put in place what NGINX served before, and let it run.
+    def _units(self) -> list[str]:
+        return units(slowest(self.text()), has_ipv6())
 
-        :param taken_up: whether NGINX has taken up what comes after it, or certificates that have come already.
-        """
-        before = _read(self.before)
-        if before:
-            write_file(self.live, before, MODE)
-        if not self.systemd.is_active(SERVICE):
-            if not self.systemd.is_active(SOCKET):
-                for path in self.units:
-                    path.unlink(missing_ok=True)
-                self.systemd.reload()
-            with suppress(Failed):
-                self.systemd.start(SERVICE)
-        elif taken_up:
-            try:
-                self._reload()
-            except Failed:
-                # What lies beside the file tells the next run that a reload is due.
-                return
-        if before:
-            self.before.unlink()
-            certificate.prune(before, self.certificates)
+    def _unnamed(self) -> list[Path]:
+        """Return the certificates, keys and files of passwords that the configuration in place does not name."""
+        config = self.text()
+        kept = [path for root in (self.certificates, self.passwords) for path in root.glob("*")]
+        return [path for path in kept if f"{path};" not in config] if config else []
 
-
-class Nginx:
-    """What the NGINX of a host is able to do.
-
-    :param said: what it says of itself, `nginx -V`; empty before it is installed.
-    :ivar version: its version, such as `1.22.1`.
-    """
-
-    def __init__(self, said: str) -> None:
-        self.said = said
-        match = re.search(r"nginx/([\d.]+)", said)
-        self.version = match.group(1) if match else ""
-
-    @classmethod
-    def read(cls) -> Nginx:
-        """Ask the NGINX of this host."""
-        return cls(run(["sh", "-c", "nginx -V 2>&1"], "ask NGINX how it was built") if has("nginx") else "")
-
-    def text(self, config: dict[str, str]) -> str:
-        """Return the one of the texts in `config` that is right for it; of one that is yet to come, the newest.
-
-        :param config: texts by the version from which on they are right.
-        """
-        fitting = [since for since in config if not self.version or _number(since) <= _number(self.version)]
-        return config[max(fitting, key=_number)]
-
-    def objection(self, sites: Iterable[dict[str, Any]]) -> str | None:
-        """Object to sites that want what this NGINX cannot do."""
-        wanting = [site["name"] for site in sites if site.get("http3")]
-        if wanting and self.said and "--with-http_v3_module" not in self.said:
-            return f"{wanting[0]}: tls.http3: NGINX {self.version} of this host was built without HTTP/3; leave it out"
-        return None
+    def _prune(self) -> None:
+        """Remove what the configuration in place does not name."""
+        config = self.text()
+        if not config:
+            return
+        for path in self._unnamed():
+            path.unlink()
+        for path in self.caches.glob("cache-*"):
+            if f"{path} " not in config:
+                remove_tree(path)
+        for path in self.maintenance.glob("*"):
+            if f"{path})" not in config:
+                path.unlink()
 
 
 def verify_token(path: Path = VERIFY_TOKEN) -> str:
@@ -281,104 +300,20 @@ class Sign:
         self.path.unlink()
 
 
-class Workers:
-    """The processes of NGINX that accept connections."""
-
-    def __init__(self, systemd: Systemd, processes: Path = Path("/proc")) -> None:
-        self.systemd = systemd
-        self.processes = processes
-
-    def pids(self) -> set[int]:
-        """Return their ids; those that only finish what they have begun are not among them."""
-        (master,) = self.systemd.properties(SERVICE, "MainPID")
-        found = set()
-        for directory in self.processes.glob("[0-9]*"):
-            # What ends meanwhile cannot be read, and is no worker any more.
-            with suppress(OSError):
-                parent = (directory / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1]
-                title = (directory / "cmdline").read_bytes().rstrip(b"\0 ")
-                if parent == master and title == b"nginx: worker process":
-                    found.add(int(directory.name))
-        return found
+def _packaged() -> dict[str, str]:
+    """Return the digest of each file of configuration that a package of NGINX has brought, by its path."""
+    try:
+        said = run(["dpkg-query", "--show", "--showformat", "${Conffiles}\n", "nginx*"], "ask for files of packages")
+    except Failed:
+        # It knows no such package.
+        return {}
+    words = (line.split() for line in said.splitlines())
+    return {line[0]: line[1] for line in words if len(line) >= 2}
 
 
-def blocks(config: str) -> dict[str, str]:
-    """Return the block of each site in `config` by the site's name, and what they share for HTTP/3 as that of `_`."""
-    return {found.group(1): found.group() for found in BLOCK.finditer(config)}
-
-
-def left_over(live: str, described: Iterable[str]) -> dict[str, str]:
-    """Return the blocks of `live` whose site is not among `described`, by its name."""
-    return {name: block for name, block in blocks(live).items() if name not in {HTTP3, *described}}
-
-
-def carry_over(left: dict[str, str], live: str, wanted: str) -> str:
-    """Return the text `wanted` with the blocks `left` of `live` in it, as they are.
-
-    :raises Failed: where a site of `wanted` cannot be beside one of them.
-    """
-    there = blocks(wanted)
-    for (old, block), (new, other) in product(left.items(), there.items()):
-        if IS_DEFAULT in block and IS_DEFAULT in other:
-            raise Failed(
-                f"{new}: default: {old}, which is left over, is the default site; leave it out, or {undo(old)}"
-            )
-        if old.replace("-", "_") == new.replace("-", "_"):
-            raise Failed(f"{new}: {old}, which is left over, has nearly the same name; change it, or {undo(old)}")
-    kept = set(left)
-    if HTTP3 not in there and any(HTTP3_IS_USED in block for block in left.values()):
-        kept.add(HTTP3)
-    carried = [f"\n{block}" for name, block in blocks(live).items() if name in kept]
-    before, brace, after = wanted.rpartition("}")
-    return "".join([before, *carried, brace, after])
-
-
-def undo(site: str) -> str:
-    """Return what removes a site that is left over."""
-    return f"add to wsgi_apps: - {{name: {site}, state: absent}}"
-
-
-def read_timeout(block: str) -> int:
-    """Return the seconds to wait for an answer of the site with this block; what its snippet says comes later."""
-    found = re.search(r"_read_timeout (\d+)s;", block)
-    return int(found.group(1)) if found else 0
-
-
-def explain(said: str, config: str) -> str:
-    """Return what NGINX said of `config`, with the line that it means and where that was described.
-
-    It names the line of most things, but of a certificate or a cipher only the value.
-    """
-    match = re.search(r"\[emerg\] (?:\d+#\d+: )?(.*?)(?: in \S+?nginx\.conf(?:\.trial)?:(\d+))?$", said, re.MULTILINE)
-    if not match:
-        return said
-    reason, lines = match.group(1), config.splitlines()
-    number = int(match.group(2)) if match.group(2) else _line_with(re.findall(r'"([^"]+)"', reason), lines)
-    if number is None or number > len(lines):
-        return reason
-    return f"{_origin(lines[:number])}{reason}; line {number} of the configuration is: {lines[number - 1].strip()}"
-
-
-def _line_with(values: list[str], lines: list[str]) -> int | None:
-    """Return the number of the line that has the most of `values` as words of their own, the first of several."""
-    words = [re.compile(rf"(?<![\w$]){re.escape(value)}(?!\w)") for value in values]
-    counts = [0 if line.lstrip().startswith("#") else sum(bool(word.search(line)) for word in words) for line in lines]
-    most = max(counts, default=0)
-    return counts.index(most) + 1 if most else None
-
-
-def _origin(lines: list[str]) -> str:
-    """Return where the last of `lines` was described, which the configuration says in a comment before it."""
-    comments = (re.fullmatch(r"\s*# from (.+)", line) for line in reversed(lines))
-    return next((f"{comment.group(1)}: " for comment in comments if comment), "")
-
-
-def _units(slowest: int) -> list[str]:
-    return [edge_units.PORTS, edge_units.drop_in(slowest)]
-
-
-def _number(version: str) -> list[int]:
-    return [int(part) for part in version.split(".")]
+def _digest(path: Path) -> str:
+    # As dpkg has it, which is no matter of security.
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() if path.is_file() else ""
 
 
 def _read(path: Path) -> str:

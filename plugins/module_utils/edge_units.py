@@ -10,17 +10,14 @@ SOCKET = "nginx.socket"
 # Seconds that a stop waits longer than the slowest answer may take.
 STOP_AFTER_ANSWER = 5
 
-PORTS = """\
+SOCKET_UNIT = """\
 # Written by the role wsgi.production.nginx; the next run replaces what is changed here.
 # systemd holds the ports, so whoever comes while NGINX restarts or is upgraded waits, and is not refused.
 [Unit]
 Description=The ports of NGINX
 
 [Socket]
-ListenStream=0.0.0.0:80
-ListenStream=[::]:80
-ListenStream=0.0.0.0:443
-ListenStream=[::]:443
+{listens}
 BindIPv6Only=ipv6-only
 Backlog=4096
 
@@ -40,7 +37,7 @@ Sockets={socket}
 NonBlocking=yes
 ExecStart=
 # In this variable NGINX looks for ports that it need not open; it is how its own upgrade hands them on.
-ExecStart=/usr/bin/env NGINX=3;4;5;6; /usr/sbin/nginx -g 'daemon off; master_process on;'
+ExecStart=/usr/bin/env NGINX={ports} /usr/sbin/nginx -g 'daemon off; master_process on;'
 ExecStop=
 KillSignal=SIGQUIT
 TimeoutStopSec={stop_timeout}
@@ -77,9 +74,17 @@ SystemCallFilter=~@resources
 """
 
 
-def drop_in(slowest: int) -> str:
-    """Return the drop-in of NGINX's service.
+def units(slowest: int, ipv6: bool = True) -> list[str]:
+    """Return the socket unit with NGINX's ports, and the drop-in of its service.
 
     :param slowest: the seconds that the slowest answer of all sites may take, for which a stop waits.
+    :param ipv6: whether the host has IPv6.
     """
-    return DROP_IN.format(socket=SOCKET, stop_timeout=slowest + STOP_AFTER_ANSWER)
+    addresses = ["0.0.0.0", "[::]"] if ipv6 else ["0.0.0.0"]
+    listens = [f"ListenStream={address}:{port}" for port in (80, 443) for address in addresses]
+    # systemd hands open ports on from the number 3.
+    ports = "".join(f"{number};" for number in range(3, 3 + len(listens)))
+    return [
+        SOCKET_UNIT.format(listens="\n".join(listens)),
+        DROP_IN.format(socket=SOCKET, ports=ports, stop_timeout=slowest + STOP_AFTER_ANSWER),
+    ]

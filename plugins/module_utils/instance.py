@@ -151,7 +151,8 @@ class Instance:
         time.sleep(max(0.0, FRONT_TRIAL - self._age()))
         restarts = self._restarts(self.service)
         if restarts or self._state(self.service) in ("activating", "failed"):
-            raise self._refused(f"ends by itself, and was started again {_times(restarts)}", self.was_live())
+            again = f", and was started again {_times(restarts)}" if restarts else ""
+            raise self._refused(f"ends by itself{again}", self.was_live())
 
     def object_to_restarts(self) -> None:
         """Object to what answers requests where it ends and is started again and again.
@@ -280,4 +281,4 @@ class Instance:
 
 
 def _times(number: int) -> str:
-    return {0: "not yet", 1: "once"}.get(number, f"{number} times")
+    return "once" if number == 1 else f"{number} times"

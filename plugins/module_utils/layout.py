@@ -30,12 +30,13 @@ EDGE_TLS = "127.0.0.1:443"
 VERIFY_TOKEN = Path("/etc/nginx/verify.token")
 
 # What NGINX reads besides its configuration: certificates and their keys, passwords, a file for each site that is
-# closed, what an ACME server asks for, and where it keeps answers.
+# closed, what an ACME server asks for, and where it keeps answers. And certbot's own directory.
 CERTIFICATES = Path("/etc/nginx/certificates")
 PASSWORDS = Path("/etc/nginx/passwords")
 MAINTENANCE = Path("/etc/nginx/maintenance")
 CHALLENGES = Path("/var/lib/wsgi/acme")
 CACHES = Path("/var/lib/nginx")
+LETS_ENCRYPT = Path("/etc/letsencrypt")
 
 # The mode of a directory in which NGINX may pass to what it serves, while nobody sees what there is.
 PASSABLE = 0o711

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import has, run
@@ -18,35 +18,41 @@ ROUNDS = 1000
 class Passwords:
     """The passwords of all sites.
 
+    Their files are named by their content: others are another name in the configuration, and are taken up with it.
+
     :param users: the password of each user, by site.
-    :param left: sites whose passwords stay as they are.
     """
 
-    def __init__(self, users: dict[str, dict[str, str]], root: Path = PASSWORDS, left: Iterable[str] = ()) -> None:
+    def __init__(self, users: dict[str, dict[str, str]], root: Path = PASSWORDS) -> None:
         self.root = root
-        self.left = set(left)
         self.users = {site: passwords for site, passwords in users.items() if passwords}
 
-    def are_right(self) -> bool:
-        """Tell whether the host has these passwords and no others."""
-        there = {path: path.read_text(encoding="utf-8") for path in self._there()}
-        # Without openssl, which comes with NGINX, the host cannot have any yet.
-        return there == self._files() if has("openssl") else not self.users
+    def named(self, config: str) -> str:
+        """Return `config`, which names a file by its site alone, with the names that the files have."""
+        for site, (path, _) in self._files.items():
+            config = config.replace(f" {self.root / site};", f" {path};")
+        return config
+
+    def are_there(self) -> bool:
+        """Tell whether the host has these passwords."""
+        return all(path.exists() and path.read_text(encoding="utf-8") == text for path, text in self._files.values())
 
     def write(self) -> None:
-        """Write them, for root and NGINX alone. NGINX reads them with each request, so nothing has to be reloaded."""
+        """Write them, for root and NGINX alone."""
         self.root.mkdir(exist_ok=True)
-        files = self._files()
-        for path, text in files.items():
+        for path, text in self._files.values():
             write_file(path, text, 0o640, WEB_SERVER)
-        for path in self._there() - set(files):
-            path.unlink()
 
-    def _there(self) -> set[Path]:
-        return {path for path in self.root.glob("*") if path.name not in self.left}
+    @cached_property
+    def _files(self) -> dict[str, tuple[Path, str]]:
+        """The file of each site, and what is in it."""
+        # Without openssl, which comes with NGINX, the host can have none yet.
+        texts = {site: _hashed(site, users) if has("openssl") else "" for site, users in self.users.items()}
+        return {site: (self.root / f"{site}-{_digest(text)}", text) for site, text in texts.items()}
 
-    def _files(self) -> dict[Path, str]:
-        return {self.root / site: _hashed(site, passwords) for site, passwords in self.users.items()}
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _hashed(site: str, passwords: dict[str, str]) -> str:

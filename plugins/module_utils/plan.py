@@ -32,11 +32,13 @@ class Step(NamedTuple):
 
     :param says: what it does, in a few words that can follow "would".
     :param of: the application that it is for; empty for the whole host.
+    :param always: whether a step for the whole host is taken although an application has failed.
     """
 
     says: str
     do: Callable[[], object]
     of: str = ""
+    always: bool = False
 
 
 @dataclass
@@ -79,9 +81,9 @@ class Plan:
         return found if isinstance(found, list) else [found]
 
     def take(self) -> None:
-        """Take the steps. One that fails ends those of its application, and those of the whole host."""
+        """Take the steps. One that fails ends those of its application, and most of those of the whole host."""
         for step in self.steps:
-            if step.of in self.failures or (self.failures and not step.of):
+            if step.of in self.failures or (self.failures and not step.of and not step.always):
                 continue
             try:
                 step.do()

@@ -13,7 +13,9 @@ description:
   - Reloads NGINX when the configuration really differs, and looks whether it has new workers then; if not, what was
     served before is put back. Starts it when it does not run. Restarts it once, when it takes an NGINX over that the
     distribution has started, to let systemd hold its ports; from then on, whoever comes while it restarts waits.
-  - Puts the certificates of the sites in place, and gets them from an ACME server once NGINX answers for their names.
+  - Puts the certificates of the sites in place, and gets them from an ACME server, for which NGINX answers for any
+    name.
+  - Refuses a host whose NGINX serves something that is not this collection's, unless O(take_over=true).
   - Leaves a site that is live but not described as it is, and warns of it, where O(described) says what is described.
   - In check mode it shows the configuration before and after, and does not ask C(nginx -t).
 options:
@@ -63,11 +65,23 @@ options:
     description: Directives to add to the C(http) block, as they are.
     type: str
     default: ""
+  take_over:
+    description:
+      - Whether NGINX is taken over where it serves something that is not this collection's. Its C(nginx.conf) is kept
+        as C(nginx.conf.original).
+    type: bool
+    default: false
+  at_switch:
+    description:
+      - Whether the configuration is only made ready, for M(wsgi.production.switch) to let NGINX take it up at the
+        moment in which applications change as well.
+    type: bool
+    default: false
   config:
     description:
-      - The text of C(/etc/nginx/nginx.conf), by the version of NGINX from which on it is right. The action plugin of
-        this module writes it; not to be given.
-    type: dict
+      - The text of C(/etc/nginx/nginx.conf), by the version of NGINX from which on it is right, as JSON. The action
+        plugin of this module writes it; not to be given.
+    type: str
   certificates:
     description: The certificates of the sites. The action plugin of this module reads them; not to be given.
     type: list

@@ -44,6 +44,10 @@ options:
         type: list
         elements: str
         default: []
+  take_up:
+    description: Whether NGINX takes up at the same moment what M(wsgi.production.edge) has made ready for that.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - wsgi.production.on_failure
   - wsgi.production.step

@@ -28,18 +28,20 @@ def host_names(site: dict[str, Any]) -> list[str]:
     return [*site["server_names"], *site["aliases"]]
 
 
-def pair(site: dict[str, Any]) -> tuple[str, str] | None:
+def pair(site: dict[str, Any], acme: str) -> tuple[str, str] | None:
     """Return the files on the host with the certificate of `site` and its key, or None where it has none.
 
-    Their name changes with what is in them, so that NGINX takes up another one as it does any change. An ACME server's
-    changes without a run, so its name does not.
+    Their name changes with what is in them, so that NGINX takes up another one as it does any change. That of an ACME
+    server changes without a run when it is renewed, so its name stands for the server and the host names.
+
+    :param acme: the address of the directory of the ACME server.
     """
     tls = site["tls"]
     if tls["source"] == "none":
         return None
     if tls["source"] == "host":
         return tls["certificate"], tls["key"]
-    mark = "acme"
+    mark = f"acme-{_digest(acme, *host_names(site))}"
     if tls["source"] == "own":
         mark = _digest(_text(tls["certificate"]), _text(tls["key"]))
     elif tls["source"] == "self_signed":
@@ -48,9 +50,12 @@ def pair(site: dict[str, Any]) -> tuple[str, str] | None:
     return f"{stem}.crt", f"{stem}.key"
 
 
-def wanted(site: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what the host has to know of the certificate of `site`: nothing, or one thing."""
-    files, tls = pair(site), site["tls"]
+def wanted(site: dict[str, Any], acme: str) -> list[dict[str, Any]]:
+    """Return what the host has to know of the certificate of `site`: nothing, or one thing.
+
+    :param acme: the address of the directory of the ACME server.
+    """
+    files, tls = pair(site, acme), site["tls"]
     if files is None:
         return []
     return [

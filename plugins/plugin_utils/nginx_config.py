@@ -38,17 +38,61 @@ INTERMEDIATE = [
     "ECDHE-RSA-CHACHA20-POLY1305",
 ]
 
-# What NGINX says to the application of each request, and nobody else can; an empty one does not reach it at all.
-PASSED = {
+# Who a visitor is, in headers that applications believe: only a known proxy may send them.
+BELIEVED = [
+    *("Remote-Email", "Remote-Groups", "Remote-Name", "Remote-User"),
+    *("X-Remote-Email", "X-Remote-Groups", "X-Remote-Name", "X-Remote-User"),
+    *("X-Forwarded-Access-Token", "X-Forwarded-Email", "X-Forwarded-Groups", "X-Forwarded-Preferred-Username"),
+    *("X-Forwarded-User", "X-Auth-Request-Access-Token", "X-Auth-Request-Email", "X-Auth-Request-Groups"),
+    *("X-Auth-Request-Preferred-Username", "X-Auth-Request-User", "X-Auth-User", "X-Authenticated-User"),
+    *("X-User", "X-Webauth-User", "X-Goog-Authenticated-User-Email", "X-Goog-Authenticated-User-Id"),
+    *("X-Amzn-Oidc-Identity", "X-Ms-Client-Principal", "X-Ms-Client-Principal-Id", "X-Ms-Client-Principal-Name"),
+    *("Cf-Access-Authenticated-User-Email", "Tailscale-User-Login", "Tailscale-User-Name"),
+    *("SSL-Client-Cert", "SSL-Client-S-DN", "SSL-Client-Verify", "X-SSL-Client-Cert", "X-SSL-Client-S-DN"),
+    *("X-SSL-Client-Verify", "X-Client-Cert", "X-Client-DN", "X-Client-Verify", "X-Forwarded-Client-Cert"),
+    "X-Forwarded-Tls-Client-Cert",
+]
+
+# What reaches no application.
+DROPPED = [
+    # It is about the connection to NGINX, or between NGINX and a run.
+    *("Proxy", "Transfer-Encoding", "X-Wsgi-Verify"),
+    # NGINX says itself where a visitor comes from and over what.
+    *("CF-Connecting-IP", "CF-Connecting-IPv6", "CF-Visitor", "Client-IP", "Fastly-Client-IP", "Forwarded"),
+    *("Forwarded-For", "Front-End-Https", "True-Client-IP", "X-Client-IP", "X-Cluster-Client-IP", "X-Forwarded"),
+    *("X-Forwarded-By", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Protocol", "X-Forwarded-Scheme"),
+    *("X-Forwarded-Server", "X-Forwarded-Ssl", "X-Original-Forwarded-For", "X-Originating-IP", "X-Remote-Addr"),
+    *("X-Remote-IP", "X-Scheme", "X-Url-Scheme"),
+    # An application would answer for another address than the one that NGINX has let through.
+    *("Script-Name", "X-Forwarded-Path", "X-Forwarded-Prefix", "X-Forwarded-Uri", "X-Host", "X-Http-Host-Override"),
+    *("X-Original-Host", "X-Original-Method", "X-Original-Uri", "X-Original-Url", "X-Rewrite-Url", "X-Script-Name"),
+]
+
+# What NGINX says to the application of each request, and nobody else can.
+SAID = {
     "Host": "$host$visitor_port",
     "X-Forwarded-For": "$remote_addr",
     "X-Forwarded-Proto": "$visitor_scheme",
     "X-Real-IP": "$remote_addr",
     "X-Request-Id": "$visitor_request_id",
-    **dict.fromkeys(
-        ["Forwarded", "Proxy", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Wsgi-Verify"], ""
-    ),
+    "Authorization": "$passed_authorization",
 }
+
+# What the application learns of a request whose answer is kept for all; the key of the cache has all but the number.
+CACHED = {
+    "Host": "$host$visitor_port",
+    "X-Forwarded-Proto": "$visitor_scheme",
+    "X-Request-Id": "$visitor_request_id",
+    "Accept": "$http_accept",
+    "Accept-Language": "$http_accept_language",
+}
+
+# With any of these headers, a request asks for an answer of its own.
+OWN = [
+    *("Authorization", "Content-Length", "Cookie", "Origin", "Range", "Transfer-Encoding", "Upgrade"),
+    *("HX-Request", "Turbo-Frame", "X-Api-Key", "X-Auth-Token", "X-Csrf-Token", "X-Csrftoken", "X-Fragment"),
+    *("X-Http-Method-Override", "X-Inertia", "X-Pjax", "X-Requested-With", "X-Up-Version"),
+]
 
 
 def render(settings: dict[str, Any]) -> dict[str, str]:
@@ -66,12 +110,23 @@ def render(settings: dict[str, Any]) -> dict[str, str]:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["as_name"] = _variable
+    environment.filters["as_variable"] = lambda header: f"HTTP_{_variable(header).upper()}"
+    environment.filters["as_header_variable"] = lambda header: f"$http_{_variable(header)}"
     template = environment.get_template("nginx.conf.j2")
-    sites = [{**site, **_derived(site, settings["headers"])} for site in settings["sites"]]
+    sites = [{**site, **_derived(site, settings)} for site in settings["sites"]]
     values = {
         **settings,
         "sites": sites,
-        "passed": PASSED,
+        "believed": BELIEVED,
+        # An empty one does not reach the application at all.
+        "passed": {
+            **SAID,
+            **dict.fromkeys(DROPPED, '""'),
+            **{header: f"$believed_{_variable(header)}" for header in BELIEVED},
+        },
+        "own": OWN,
+        "cached": CACHED,
         "token": VERIFY_TOKEN,
         "maintenance": MAINTENANCE,
         "passwords": PASSWORDS,
@@ -83,9 +138,9 @@ def render(settings: dict[str, Any]) -> dict[str, str]:
     return {version: template.render({**values, "http2_on": version == HTTP2_ON}) for version in ("0", HTTP2_ON)}
 
 
-def _derived(site: dict[str, Any], common: dict[str, str]) -> dict[str, Any]:
+def _derived(site: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     """Return what the templates need to know of a site besides its settings."""
-    variable = f"site_{site['name'].replace('-', '_')}"
+    variable, common = f"site_{_variable(site['name'])}", settings["headers"]
     ours = {name.lower() for name in site["headers"]}
     headers = [_header(name, value, "nginx_headers") for name, value in common.items() if name.lower() not in ours]
     headers += [_header(name, value, f"{site['name']}: headers") for name, value in site["headers"].items() if value]
@@ -98,11 +153,10 @@ def _derived(site: dict[str, Any], common: dict[str, str]) -> dict[str, Any]:
     if tls["source"] not in ("none", "self_signed") and tls["hsts"]:
         strict = _header("Strict-Transport-Security", f"max-age={tls['hsts']}", f"{site['name']}: tls")
         headers.append({**strict, "when": f"$visitor_scheme{strict['when']}", "cases": ["https"]})
-    pair = certificates.pair(site)
+    pair = certificates.pair(site, settings["acme_directory"])
     return {
         "variable": variable,
         "headers": headers,
-        "passes": "$passes" if tls["source"] == "acme" else "$verifies",
         "limited": site["requests_per_second"] or site["connections"],
         "module": "uwsgi" if site["protocol"] == "uwsgi" else "proxy",
         "certificate": pair and pair[0],
@@ -151,7 +205,7 @@ def _uploads(site: str, directory: str) -> str:
 
 def _header(name: str, value: str, setting: str) -> dict[str, Any]:
     """Return a header with its value in quotes, as NGINX names it in a variable, and when it is added."""
-    variable = name.lower().replace("-", "_")
+    variable = _variable(name)
     return {
         "name": name,
         "variable": variable,
@@ -160,6 +214,11 @@ def _header(name: str, value: str, setting: str) -> dict[str, Any]:
         "when": f"$upstream_http_{variable}",
         "cases": ['""'],
     }
+
+
+def _variable(name: str) -> str:
+    """Return `name` as NGINX writes it within the names of variables."""
+    return name.lower().replace("-", "_")
 
 
 def _quoted(value: str) -> str:

@@ -62,19 +62,17 @@ def _edge(said: dict[str, Any]) -> dict[str, Any]:
     if wrong:
         raise Failed("\n".join(wrong))
     sites = args["sites"]
-    # Secrets travel in an argument of their own, which is not logged.
+    # Secrets travel in arguments of their own, which are not logged.
     return {
         **args,
-        "config": render(args),
-        "certificates": [one for site in sites for one in certificates.wanted(site)],
+        "config": json.dumps(render(args)),
+        "snippet": "",
+        "certificates": [one for site in sites for one in certificates.wanted(site, args["acme_directory"])],
         "secrets": json.dumps(
             {
                 "passwords": {site["name"]: site["basic_auth"] for site in sites},
                 "keys": {site["name"]: certificates.key(site) for site in sites},
             }
         ),
-        "sites": [
-            {"name": site["name"], "read_timeout": site["read_timeout"], "http3": site["tls"]["http3"]}
-            for site in sites
-        ],
+        "sites": [{"name": site["name"], "http3": site["tls"]["http3"]} for site in sites],
     }

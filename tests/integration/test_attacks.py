@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import time
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from ansible_collections.wsgi.production.plugins.plugin_utils.nginx_config import BELIEVED, DROPPED
 from tests.integration.conftest import Edge
 
 # NGINX 1.22 is the older one: what it reads requests with has had fewer fixes.
@@ -131,6 +133,7 @@ FORGED = [
     "X_Forwarded_For: 192.0.2.1",
     "X_Real_Ip: 192.0.2.1",
     "Remote-User: root",
+    *(f"{header}: forged" for header in (*BELIEVED, *DROPPED) if header != "Transfer-Encoding"),
 ]
 
 
@@ -141,8 +144,6 @@ def test_what_only_the_edge_may_say_cannot_be_forged(site: Edge) -> None:
     for seen in (honest, forged):
         assert len(seen.pop("HTTP_X_REQUEST_ID")) == 32
         seen.pop("REMOTE_PORT")
-    # It is a header like any other, and named like one.
-    assert forged.pop("HTTP_REMOTE_USER") == "root"
     assert forged == honest
     assert honest["HTTP_X_FORWARDED_FOR"] == honest["HTTP_X_REAL_IP"] == honest["REMOTE_ADDR"]
     assert honest["HTTP_X_FORWARDED_PROTO"] == "http"
@@ -188,6 +189,42 @@ def test_what_a_known_proxy_says_of_a_visitor_is_believed(site: Edge) -> None:
     assert (seen["REMOTE_ADDR"], seen["HTTP_X_FORWARDED_FOR"]) == ("203.0.113.9", "203.0.113.9")
     assert (seen["HTTP_X_FORWARDED_PROTO"], seen["HTTP_X_REQUEST_ID"]) == ("https", "taken-over-1")
     assert seen["wsgi.url_scheme"] == "https"
+
+
+def test_who_a_visitor_is_is_believed_of_a_known_proxy(site: Edge) -> None:
+    site.play({"nginx_sites": [site.site], "nginx_trusted_proxies": ["127.0.0.0/8", "172.16.0.0/12"]})
+    seen = get(site, GOOD, *(f"{header}: alice" for header in BELIEVED)).seen()
+    site.serve()
+    assert {seen.get(f"HTTP_{header.upper().replace('-', '_')}") for header in BELIEVED} == {"alice"}
+    # A header like any other says nothing of who the server thinks it is.
+    assert "REMOTE_USER" not in seen
+
+
+def test_the_password_for_a_site_does_not_reach_its_application(site: Edge) -> None:
+    word = base64.b64encode(b"alice:hunter2hunter2").decode()
+    assert get(site, GOOD, f"Authorization: Basic {word}").seen()["HTTP_AUTHORIZATION"] == f"Basic {word}"
+    site.serve(basic_auth={"alice": "hunter2hunter2"})
+    answer = get(site, GOOD, f"Authorization: Basic {word}")
+    site.serve()
+    assert answer.status == 200 and "HTTP_AUTHORIZATION" not in answer.seen()
+
+
+def test_the_chunks_of_a_body_are_no_business_of_the_application(site: Edge) -> None:
+    request = f"POST /seen HTTP/1.1\r\n{GOOD}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    seen = send(site, f"{request}5\r\nhello\r\n0\r\n\r\n").seen()
+    assert seen["body"] == 5 and "HTTP_TRANSFER_ENCODING" not in seen
+
+
+def test_limits_count_the_network_of_a_visitor_in_ipv6(site: Edge) -> None:
+    def statuses(address: str) -> list[int]:
+        return [get(site, GOOD, f"X-Forwarded-For: {address.format(number)}").status for number in range(10)]
+
+    limited = {**site.site, "requests_per_second": 1, "burst": 3}
+    site.play({"nginx_sites": [limited], "nginx_trusted_proxies": ["127.0.0.0/8", "172.16.0.0/12"]})
+    of_one, of_many = statuses("2001:db8:0:1::{:x}"), statuses("2001:db8:1:{:x}::1")
+    site.serve()
+    assert of_one.count(429) >= 5 and of_one[:3] == [200] * 3
+    assert of_many == [200] * 10
 
 
 def test_a_client_that_asks_too_often_is_told_so_and_its_health_check_is_not(site: Edge) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import gzip
 import http.client
+import json
+import socket
 import time
 from typing import Any
 
@@ -152,6 +154,13 @@ def test_uploads_are_served_and_nobody_else_can_read_them(site: Edge) -> None:
     assert "Permission denied" in refused
 
 
+def test_an_upload_does_not_replace_another_for_who_accepts_gzip(site: Edge) -> None:
+    media = "/srv/patient/data/media"
+    site.server.shell(f"su --shell /bin/sh patient -c 'echo good > {media}/a.txt; echo evil | gzip > {media}/a.txt.gz'")
+    answer = Answer(site, "/media/a.txt", Accept_Encoding="gzip")
+    assert (answer.status, answer.body) == (200, b"good\n")
+
+
 def reached(site: Edge) -> int:
     """Return how many requests have reached the application since it was last asked for."""
     count = site.server.shell("cat /srv/patient/data/seen 2>/dev/null | wc -l; rm -f /srv/patient/data/seen")
@@ -178,6 +187,42 @@ def test_a_cache_answers_for_the_application_and_never_for_who_is_known(site: Ed
         assert Answer(site, "/seen?stale", Cookie="a=b").status == 502
     finally:
         site.server.shell(f"systemctl start patient@{instance}.socket patient@{instance}.service")
+
+
+def ask(edge: Edge, path: str, *headers: str, method: str = "GET", body: str = "") -> dict[str, Any]:
+    """Return what the application saw of a request, or of that of which the answer was kept."""
+    length = [f"Content-Length: {len(body)}"] if body else []
+    request = [f"{method} {path} HTTP/1.1", f"Host: {NAME}", "Connection: close", *length, *headers, "", body]
+    with socket.create_connection(("127.0.0.1", edge.server.port(80)), timeout=30) as connection:
+        connection.sendall("\r\n".join(request).encode())
+        said = b""
+        while some := connection.recv(65536):
+            said += some
+    found: dict[str, Any] = json.loads(said.partition(b"\r\n\r\n")[2] or "{}")
+    return found
+
+
+def test_no_visitor_decides_what_another_gets_from_the_cache(site: Edge) -> None:
+    serve(site, cache_seconds=30)
+    evil = ("X-Evil: 1", "User-Agent: evil", "Content-Type: evil", "Referer: evil", "X-Forwarded-For: 192.0.2.1")
+    poisons: list[tuple[tuple[str, ...], str, str]] = [
+        (evil, "GET", ""),
+        (evil, "GET", "poison"),
+        (evil, "HEAD", ""),
+        (("X-Requested-With: XMLHttpRequest",), "GET", ""),
+        (("Accept: application/evil", "Accept-Language: evil"), "GET", ""),
+    ]
+    for number, (headers, method, body) in enumerate(poisons):
+        path = f"/seen?{number}"
+        ask(site, path, *headers, method=method, body=body)
+        seen = ask(site, path)
+        assert "evil" not in json.dumps(seen) and seen["body"] == 0 and seen["REQUEST_METHOD"] == "GET"
+        assert seen["REMOTE_ADDR"] == "127.0.0.1" and "HTTP_X_FORWARDED_FOR" not in seen
+        assert not {"HTTP_X_REQUESTED_WITH", "HTTP_USER_AGENT", "CONTENT_TYPE"} & {*seen}
+    # Who asks for something of his own is answered by the application, and hears all that he said.
+    assert ask(site, "/seen?own", "X-Requested-With: XMLHttpRequest", "X-Odd: 1")["HTTP_X_ODD"] == "1"
+    assert ask(site, "/seen?language", "Accept-Language: de")["HTTP_ACCEPT_LANGUAGE"] == "de"
+    site.deploy()
 
 
 def test_an_application_that_does_not_answer_is_excused_with_a_page(site: Edge) -> None:

@@ -675,13 +675,14 @@ def test_the_edge_is_asked_to_serve_what_the_controller_has_made_of_the_sites(si
     assert serve(host, sites, headers={"X-Y": "z"}, acme_email="ops@example.org") == DONE
     ((module, asked),) = host.asked
     assert module == "wsgi.production.edge"
-    assert list(asked["config"]) == ["0", "1.25.1"]
-    assert all("server_name hello.example.org;" in text and '"z"' in text for text in asked["config"].values())
+    config = json.loads(asked["config"])
+    assert list(config) == ["0", "1.25.1"]
+    assert all("server_name hello.example.org;" in text and '"z"' in text for text in config.values())
     assert [one["site"] for one in asked["certificates"]] == ["hello", "world"]
     assert asked["sites"] == [
-        {"name": "hello", "read_timeout": 90, "http3": True},
-        {"name": "world", "read_timeout": 65, "http3": False},
-        {"name": "plain", "read_timeout": 65, "http3": False},
+        {"name": "hello", "http3": True},
+        {"name": "world", "http3": False},
+        {"name": "plain", "http3": False},
     ]
     assert (asked["acme_email"], asked["tls_profile"], asked["snippet"]) == ("ops@example.org", "intermediate", "")
 

@@ -211,12 +211,21 @@ def test_current_does_not_move_to_what_cannot_be_enabled(app: Application) -> No
     assert app.layout.live() == A
 
 
-@pytest.mark.parametrize("state", ["inactive", "failed", "activating"])
-def test_current_does_not_move_to_what_does_not_run(app: Application, systemd: FakeSystemd, state: str) -> None:
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("inactive", f"the instance of {B} does not run, so nothing is switched to it$"),
+        ("failed", f"release {B} of main:app ends by itself; its log ends with:\n"),
+        ("activating", f"release {B} of main:app ends by itself; its log ends with:\n"),
+    ],
+)
+def test_current_does_not_move_to_what_does_not_run(
+    app: Application, systemd: FakeSystemd, state: str, said: str
+) -> None:
     retired(app, A)
     booted(app, B)
     systemd.states[app.instance(B).service] = state
-    with pytest.raises(Failed, match=f"^hello: the instance of {B} does not run, so nothing is switched to it$"):
+    with pytest.raises(Failed, match=f"^hello: {said}"):
         take(app.switch(B))
     assert app.layout.live() == A
     assert not app.instance(B).was_live()

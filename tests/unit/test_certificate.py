@@ -18,8 +18,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.certificate import
     Acme,
     Certificate,
     Facts,
-    placed,
-    prune,
+    abandon,
     served,
 )
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, run
@@ -28,6 +27,7 @@ from tests.unit.fakes import TlsServer, certify
 
 DIRECTORY = "https://acme.example.org/directory"
 NAMES = ["hello.example.org", "www.hello.example.org"]
+STEM = "hello-acme-0123456789ab"
 
 
 @pytest.fixture
@@ -36,12 +36,12 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "certificates"
 
 
-def wanted(root: Path, source: str, stem: str = "hello", **values: Any) -> Certificate:
+def wanted(root: Path, source: str, stem: str = STEM, **values: Any) -> Certificate:
     """Return what the site `hello` wants."""
     return Certificate("hello", source, NAMES, root / f"{stem}.crt", root / f"{stem}.key", **values)
 
 
-def own(root: Path, stem: str = "hello", days: float = 90) -> Certificate:
+def own(root: Path, stem: str = STEM, days: float = 90) -> Certificate:
     """Return a certificate that the controller has, with its key."""
     pem = certify(*NAMES, days=days)
     return wanted(root, "own", stem, certificate=pem.certificate, key=pem.key)
@@ -106,7 +106,7 @@ def test_a_file_says_what_is_in_it_and_one_that_is_not_there_says_nothing(tmp_pa
 
 def test_a_certificate_is_what_the_module_is_told_of_it() -> None:
     values = {"site": "hello", "source": "own", "names": NAMES, "certificate": "one"}
-    told = {**values, "file": "/c/hello.crt", "key_file": "/c/hello.key"}
+    told = {**values, "file": f"/c/{STEM}.crt", "key_file": f"/c/{STEM}.key"}
     assert Certificate.of(told, {"hello": "two", "world": "three"}) == wanted(
         Path("/c"), "own", certificate="one", key="two"
     )
@@ -117,7 +117,7 @@ def test_a_certificate_of_the_host_is_left_to_it(root: Path) -> None:
     assert wanted(root, "host").is_placed()
 
 
-@pytest.mark.parametrize("source", ["own", "self_signed", "acme"])
+@pytest.mark.parametrize("source", ["own", "self_signed"])
 def test_a_certificate_is_placed_with_both_of_its_files(root: Path, source: str) -> None:
     one = wanted(root, source, certificate="a", key="b")
     assert not one.is_placed()
@@ -125,23 +125,25 @@ def test_a_certificate_is_placed_with_both_of_its_files(root: Path, source: str)
     assert one.is_placed()
 
 
-@pytest.mark.parametrize("source", ["own", "self_signed", "acme"])
+@pytest.mark.parametrize("source", ["own", "self_signed"])
 @pytest.mark.parametrize("lost", ["crt", "key"])
 def test_a_certificate_with_a_file_lost_is_placed_again(root: Path, source: str, lost: str) -> None:
     one = wanted(root, source, certificate="a", key="b")
     one.place()
-    (root / f"hello.{lost}").unlink()
+    (root / f"{STEM}.{lost}").unlink()
     assert not one.is_placed()
     one.place()
     assert one.is_placed()
 
 
-@pytest.mark.parametrize("lost", ["crt", "key"])
-def test_a_link_to_what_is_gone_is_no_certificate(root: Path, lost: str) -> None:
-    one = wanted(root, "acme")
+@pytest.mark.parametrize("damaged", ["crt", "key"])
+def test_an_own_certificate_that_was_changed_on_the_host_is_placed_again(root: Path, damaged: str) -> None:
+    one = own(root)
     one.place()
-    (root / f"hello-until-then.{lost}").unlink()
+    (root / f"{STEM}.{damaged}").write_text("")
     assert not one.is_placed()
+    one.place()
+    assert one.is_placed()
 
 
 def test_the_own_certificate_is_placed_with_a_key_for_root_alone(root: Path) -> None:
@@ -150,7 +152,7 @@ def test_the_own_certificate_is_placed_with_a_key_for_root_alone(root: Path) -> 
     assert (one.file.read_text(), one.key_file.read_text()) == (one.certificate, one.key)
     assert one.key_file.stat().st_mode & 0o777 == 0o600
     assert root.stat().st_mode & 0o777 == 0o700
-    assert in_place(root) == ["hello.crt", "hello.key"]
+    assert in_place(root) == [f"{STEM}.crt", f"{STEM}.key"]
 
 
 def test_an_own_certificate_that_is_about_to_end_is_for_the_operator_to_replace(root: Path) -> None:
@@ -167,7 +169,7 @@ def test_a_certificate_that_signs_itself_is_for_all_names_and_for_a_year(root: P
     assert facts.ends - facts.begins == timedelta(days=SELF_SIGNED_DAYS)
     assert belong_together(one)
     assert one.key_file.stat().st_mode & 0o777 == 0o600
-    assert in_place(root) == ["hello.crt", "hello.key"]
+    assert in_place(root) == [f"{STEM}.crt", f"{STEM}.key"]
 
 
 @pytest.mark.parametrize(("days", "stays"), [(SELF_SIGNED_LEFT + 0.1, True), (SELF_SIGNED_LEFT - 0.1, False)])
@@ -184,69 +186,10 @@ def test_a_certificate_that_signs_itself_is_made_anew_before_it_ends(root: Path,
 def test_a_certificate_that_cannot_be_made_leaves_the_one_that_is_there(root: Path) -> None:
     wanted(root, "self_signed").place()
     before = {path: path.read_text() for path in root.glob("*")}
-    wrong = Certificate("hello", "self_signed", ["a,b"], root / "hello.crt", root / "hello.key")
-    with pytest.raises(Failed, match="could not make a certificate for a,b; openssl said"), placed([wrong], root):
-        pass
+    wrong = Certificate("hello", "self_signed", ["a,b"], root / f"{STEM}.crt", root / f"{STEM}.key")
+    with pytest.raises(Failed, match="could not make a certificate for a,b; openssl said"):
+        wrong.place()
     assert {path: path.read_text() for path in root.glob("*")} == before
-
-
-def test_until_an_acme_server_is_asked_a_site_has_one_that_signs_itself(root: Path) -> None:
-    one = wanted(root, "acme")
-    one.place()
-    assert os.readlink(one.file) == str(root / "hello-until-then.crt")
-    assert os.readlink(one.key_file) == str(root / "hello-until-then.key")
-    assert facts_of(one.file).names == set(NAMES)
-    assert belong_together(one)
-
-
-# placed, prune
-
-
-def test_what_is_placed_for_a_good_configuration_stays(root: Path) -> None:
-    with placed([own(root, "one"), wanted(root, "self_signed", "two")], root):
-        there = in_place(root)
-    assert there == in_place(root) == ["one.crt", "one.key", "two.crt", "two.key"]
-
-
-@pytest.mark.parametrize("failure", [Failed("refused"), OSError("full"), KeyboardInterrupt()])
-def test_what_is_placed_for_a_bad_configuration_goes_and_nothing_else(root: Path, failure: BaseException) -> None:
-    own(root, "before").place()
-    with pytest.raises(type(failure)), placed([own(root, "one"), wanted(root, "acme", "two")], root):
-        assert len(in_place(root)) == 8
-        raise failure
-    assert in_place(root) == ["before.crt", "before.key"]
-
-
-def test_where_one_of_several_cannot_be_placed_none_is(root: Path) -> None:
-    wrong = Certificate("hello", "self_signed", ["a,b"], root / "two.crt", root / "two.key")
-    with pytest.raises(Failed), placed([own(root, "one"), wrong], root):
-        raise AssertionError("the configuration is not to be tried")
-    assert in_place(root) == []
-
-
-def test_what_no_configuration_names_is_removed(root: Path) -> None:
-    for stem in ("one", "two", "one-more"):
-        own(root, stem).place()
-    (root / ".two.key.new").touch()
-    prune(f"ssl_certificate {root}/one.crt;\nssl_certificate_key {root}/one.key;\n# {root}/two.crt is none\n", root)
-    assert in_place(root) == ["one.crt", "one.key"]
-
-
-def test_what_a_named_link_leads_to_is_kept_for_as_long(root: Path) -> None:
-    one = wanted(root, "acme")
-    one.place()
-    config = f"ssl_certificate {one.file};\nssl_certificate_key {one.key_file};\n"
-    prune(config, root)
-    assert in_place(root) == ["hello-until-then.crt", "hello-until-then.key", "hello.crt", "hello.key"]
-    for link in (one.file, one.key_file):
-        replace_link(link, f"/etc/letsencrypt/live/hello/{link.name}")
-    prune(config, root)
-    assert in_place(root) == ["hello.crt", "hello.key"]
-
-
-def test_where_there_never_was_a_certificate_none_is_removed(root: Path) -> None:
-    prune("anything", root)
-    assert not root.exists()
 
 
 # Acme
@@ -310,7 +253,6 @@ def acme(certbot: Certbot) -> Acme:
 def site(root: Path, acme: Acme) -> Certificate:
     """Return what a site wants that has it from the ACME server already."""
     one = wanted(root, "acme")
-    one.place()
     acme.obtain(one)
     return one
 
@@ -324,32 +266,18 @@ def test_the_order_of_names_is_no_reason_to_ask_again(acme: Acme, site: Certific
 
 
 def test_a_certificate_is_due_before_the_server_was_ever_asked(acme: Acme, root: Path) -> None:
-    one = wanted(root, "acme")
-    assert acme.is_due(one)
-    one.place()
-    assert acme.is_due(one)
-
-
-@pytest.mark.parametrize("names", [NAMES[:1], [*NAMES, "more.example.org"], ["other.example.org"]])
-def test_a_certificate_for_other_names_is_due(acme: Acme, site: Certificate, names: list[str]) -> None:
-    assert acme.is_due(Certificate("hello", "acme", names, site.file, site.key_file))
+    assert acme.is_due(wanted(root, "acme"))
 
 
 @pytest.mark.parametrize(("days", "due"), [(23, False), (22, True), (-1, True)])
 def test_a_certificate_is_due_that_the_timer_should_have_renewed(
     acme: Acme, site: Certificate, certbot: Certbot, days: int, due: bool
 ) -> None:
-    certbot.issue("hello", NAMES, days=days, age=90 - days)
+    certbot.issue(STEM, NAMES, days=days, age=90 - days)
     assert acme.is_due(site) is due
 
 
-@pytest.mark.parametrize("server", [f"{DIRECTORY}2", DIRECTORY[:-1], "https://staging.example.org/directory"])
-def test_a_certificate_of_another_server_is_due(acme: Acme, site: Certificate, certbot: Certbot, server: str) -> None:
-    certbot.issue("hello", NAMES, server)
-    assert acme.is_due(site)
-
-
-@pytest.mark.parametrize("lost", ["live/hello/fullchain.pem", "renewal/hello.conf"])
+@pytest.mark.parametrize("lost", [f"live/{STEM}/fullchain.pem", f"renewal/{STEM}.conf"])
 def test_a_certificate_that_certbot_has_lost_is_due(acme: Acme, site: Certificate, certbot: Certbot, lost: str) -> None:
     (certbot.etc / lost).unlink()
     assert acme.is_due(site)
@@ -366,10 +294,6 @@ def test_a_certificate_is_due_that_nginx_does_not_serve(acme: Acme, site: Certif
 
 def test_a_certificate_is_due_of_which_nginx_has_lost_the_key(acme: Acme, site: Certificate) -> None:
     site.key_file.unlink()
-    assert not site.is_placed()
-    assert acme.is_due(site)
-    # What takes its place until then leaves it due.
-    site.place()
     assert acme.is_due(site)
 
 
@@ -378,7 +302,6 @@ def test_what_certbot_has_is_served_again_and_the_server_not_asked(
     acme: Acme, site: Certificate, certbot: Certbot, lost: str
 ) -> None:
     getattr(site, lost).unlink()
-    site.place()
     certbot.calls.clear()
     acme.obtain(site)
     assert certbot.calls == []
@@ -386,51 +309,43 @@ def test_what_certbot_has_is_served_again_and_the_server_not_asked(
     assert belong_together(site)
 
 
-@pytest.mark.parametrize(
-    ("names", "server", "days"),
-    [(NAMES[:1], DIRECTORY, 89), (NAMES, f"{DIRECTORY}2", 89), (NAMES, DIRECTORY, 20)],
-)
-def test_the_server_is_asked_for_what_certbot_has_for_too_few_names_or_days_or_from_another(
-    acme: Acme, site: Certificate, certbot: Certbot, names: list[str], server: str, days: int
+def test_the_server_is_asked_for_what_certbot_has_for_too_few_days(
+    acme: Acme, site: Certificate, certbot: Certbot
 ) -> None:
-    certbot.issue("hello", names, server, days, age=90 - days)
+    certbot.issue(STEM, NAMES, days=20, age=70)
     certbot.calls.clear()
     acme.obtain(site)
     assert len(certbot.calls) == 1
     assert not acme.is_due(site)
 
 
-def test_a_certificate_that_was_got_takes_the_place_of_the_one_until_then(
-    acme: Acme, root: Path, certbot: Certbot
-) -> None:
+def test_a_certificate_that_was_got_is_where_nginx_looks_for_it(acme: Acme, root: Path, certbot: Certbot) -> None:
     one = wanted(root, "acme")
-    one.place()
-    seen: list[tuple[str, bool]] = []
-    certbot.during = lambda: seen.append((os.readlink(one.file), certbot.challenges.is_dir()))
+    seen: list[bool] = []
+    certbot.during = lambda: seen.append(certbot.challenges.is_dir())
     acme.obtain(one)
-    # NGINX goes on with what it had, and can answer, until certbot is done.
-    assert seen == [(str(root / "hello-until-then.crt"), True)]
-    assert os.readlink(one.file) == str(certbot.etc / "live/hello/fullchain.pem")
-    assert os.readlink(one.key_file) == str(certbot.etc / "live/hello/privkey.pem")
+    assert seen == [True]
+    assert os.readlink(one.file) == str(certbot.etc / f"live/{STEM}/fullchain.pem")
+    assert os.readlink(one.key_file) == str(certbot.etc / f"live/{STEM}/privkey.pem")
     assert belong_together(one)
+    assert root.stat().st_mode & 0o777 == 0o700
 
 
 def test_the_acme_server_is_asked_for_what_the_site_wants(acme: Acme, site: Certificate, certbot: Certbot) -> None:
     assert certbot.calls[-1][:2] == ["certbot", "certonly"]
     assert certbot.says("--server") == DIRECTORY
-    assert certbot.says("--cert-name") == "hello"
+    assert certbot.says("--cert-name") == STEM
     assert certbot.says("--domains") == ",".join(NAMES)
     assert certbot.says("--webroot-path") == str(certbot.challenges)
     assert certbot.says("--deploy-hook") == "systemctl reload nginx.service"
     assert {"--non-interactive", "--agree-tos", "--webroot"} <= set(certbot.calls[-1])
-    # certbot would keep what it has, be it from another server, and we ask only where that is not good.
-    assert {"--renew-with-new-domains", "--force-renewal"} <= set(certbot.calls[-1])
+    # certbot would keep what it has, and we ask only where that is not good.
+    assert "--force-renewal" in certbot.calls[-1]
 
 
 @pytest.mark.parametrize("email", ["ops@example.org", ""])
 def test_the_acme_server_writes_where_it_is_told_to_or_nowhere(certbot: Certbot, root: Path, email: str) -> None:
     one = wanted(root, "acme")
-    one.place()
     Acme(DIRECTORY, email, certbot.etc, certbot.challenges).obtain(one)
     assert ("--register-unsafely-without-email" in certbot.calls[-1]) is not bool(email)
     assert ("--email" in certbot.calls[-1]) is bool(email)
@@ -440,7 +355,7 @@ def test_the_acme_server_writes_where_it_is_told_to_or_nowhere(certbot: Certbot,
 def test_a_certificate_that_cannot_be_got_leaves_the_one_that_is_there(
     acme: Acme, site: Certificate, certbot: Certbot
 ) -> None:
-    certbot.issue("hello", NAMES, days=9.5, age=80)
+    certbot.issue(STEM, NAMES, days=9.5, age=80)
     certbot.refuses = "DNS problem: NXDOMAIN looking up A for hello.example.org"
     links = [os.readlink(link) for link in (site.file, site.key_file)]
     with pytest.raises(Failed) as failure:
@@ -453,50 +368,50 @@ def test_a_certificate_that_cannot_be_got_leaves_the_one_that_is_there(
     assert [os.readlink(link) for link in (site.file, site.key_file)] == links
 
 
-@pytest.mark.parametrize("until_then", [True, False])
-def test_a_first_certificate_that_cannot_be_got_is_said_to_be_none(
-    acme: Acme, root: Path, certbot: Certbot, until_then: bool
-) -> None:
-    one = wanted(root, "acme")
-    if until_then:
-        one.place()
-    before = in_place(root)
+def test_a_first_certificate_that_cannot_be_got_is_said_to_be_none(acme: Acme, root: Path, certbot: Certbot) -> None:
     certbot.refuses = "no"
     with pytest.raises(Failed, match=r"certbot said:\nno\nhello has no certificate yet$"):
-        acme.obtain(one)
-    assert in_place(root) == before
+        acme.obtain(wanted(root, "acme"))
+    assert in_place(root) == []
+
+
+def test_of_a_site_that_has_one_for_other_names_it_is_said_for_how_long_that_is_valid(
+    acme: Acme, site: Certificate, root: Path, certbot: Certbot
+) -> None:
+    certbot.refuses = "no"
+    with pytest.raises(Failed, match=r"\nthe certificate that hello has is valid for 88 more days$"):
+        acme.obtain(wanted(root, "acme", "hello-acme-ba9876543210"))
 
 
 def test_a_certificate_that_certbot_has_lost_and_cannot_get_again_is_said_to_be_none(
     acme: Acme, site: Certificate, certbot: Certbot
 ) -> None:
-    (certbot.etc / "live/hello/fullchain.pem").unlink()
+    (certbot.etc / f"live/{STEM}/fullchain.pem").unlink()
     certbot.refuses = "no"
     with pytest.raises(Failed, match=r"\nhello has no certificate yet$"):
         acme.obtain(site)
 
 
-def test_a_certificate_that_no_site_wants_from_the_server_any_more_is_abandoned(
-    acme: Acme, root: Path, certbot: Certbot
-) -> None:
-    for name in ("hello", "gone", "away"):
-        certbot.issue(name, NAMES)
-    assert acme.abandoned([wanted(root, "acme")]) == ["away", "gone"]
-    assert acme.abandoned([wanted(root, "own"), wanted(root, "host")]) == ["away", "gone", "hello"]
-    assert acme.abandoned([wanted(root, "acme")], ["gone"]) == ["away"]
-    acme.abandon("gone")
-    assert certbot.calls == [["certbot", "delete", "--non-interactive", "--cert-name", "gone"]]
+def test_a_certificate_that_no_site_wants_from_the_server_any_more_is_abandoned(root: Path, certbot: Certbot) -> None:
+    for stem in (STEM, "gone-acme-1", "hello"):
+        certbot.issue(stem, NAMES)
+    abandon(f"ssl_certificate {root}/{STEM}.crt;\n", certbot.etc, certbot.challenges)
+    names = [
+        call[-1] for call in certbot.calls if call[:4] == ["certbot", "delete", "--non-interactive", "--cert-name"]
+    ]
+    assert names == ["gone-acme-1", "hello"] and len(certbot.calls) == 2
 
 
-def test_what_somebody_else_has_from_certbot_is_left_alone(acme: Acme, certbot: Certbot) -> None:
+def test_what_somebody_else_has_from_certbot_is_left_alone(certbot: Certbot) -> None:
     certbot.issue("mail.example.org", NAMES)
     (certbot.etc / "renewal/mail.example.org.conf").write_text(f"server = {DIRECTORY}\nwebroot_path = /var/www,\n")
-    assert acme.abandoned([]) == []
+    abandon("", certbot.etc, certbot.challenges)
+    assert certbot.calls == []
 
 
-def test_without_certbot_there_is_nothing_to_abandon(acme: Acme, certbot: Certbot) -> None:
-    assert not certbot.etc.exists()
-    assert acme.abandoned([]) == []
+def test_without_certbot_there_is_nothing_to_abandon(certbot: Certbot) -> None:
+    abandon("", certbot.etc, certbot.challenges)
+    assert certbot.calls == []
 
 
 # served

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import run
 from ansible_collections.wsgi.production.plugins.plugin_utils import certificates, description
-from ansible_collections.wsgi.production.plugins.plugin_utils.certificates import objections, pair, wanted
+from ansible_collections.wsgi.production.plugins.plugin_utils.certificates import objections
 from tests.unit.fakes import Pem, certify
 
 NAMES = ["hello.example.org", "www.hello.example.org"]
@@ -53,6 +53,16 @@ def locked(key: str) -> str:
 # pair, wanted
 
 
+def pair(site: dict[str, Any], acme: str = "https://acme.example.org") -> tuple[str, str] | None:
+    """Return where the certificate of a site lies where ACME certificates come from `acme`."""
+    return certificates.pair(site, acme)
+
+
+def wanted(site: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what the host has to know of it."""
+    return certificates.wanted(site, "https://acme.example.org")
+
+
 def test_a_site_over_plain_http_has_no_certificate() -> None:
     assert pair(site()) is None
     assert wanted(site()) == []
@@ -81,7 +91,8 @@ def test_another_certificate_is_another_file_so_that_nginx_takes_it_up(pem: Pem)
     assert pair(site("own", **pem._asdict())) == pair(site("own", **pem._asdict()))
 
 
-def test_a_certificate_for_other_names_that_signs_itself_is_another_file() -> None:
+@pytest.mark.parametrize("source", ["self_signed", "acme"])
+def test_a_certificate_for_other_names_is_another_file(source: str) -> None:
     given: list[dict[str, Any]] = [
         {},
         {"names": NAMES[:1]},
@@ -90,14 +101,12 @@ def test_a_certificate_for_other_names_that_signs_itself_is_another_file() -> No
         {"names": ["a", "bc"]},
         {"names": ["ab", "c"]},
     ]
-    assert len({pair(site("self_signed", **one)) for one in given}) == len(given)
-    assert pair(site("self_signed")) == pair(site("self_signed"))
+    assert len({pair(site(source, **one)) for one in given}) == len(given)
+    assert pair(site(source)) == pair(site(source))
 
 
-def test_a_certificate_of_an_acme_server_changes_without_a_run_and_so_its_file_does_not() -> None:
-    one = pair(site("acme"))
-    assert one == ("/etc/nginx/certificates/hello-acme.crt", "/etc/nginx/certificates/hello-acme.key")
-    assert pair(site("acme", names=["more.example.org"])) == one
+def test_a_certificate_of_another_acme_server_is_another_file() -> None:
+    assert pair(site("acme")) != pair(site("acme"), "https://staging.example.org")
 
 
 def test_a_certificate_in_a_file_is_the_same_as_its_text(pem: Pem, tmp_path: Path) -> None:

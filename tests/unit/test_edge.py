@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ansible_collections.wsgi.production.plugins.module_utils import certificate
 from ansible_collections.wsgi.production.plugins.module_utils import edge as unit
 from ansible_collections.wsgi.production.plugins.module_utils.certificate import Acme, Certificate
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.module_utils.edge import Edge, Nginx, Sign, Workers, explain
+from ansible_collections.wsgi.production.plugins.module_utils.edge import Edge, Sign
+from ansible_collections.wsgi.production.plugins.module_utils.edge_text import OURS
+from ansible_collections.wsgi.production.plugins.module_utils.edge_units import units
+from ansible_collections.wsgi.production.plugins.module_utils.nginx import Nginx, Workers
 from ansible_collections.wsgi.production.plugins.module_utils.passwords import Passwords
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
 from ansible_collections.wsgi.production.plugins.module_utils.steps import edge as module
@@ -22,11 +26,10 @@ from tests.unit.fakes import FakeModule, FakeSystemd, certify, say
 
 SERVICE, SOCKET = "nginx.service", "nginx.socket"
 
-# The seconds that the slowest answer may take where there is no site.
-SLOWEST = 0
-
 # What `nginx -t` refuses, and what it lets pass but a reload does not take up, in two ways.
-WRONG, CONFLICTS, HANGS = "wrong", "conflicts", "hangs"
+WRONG, CONFLICTS, HANGS = f"{OURS} wrong", f"{OURS} conflicts", f"{OURS} hangs"
+
+BASE, ONE, TWO, THREE = (f"{OURS}: {name}" for name in ("base", "one", "two", "three"))
 
 
 class FakeNginx(Workers):
@@ -41,9 +44,8 @@ class FakeNginx(Workers):
         self.killed = False
         self.worker = 100
         self.reloads = 0
-        # A certificate that is not there is a mistake too.
-        self.certificates = root / "certificates"
         self.spoilt: set[int] = set()
+        self.packaged = ""
 
     def pids(self) -> set[int]:
         """Return its one worker."""
@@ -52,13 +54,16 @@ class FakeNginx(Workers):
     def __call__(self, argv: list[Any], purpose: str) -> str:
         """Take the place of `run`."""
         if argv[0] == "nginx":
+            # A certificate that is not there is a mistake too.
             self.checked.append(Path(argv[-1]))
             text = Path(argv[-1]).read_text()
-            if WRONG in text:
-                raise Failed(f"could not {purpose}; nginx said:\nnginx: [emerg] no {WRONG} in {argv[-1]}:1")
-            for path in re.findall(rf"{self.certificates}/[^;]+", text):
+            if "wrong" in text:
+                raise Failed(f"could not {purpose}; nginx said:\nnginx: [emerg] that is wrong in {argv[-1]}:1")
+            for path in re.findall(rf"{self.live.parent}/(?:certificates|passwords)/[^;]+", text):
                 if not Path(path).exists():
                     raise Failed(f'could not {purpose}; nginx said:\nnginx: [emerg] cannot load "{path}"')
+        if argv[0] == "dpkg-query":
+            return self.packaged
         if argv[:2] == ["systemctl", "reload"]:
             if self.killed:
                 raise KeyboardInterrupt
@@ -69,12 +74,23 @@ class FakeNginx(Workers):
         """Do what NGINX does when it is reloaded."""
         text = self.live.read_text()
         self.reloads += 1
-        if CONFLICTS in text or self.reloads in self.spoilt:
+        if "conflicts" in text or self.reloads in self.spoilt:
             with self.log.open("a") as log:
                 log.write('2026/11/24 04:00:00 [emerg] 7#7: the size 2 of shared memory zone "one" conflicts with 1\n')
-        elif HANGS not in text:
+        elif "hangs" not in text:
             self.serving = text
             self.worker += 1
+
+
+def block(name: str, *lines: str) -> str:
+    """Return the block of a site in a configuration."""
+    inner = "".join(f"        {line}\n" for line in (f"uwsgi_pass {name};", *lines))
+    return f"\n    # site {name}\n    server {{\n{inner}    }}\n    # end of site {name}\n"
+
+
+def whole(*blocks: str, first: str = f"{OURS}\nhttp {{\n") -> str:
+    """Return a configuration with these blocks."""
+    return first + "".join(blocks) + "}\n"
 
 
 @pytest.fixture
@@ -82,6 +98,7 @@ def nginx(systemd: FakeSystemd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     fake = FakeNginx(systemd, tmp_path)
     monkeypatch.setattr(unit, "run", fake)
     monkeypatch.setattr(unit, "RELOAD_SECONDS", 0.1)
+    monkeypatch.setattr(unit, "has_ipv6", lambda: True)
     return fake
 
 
@@ -92,67 +109,172 @@ def bare(systemd: FakeSystemd, tmp_path: Path, nginx: FakeNginx) -> Edge:
     systemd.start(SERVICE)
     systemd.enable(SERVICE)
     nginx.live.write_text("distribution")
-    return Edge(systemd, tmp_path, systemd.units, nginx, nginx.log, tmp_path / "caches")
+    paths = (tmp_path / "caches", tmp_path / "letsencrypt")
+    return Edge(systemd, tmp_path, systemd.units, nginx, nginx.log, *paths)
 
 
 @pytest.fixture
 def edge(bare: Edge, nginx: FakeNginx) -> Edge:
-    """Return an edge that serves the configuration `one`."""
-    bring(bare, "one")
-    nginx.serving = "one"
+    """Return an edge that serves the configuration `ONE`."""
+    bare.take_over(BASE)
+    bring(bare, ONE)
+    nginx.checked.clear()
     return bare
 
 
-def bring(edge: Edge, text: str, missing: Sequence[Certificate] = (), acme: Acme | None = None) -> None:
-    """Take the steps that the module takes; those of `missing` that are the ACME server's are got from `acme`."""
-    if edge.text() != text or missing:
-        edge.replace(text, missing)
-    if not edge.has_units(SLOWEST):
-        edge.place_units(SLOWEST)
-    edge.serve(acme, [one for one in missing if one.source == "acme"])
+def bring(edge: Edge, text: str, certificates: Sequence[Certificate] = ()) -> None:
+    """Take the steps of a run that ends well."""
+    for one in certificates:
+        one.place()
+    edge.stage(text)
+    edge.take_up()
+    edge.settle()
 
 
-def test_there_is_no_text_before_the_first_configuration(bare: Edge) -> None:
+def own(edge: Edge, site: str) -> Certificate:
+    """Return the certificate of a site that the controller has."""
+    files = (edge.certificates / f"{site}.crt", edge.certificates / f"{site}.key")
+    return Certificate(site, "own", [f"{site}.example.org"], *files, certificate=f"of {site}", key=f"key of {site}")
+
+
+def config(*certificates: Certificate, more: str = "") -> str:
+    """Return a configuration that names them."""
+    named = "".join(f"ssl_certificate {one.file};\nkey {one.key_file};\n" for one in certificates)
+    return f"{OURS}\n{named}{more}"
+
+
+def in_place(edge: Edge) -> list[str]:
+    return sorted(path.name for path in edge.certificates.glob("*"))
+
+
+# Taking over
+
+
+def test_there_is_no_text_before_the_first_configuration_of_ours(bare: Edge) -> None:
+    assert bare.text() == ""
     bare.live.unlink()
     assert bare.text() == ""
 
 
-def test_an_nginx_of_the_distribution_is_taken_over_once(bare: Edge, systemd: FakeSystemd) -> None:
-    assert not bare.has_units(SLOWEST)
-    assert not bare.serves()
+def test_an_nginx_of_the_distribution_is_taken_over_once_and_its_file_is_kept(
+    bare: Edge, systemd: FakeSystemd, nginx: FakeNginx
+) -> None:
+    assert not bare.is_taken_over()
     systemd.calls.clear()
-    bring(bare, "one")
-    assert bare.has_units(SLOWEST)
-    assert bare.serves()
+    bare.take_over(BASE)
+    assert bare.is_taken_over() and bare.is_complete() and bare.serves()
+    assert (bare.text(), bare.original.read_text()) == (BASE, "distribution")
     starts = [call for call in systemd.calls if not call.startswith("enable")]
     assert starts == ["reload", f"stop {SERVICE}", f"start {SOCKET} {SERVICE}"]
     systemd.calls.clear()
-    bring(bare, "two")
+    bring(bare, TWO)
     assert [call for call in systemd.calls if not call.startswith("enable")] == []
 
 
+@pytest.mark.parametrize("broken", [SOCKET, SERVICE])
+def test_a_host_that_cannot_be_taken_over_serves_as_before(bare: Edge, systemd: FakeSystemd, broken: str) -> None:
+    systemd.broken.add(broken)
+    with pytest.raises(Failed, match=f"could not start {broken}; the log of {broken} ends with:\nthe log of {broken}"):
+        bare.take_over(BASE)
+    assert bare.live.read_text() == "distribution"
+    assert not bare.is_taken_over() and not bare.is_changing() and not bare.original.exists()
+    if broken == SOCKET:
+        assert systemd.is_active(SERVICE)
+        assert not any(path.exists() for path in bare.units)
+
+
+def test_a_snippet_that_nginx_refuses_takes_no_host_over(bare: Edge) -> None:
+    with pytest.raises(Failed, match="that is wrong"):
+        bare.take_over(WRONG)
+    assert bare.live.read_text() == "distribution"
+    assert not bare.is_taken_over() and not bare.is_changing()
+
+
+def test_an_nginx_of_ours_that_has_lost_its_file_is_not_taken_over_again(edge: Edge) -> None:
+    edge.live.unlink()
+    assert edge.is_taken_over() and edge.foreign() == []
+
+
+def conffiles(*paths: Path) -> str:
+    """Return what dpkg says of configuration that packages have brought."""
+    return "".join(f" {path} {unit._digest(path)}\n" for path in paths)
+
+
+def test_what_nginx_serves_as_it_was_installed_is_nobodys(bare: Edge, nginx: FakeNginx) -> None:
+    for name in ("sites-available", "sites-enabled", "conf.d"):
+        (bare.root / name).mkdir()
+    default = bare.root / "sites-available/default"
+    default.write_text("welcome")
+    (bare.root / "sites-enabled/default").symlink_to(default)
+    nginx.packaged = conffiles(bare.live, default)
+    assert bare.foreign() == []
+    # A package may have been removed, and its link be left.
+    (bare.root / "sites-enabled/gone").symlink_to("nowhere")
+    assert bare.foreign() == []
+
+
+@pytest.mark.parametrize("changed", ["nginx.conf", "sites-enabled/shop", "conf.d/shop.conf", "sites-available/default"])
+def test_what_somebody_lets_nginx_serve_is_foreign(bare: Edge, nginx: FakeNginx, changed: str) -> None:
+    test_what_nginx_serves_as_it_was_installed_is_nobodys(bare, nginx)
+    (bare.root / changed).write_text("a shop")
+    assert bare.foreign() == [bare.root / changed.replace("available", "enabled")]
+
+
+def test_without_a_package_all_that_nginx_serves_is_foreign(bare: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(argv: list[str], purpose: str) -> str:
+        raise Failed(purpose)
+
+    monkeypatch.setattr(unit, "run", unknown)
+    assert bare.foreign() == [bare.live]
+
+
+def test_what_is_ours_is_not_foreign(edge: Edge) -> None:
+    (edge.root / "conf.d").mkdir()
+    (edge.root / "conf.d/shop.conf").touch()
+    assert edge.foreign() == []
+
+
+# A change
+
+
 def test_a_configuration_is_checked_beside_the_live_one_and_then_served(edge: Edge, nginx: FakeNginx) -> None:
-    nginx.checked.clear()
-    bring(edge, "two")
-    assert nginx.checked == [edge.trial]
-    assert edge.text() == nginx.serving == "two"
-    assert edge.serves()
-    assert not edge.trial.exists()
-    assert not edge.before.exists()
+    edge.stage(TWO)
+    assert nginx.checked == [edge.next]
+    assert edge.text() == nginx.serving == ONE
+    assert edge.is_changing() and not edge.serves()
+    edge.take_up()
+    assert edge.text() == nginx.serving == TWO
+    assert edge.is_changing() and not edge.serves()
+    edge.settle()
+    assert edge.serves() and not edge.is_changing()
 
 
 def test_only_root_can_read_what_lets_a_verification_through(edge: Edge) -> None:
-    edge.replace("one")
     assert edge.token.stat().st_mode & 0o777 == 0o600
     assert len(unit.verify_token(edge.token)) == 32
 
 
+def test_a_lost_secret_of_verifications_is_made_anew(edge: Edge) -> None:
+    edge.token.unlink()
+    assert not edge.is_complete()
+    bring(edge, ONE)
+    assert edge.is_complete() and len(unit.verify_token(edge.token)) == 32
+
+
+def test_the_configuration_is_nobody_elses_to_read(edge: Edge) -> None:
+    edge.stage(TWO)
+    assert edge.next.stat().st_mode & 0o777 == 0o640
+    edge.take_up()
+    assert {path.stat().st_mode & 0o777 for path in (edge.live, edge.before)} == {0o640}
+    edge.go_back()
+    assert edge.live.stat().st_mode & 0o777 == 0o640
+
+
 def test_a_configuration_that_nginx_refuses_never_replaces_the_live_one(edge: Edge, nginx: FakeNginx) -> None:
-    with pytest.raises(Failed, match=f"^no {WRONG}; line 1 of the configuration is: {WRONG}$"):
-        edge.replace(WRONG)
-    assert edge.text() == nginx.serving == "one"
-    assert not edge.trial.exists()
-    assert edge.serves()
+    with pytest.raises(Failed, match=f"^that is wrong; line 1 of the configuration is: {WRONG}$"):
+        edge.stage(WRONG)
+    assert edge.text() == nginx.serving == ONE
+    assert edge.serves() and not edge.is_changing()
 
 
 @pytest.mark.parametrize(
@@ -162,63 +284,114 @@ def test_a_configuration_that_a_reload_does_not_take_up_is_taken_back(
     edge: Edge, nginx: FakeNginx, text: str, why: str
 ) -> None:
     nginx.log.write_text("2026/11/24 03:00:00 [emerg] 7#7: something of old\n")
-    with pytest.raises(Failed, match=why) as failure:
+    with pytest.raises(Failed, match=rf"^NGINX did not take up .*{why}") as failure:
         bring(edge, text)
     assert "something of old" not in str(failure.value)
-    assert edge.text() == nginx.serving == "one"
-    assert edge.serves()
+    assert edge.text() == nginx.serving == ONE
+    assert edge.serves() and not edge.is_changing()
 
 
 def test_what_was_served_is_known_after_a_run_that_was_killed(edge: Edge, nginx: FakeNginx) -> None:
     nginx.killed = True
     with pytest.raises(KeyboardInterrupt):
-        bring(edge, CONFLICTS)
+        bring(edge, TWO)
     nginx.killed = False
-    assert not edge.serves()
+    assert not edge.serves() and edge.is_changing()
     with pytest.raises(Failed):
         bring(edge, CONFLICTS)
-    assert edge.text() == nginx.serving == "one"
+    assert edge.text() == nginx.serving == ONE
     assert edge.serves()
 
 
-def test_a_run_that_is_killed_before_the_reload_is_noticed(edge: Edge, nginx: FakeNginx) -> None:
+def test_a_run_that_is_killed_before_the_reload_is_made_good(edge: Edge, nginx: FakeNginx) -> None:
     nginx.killed = True
-    edge.replace("two")
+    edge.stage(TWO)
     with pytest.raises(KeyboardInterrupt):
-        edge.serve()
-    assert edge.text() == "two"
-    assert not edge.serves()
+        edge.take_up()
     nginx.killed = False
-    edge.serve()
-    assert nginx.serving == "two"
+    assert (edge.text(), nginx.serving) == (TWO, ONE)
+    bring(edge, TWO)
+    assert nginx.serving == TWO and edge.serves()
+
+
+@pytest.mark.parametrize("taken_up", [False, True])
+def test_a_run_that_fails_leaves_what_was_served_to_the_byte(edge: Edge, nginx: FakeNginx, taken_up: bool) -> None:
+    before, after = own(edge, "before"), own(edge, "after")
+    bring(edge, config(before), [before])
+    there = {path: path.read_bytes() for path in edge.root.rglob("*") if path.is_file() and path != nginx.log}
+    after.place()
+    (edge.passwords).mkdir(exist_ok=True)
+    (edge.passwords / "hello-1").touch()
+    edge.stage(config(after))
+    if taken_up:
+        edge.take_up()
+    assert edge.is_changing()
+    edge.go_back()
+    assert {path: path.read_bytes() for path in edge.root.rglob("*") if path.is_file() and path != nginx.log} == there
+    assert nginx.serving == config(before)
+    assert edge.serves() and not edge.is_changing()
+
+
+def test_a_way_back_that_nginx_does_not_take_is_known_to_the_next_run(edge: Edge, nginx: FakeNginx) -> None:
+    edge.stage(TWO)
+    edge.take_up()
+    nginx.spoilt = {nginx.reloads + 1}
+    with pytest.raises(Failed, match="conflicts"):
+        edge.go_back()
+    assert edge.text() == ONE and edge.is_changing()
+    edge.go_back()
+    assert edge.text() == nginx.serving == ONE
+    assert edge.serves() and not edge.is_changing()
+
+
+def test_where_the_file_was_lost_there_is_nothing_to_go_back_to(edge: Edge, nginx: FakeNginx) -> None:
+    edge.live.unlink()
+    edge.stage(TWO)
+    edge.take_up()
+    edge.go_back()
+    assert edge.text() == nginx.serving == TWO
     assert edge.serves()
 
 
-def test_a_reload_that_is_due_is_not_forgotten_over_a_refused_configuration(edge: Edge) -> None:
-    edge.replace("two")
-    with pytest.raises(Failed):
-        edge.replace(WRONG)
-    assert edge.text() == "two"
-    assert not edge.serves()
+# Applications that fail while others change
 
 
-@pytest.mark.parametrize("broken", [SOCKET, SERVICE])
-def test_a_host_that_cannot_be_taken_over_serves_as_before(bare: Edge, systemd: FakeSystemd, broken: str) -> None:
-    systemd.broken.add(broken)
-    with pytest.raises(Failed, match=f"could not start {broken}; the log of {broken} ends with:\nthe log of {broken}"):
-        bring(bare, "one")
-    assert bare.text() == "distribution"
-    assert not bare.before.exists()
-    if broken == SOCKET:
-        assert systemd.is_active(SERVICE)
-        assert not any(path.exists() for path in bare.units)
+HELLO, WORLD, AWAY, NEW = block("hello"), block("world"), block("away"), block("hello", "new")
+
+
+def test_a_site_whose_application_failed_before_the_switch_goes_on_as_it_is(edge: Edge, nginx: FakeNginx) -> None:
+    bring(edge, whole(HELLO, WORLD))
+    edge.stage(whole(NEW, AWAY, WORLD))
+    edge.take_up(["hello", "away"])
+    edge.settle()
+    assert edge.text() == nginx.serving == whole(WORLD, HELLO)
+
+
+def test_a_site_whose_application_failed_after_the_switch_is_put_back(edge: Edge, nginx: FakeNginx) -> None:
+    bring(edge, whole(HELLO, WORLD))
+    edge.stage(whole(NEW, AWAY, WORLD))
+    edge.take_up()
+    edge.settle(["hello", "away"])
+    assert edge.text() == nginx.serving == whole(WORLD, HELLO)
+    assert edge.serves()
+
+
+def test_nginx_is_not_asked_again_where_no_site_is_to_be_put_back(edge: Edge, nginx: FakeNginx) -> None:
+    edge.stage(whole(HELLO))
+    nginx.reloads = 0
+    edge.take_up()
+    edge.settle(["none"])
+    assert nginx.reloads == 1
+
+
+# Units
 
 
 @pytest.mark.parametrize("state", ["inactive", "failed"])
 def test_an_nginx_that_does_not_run_is_started(edge: Edge, systemd: FakeSystemd, state: str) -> None:
     systemd.states[SERVICE] = state
     assert not edge.serves()
-    edge.serve()
+    bring(edge, ONE)
     assert edge.serves()
 
 
@@ -226,483 +399,106 @@ def test_an_nginx_that_does_not_run_is_started(edge: Edge, systemd: FakeSystemd,
 def test_what_would_not_start_at_the_next_boot_is_enabled(edge: Edge, systemd: FakeSystemd, unit_name: str) -> None:
     systemd.disable(unit_name)
     assert not edge.serves()
-    edge.serve()
+    bring(edge, ONE)
     assert edge.serves()
 
 
 def test_a_changed_unit_is_put_right(edge: Edge, systemd: FakeSystemd) -> None:
     path = next(iter(edge.units))
     path.write_text("mine")
-    assert not edge.has_units(SLOWEST)
+    assert not edge.is_complete()
     systemd.calls.clear()
-    edge.place_units(SLOWEST)
-    assert edge.has_units(SLOWEST)
-    assert systemd.calls == ["reload"]
+    bring(edge, ONE)
+    assert edge.is_complete()
+    assert "reload" in systemd.calls
 
 
 def test_a_stop_waits_for_the_slowest_answer(edge: Edge, systemd: FakeSystemd) -> None:
-    assert not edge.has_units(300)
-    edge.place_units(300)
-    assert edge.has_units(300)
-    assert "\nTimeoutStopSec=305\n" in (systemd.units / f"{SERVICE}.d/wsgi.conf").read_text()
+    drop_in = systemd.units / f"{SERVICE}.d/wsgi.conf"
+    bring(edge, whole(block("hello", "uwsgi_read_timeout 300s;"), block("world", "uwsgi_read_timeout 5s;")))
+    assert "\nTimeoutStopSec=305\n" in drop_in.read_text()
+    bring(edge, whole())
+    assert "\nTimeoutStopSec=5\n" in drop_in.read_text()
 
 
-def test_only_workers_that_accept_count(tmp_path: Path, systemd: FakeSystemd) -> None:
-    systemd.main[SERVICE] = "10"
-    processes = {
-        (10, 1): "nginx: master process /usr/sbin/nginx",
-        (11, 10): "nginx: worker process",
-        (12, 10): "nginx: worker process is shutting down",
-        (13, 10): "nginx: cache manager process",
-        (14, 9): "nginx: worker process",
-    }
-    for (pid, parent), title in processes.items():
-        (tmp_path / str(pid)).mkdir()
-        (tmp_path / str(pid) / "stat").write_text(f"{pid} (nginx: (x) y) S {parent} 10 10 0")
-        (tmp_path / str(pid) / "cmdline").write_bytes(title.encode() + b"\0")
-    (tmp_path / "15").mkdir()
-    assert Workers(systemd, tmp_path).pids() == {11}
+def test_without_ipv6_nginx_takes_two_ports_from_systemd(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unit, "has_ipv6", lambda: False)
+    assert not edge.is_complete()
+    bring(edge, ONE)
+    ports, drop_in = (path.read_text() for path in edge.units)
+    assert re.findall(r"^ListenStream=(.*)$", ports, re.MULTILINE) == ["0.0.0.0:80", "0.0.0.0:443"]
+    assert " NGINX=3;4; " in drop_in
+    assert " NGINX=3;4;5;6; " in units(0)[1]
 
 
-# Certificates
-
-
-class Server(Acme):
-    """An ACME server that gives a certificate to whom NGINX answers for, or refuses.
-
-    `asked` are the sites that were asked for, with what NGINX served then.
-    """
-
-    def __init__(self, nginx: FakeNginx) -> None:
-        super().__init__("https://acme.example.org", "", nginx.certificates.parent / "letsencrypt")
-        self.nginx = nginx
-        self.asked: list[tuple[str, str]] = []
-        self.refuses: set[str] = set()
-        self.due: set[str] = set()
-        self.failure: Exception | None = None
-
-    def is_due(self, wanted: Certificate) -> bool:
-        """Tell what the test says."""
-        return wanted.site in self.due
-
-    def obtain(self, wanted: Certificate) -> None:
-        """Write the certificate into the files that NGINX reads, which stands in for the link."""
-        self.asked.append((wanted.site, self.nginx.serving))
-        if self.failure:
-            raise self.failure
-        if wanted.site in self.refuses:
-            raise Failed(f"could not get a certificate for {wanted.site}")
-        for path, text in zip((wanted.file, wanted.key_file), certify(*wanted.names)):
-            path.unlink(missing_ok=True)
-            path.write_text(text)
-
-
-@pytest.fixture
-def acme(nginx: FakeNginx) -> Server:
-    return Server(nginx)
-
-
-def own(edge: Edge, site: str) -> Certificate:
-    """Return the certificate of a site that the controller has."""
-    files = (edge.certificates / f"{site}.crt", edge.certificates / f"{site}.key")
-    return Certificate(site, "own", [f"{site}.example.org"], *files, certificate=f"of {site}", key=f"key of {site}")
-
-
-def from_acme(edge: Edge, site: str) -> Certificate:
-    """Return the certificate of a site that an ACME server is to give."""
-    files = (edge.certificates / f"{site}-acme.crt", edge.certificates / f"{site}-acme.key")
-    return Certificate(site, "acme", [f"{site}.example.org"], *files)
-
-
-def config(*certificates: Certificate, more: str = "") -> str:
-    """Return a configuration that names them."""
-    return "".join(f"ssl_certificate {one.file};\nkey {one.key_file};\n" for one in certificates) + more
-
-
-def in_place(edge: Edge) -> list[str]:
-    return sorted(path.name for path in edge.certificates.glob("*"))
+# What a configuration names
 
 
 def test_nginx_finds_the_certificates_of_a_configuration_when_it_checks_it(edge: Edge, nginx: FakeNginx) -> None:
     one = own(edge, "hello")
     with pytest.raises(Failed, match="cannot load"):
-        edge.replace(config(one))
+        edge.stage(config(one))
     bring(edge, config(one), [one])
     assert nginx.serving == config(one)
     assert in_place(edge) == ["hello.crt", "hello.key"]
 
 
-def test_a_certificate_of_a_configuration_that_nginx_refuses_does_not_stay(edge: Edge, nginx: FakeNginx) -> None:
+def test_a_certificate_that_is_served_no_more_goes_once_the_next_is_there_to_stay(edge: Edge) -> None:
     before, after = own(edge, "before"), own(edge, "after")
     bring(edge, config(before), [before])
-    with pytest.raises(Failed, match=f"no {WRONG}"):
-        edge.replace(config(after, more=WRONG), [after])
-    assert in_place(edge) == ["before.crt", "before.key"]
-    assert edge.text() == nginx.serving == config(before)
-    assert edge.serves()
-
-
-def test_a_certificate_that_cannot_be_made_changes_nothing(edge: Edge, nginx: FakeNginx) -> None:
-    wrong = Certificate("hello", "self_signed", ["a,b"], edge.certificates / "a.crt", edge.certificates / "a.key")
-    nginx.checked.clear()
-    with pytest.raises(Failed, match="could not make a certificate for a,b"):
-        edge.replace(config(wrong), [wrong])
-    assert (edge.text(), in_place(edge), nginx.checked) == ("one", [], [])
-    assert not edge.trial.exists()
-    assert edge.serves()
-
-
-def test_a_certificate_that_a_reload_does_not_take_up_goes_with_its_configuration(edge: Edge, nginx: FakeNginx) -> None:
-    before, after = own(edge, "before"), own(edge, "after")
-    bring(edge, config(before), [before])
-    with pytest.raises(Failed, match="NGINX did not take up the new configuration"):
-        bring(edge, config(after, more=CONFLICTS), [after])
-    assert in_place(edge) == ["before.crt", "before.key"]
-    assert edge.text() == nginx.serving == config(before)
-
-
-def test_a_certificate_that_is_served_no_more_goes_once_the_next_is(edge: Edge, nginx: FakeNginx) -> None:
-    before, after = own(edge, "before"), own(edge, "after")
-    bring(edge, config(before), [before])
-    edge.replace(config(after), [after])
+    after.place()
+    edge.stage(config(after))
+    edge.take_up()
     assert in_place(edge) == ["after.crt", "after.key", "before.crt", "before.key"]
-    edge.serve()
+    edge.settle()
     assert in_place(edge) == ["after.crt", "after.key"]
 
 
-def test_an_acme_server_is_asked_once_nginx_answers_and_nginx_serves_what_it_gave(
-    edge: Edge, nginx: FakeNginx, acme: Server
-) -> None:
-    sites = [from_acme(edge, "hello"), own(edge, "own"), from_acme(edge, "world")]
-    nginx.reloads = 0
-    bring(edge, config(*sites), sites, acme)
-    assert acme.asked == [("hello", config(*sites)), ("world", config(*sites))]
-    # Once for the challenge, and once for both certificates.
-    assert nginx.reloads == 2
-    assert edge.serves()
-    assert "hello-until-then.crt" not in in_place(edge)
-    assert "hello-acme.crt" in in_place(edge)
-
-
-def test_without_a_certificate_that_is_due_nginx_is_reloaded_once(edge: Edge, nginx: FakeNginx, acme: Server) -> None:
-    nginx.reloads = 0
-    bring(edge, "two", acme=acme)
-    assert (nginx.reloads, acme.asked) == (1, [])
-
-
-def test_a_certificate_that_cannot_be_got_leaves_what_was_served(edge: Edge, nginx: FakeNginx, acme: Server) -> None:
-    before, sites = own(edge, "before"), [from_acme(edge, "hello"), from_acme(edge, "world")]
-    bring(edge, config(before), [before])
-    nginx.reloads = 0
-    acme.refuses = {"world"}
-    with pytest.raises(Failed, match=r"^what NGINX served before goes on: could not get a certificate for world$"):
-        bring(edge, config(*sites), sites, acme)
-    assert edge.text() == nginx.serving == config(before)
-    # It served the new configuration for the challenge, so it has to be told to go back.
-    assert nginx.reloads == 2
-    assert in_place(edge) == ["before.crt", "before.key"]
-    assert edge.serves()
-
-
-def test_a_certificate_that_cannot_be_got_anew_changes_nothing_of_the_configuration(
-    edge: Edge, nginx: FakeNginx, acme: Server
-) -> None:
-    site = from_acme(edge, "hello")
-    bring(edge, config(site), [site], acme)
-    had = site.file.read_text()
-    nginx.reloads = 0
-    acme.refuses = {"hello"}
-    with pytest.raises(Failed, match=r"^what NGINX served before goes on: could not get a certificate for hello$"):
-        edge.serve(acme, [site])
-    assert edge.text() == nginx.serving == config(site)
-    assert site.file.read_text() == had
-    assert edge.serves()
-
-
-def test_a_certificate_that_was_got_is_served_though_the_next_cannot_be(
-    edge: Edge, nginx: FakeNginx, acme: Server
-) -> None:
-    sites = [from_acme(edge, "hello"), from_acme(edge, "world")]
-    bring(edge, config(*sites), sites, acme)
-    had = [one.file.read_text() for one in sites]
-    acme.asked.clear()
-    acme.refuses = {"world"}
-    nginx.reloads = 0
-    with pytest.raises(Failed, match="could not get a certificate for world"):
-        edge.serve(acme, sites)
-    assert [site for site, _ in acme.asked] == ["hello", "world"]
-    assert [one.file.read_text() == text for one, text in zip(sites, had)] == [False, True]
-    # Once for the challenge, and once for the certificate that came.
-    assert nginx.reloads == 2
-    assert edge.serves()
-
-
-def test_why_there_is_no_certificate_is_said_though_the_way_back_fails_too(
-    edge: Edge, nginx: FakeNginx, acme: Server
-) -> None:
-    site = from_acme(edge, "hello")
-    acme.refuses = {"hello"}
-    nginx.spoilt = {nginx.reloads + 2}
-    with pytest.raises(Failed, match=r"^what NGINX served before goes on: could not get a certificate for hello$"):
-        bring(edge, config(site), [site], acme)
-    assert edge.text() == "one"
-    assert not edge.serves(), "the next run knows that a reload is due"
-
-
-def test_the_configuration_is_nobody_elses_to_read(edge: Edge) -> None:
-    bring(edge, "two")
-    assert edge.live.stat().st_mode & 0o777 == 0o640
-    edge.replace("three")
-    assert edge.before.stat().st_mode & 0o777 == 0o640
-    with pytest.raises(Failed):
-        bring(edge, CONFLICTS)
-    assert edge.live.stat().st_mode & 0o777 == 0o640
-
-
-def test_a_host_that_has_no_room_for_a_certificate_serves_as_before(edge: Edge, nginx: FakeNginx, acme: Server) -> None:
-    site = from_acme(edge, "hello")
-    acme.failure = OSError("No space left on device")
-    with pytest.raises(Failed, match=r"^what NGINX served before goes on: No space left on device$"):
-        bring(edge, config(site), [site], acme)
-    assert edge.text() == nginx.serving == "one"
-    assert in_place(edge) == []
-    assert edge.serves()
-
-
-def test_a_certificate_that_nginx_does_not_take_up_leaves_what_was_served(
-    edge: Edge, nginx: FakeNginx, acme: Server
-) -> None:
-    site = from_acme(edge, "hello")
-    nginx.spoilt = {nginx.reloads + 2}
-    with pytest.raises(Failed, match=r"^what NGINX served before goes on: .*conflicts"):
-        bring(edge, config(site), [site], acme)
-    assert edge.text() == nginx.serving == "one"
-    assert in_place(edge) == []
-
-
-def test_no_acme_server_is_asked_for_a_configuration_that_nginx_does_not_take_up(
-    edge: Edge, nginx: FakeNginx, acme: Server
-) -> None:
-    site = from_acme(edge, "hello")
-    with pytest.raises(Failed, match="NGINX did not take up"):
-        bring(edge, config(site, more=CONFLICTS), [site], acme)
-    assert acme.asked == []
-    assert edge.text() == nginx.serving == "one"
-
-
-def test_a_cache_goes_with_the_site_that_had_it(edge: Edge) -> None:
-    for name in ("cache-hello", "cache-hell", "cache-gone", "body"):
-        (edge.caches / name / "0").mkdir(parents=True)
-    bring(edge, f"uwsgi_cache_path {edge.caches}/cache-hello levels=1:2 keys_zone=hello_cache:10m")
-    assert sorted(path.name for path in edge.caches.iterdir()) == ["body", "cache-hello"]
-
-
-def test_a_cache_outlives_a_configuration_that_is_not_taken_up(edge: Edge) -> None:
-    (edge.caches / "cache-hello").mkdir(parents=True)
-    with pytest.raises(Failed):
-        bring(edge, CONFLICTS)
-    assert (edge.caches / "cache-hello").is_dir()
-
-
-def test_the_sign_of_a_site_goes_with_it(edge: Edge) -> None:
-    edge.maintenance.mkdir()
-    for name in ("hello", "hell", "gone"):
-        (edge.maintenance / name).touch()
-    with pytest.raises(Failed):
-        bring(edge, CONFLICTS)
-    assert len(list(edge.maintenance.iterdir())) == 3
-    bring(edge, f"if (-f {edge.maintenance}/hello) {{")
-    assert [path.name for path in edge.maintenance.iterdir()] == ["hello"]
-
-
-# What is left over
-
-
-def block(name: str, *lines: str) -> str:
-    """Return the block of a site in a configuration."""
-    inner = "".join(f"        {line}\n" for line in (f"uwsgi_pass {name};", *lines))
-    return f"    # site {name}\n    server {{\n{inner}    }}\n    # end of site {name}\n"
-
-
-def whole(*blocks: str, first: str = "http {\n    # from nginx_snippet\n") -> str:
-    """Return a configuration with these blocks."""
-    return first + "".join(f"\n{one}" for one in blocks) + "}\n"
-
-
-HELLO, WORLD, AWAY = block("hello"), block("world"), block("away")
-DEFAULT = "listen 80 default_server;"
-SHARED, QUIC = block("_", "listen 443 quic reuseport default_server;"), block("hello", "listen 443 quic;")
-
-
-def merge(live: str, wanted: str, *described: str) -> str:
-    return unit.carry_over(unit.left_over(live, described), live, wanted)
-
-
-def test_each_site_is_found_by_its_name_and_to_the_byte() -> None:
-    odd = block("a_b-2", "# site hello", "# end of site a_b-2", "", "\t# end of site a_b-2 ")
-    found = unit.blocks(whole(HELLO, odd, WORLD))
-    assert found == {"hello": HELLO, "a_b-2": odd, "world": WORLD}
-    assert list(found) == ["hello", "a_b-2", "world"]
-    stray = whole(HELLO, WORLD, "    # end of site hello\n", first="http {\n        # site hello\n")
-    assert unit.blocks(stray) == {"hello": HELLO, "world": WORLD}
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "distribution", HELLO.replace("# end of site hello", "# end of site hell"), HELLO.replace("    ", "  ")],
-)
-def test_what_has_not_both_marks_is_no_site(text: str) -> None:
-    assert unit.blocks(text) == {}
-
-
-def test_a_site_is_left_over_where_its_name_is_not_described() -> None:
-    live = whole(SHARED, HELLO, WORLD, AWAY)
-    assert unit.left_over(live, ["world"]) == {"hello": HELLO, "away": AWAY}
-    assert list(unit.left_over(live, [])) == ["hello", "world", "away"]
-    assert unit.left_over(live, ["away", "world", "hello", "more"]) == {}
-
-
-def test_what_is_left_over_stays_as_it_is_after_what_is_described() -> None:
-    live = whole(HELLO, WORLD, AWAY, first="before {\n")
-    assert merge(live, whole(block("world", "new")), "world") == whole(block("world", "new"), HELLO, AWAY)
-    assert merge(live, whole(), "world") == whole(HELLO, AWAY)
-    assert merge(live, whole(WORLD), "hello", "world", "away") == whole(WORLD)
-    assert merge("", whole(WORLD), "world") == whole(WORLD)
-
-
-@pytest.mark.parametrize("live", [whole(HELLO, WORLD, AWAY), whole(SHARED, WORLD, QUIC), whole(SHARED, QUIC)])
-@pytest.mark.parametrize("wanted", [whole(WORLD), whole(), whole(SHARED, block("world", "listen 443 quic;"))])
-def test_what_is_left_over_is_the_same_text_in_the_next_run(live: str, wanted: str) -> None:
-    once = merge(live, wanted, "world")
-    assert once != wanted
-    assert merge(once, wanted, "world") == once
-
-
-def test_what_sites_share_for_http_3_stays_with_those_that_use_it() -> None:
-    live = whole(SHARED, WORLD, QUIC, AWAY)
-    assert merge(live, whole(WORLD), "world", "away") == whole(WORLD, SHARED, QUIC)
-    # It is there once.
-    assert merge(live, whole(SHARED, WORLD), "world", "away") == whole(SHARED, WORLD, QUIC)
-    assert merge(live, whole(WORLD), "world") == whole(WORLD, SHARED, QUIC, AWAY)
-    assert merge(live, whole(WORLD), "world", "hello") == whole(WORLD, AWAY)
-    other = block("away", "# quic; or not")
-    assert merge(whole(SHARED, WORLD, other), whole(WORLD), "world") == whole(WORLD, other)
-    # A snippet may open a port of its own.
-    assert merge(whole(QUIC), whole(WORLD), "world") == whole(WORLD, QUIC)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        (
-            block("hello", DEFAULT),
-            block("world", DEFAULT),
-            "world: default: hello, which is left over, is the default site; leave it out, or ",
-        ),
-        (
-            block("hello-2"),
-            block("hello_2"),
-            "hello_2: hello-2, which is left over, has nearly the same name; change it, or ",
-        ),
-        (
-            block("hello_2"),
-            block("hello-2"),
-            "hello-2: hello_2, which is left over, has nearly the same name; change it, or ",
-        ),
-        (block("hello", DEFAULT), WORLD, ""),
-        (HELLO, block("world", DEFAULT), ""),
-        (block("hello", DEFAULT), block("world", f"# {DEFAULT} or not"), ""),
-    ],
-)
-def test_what_cannot_be_beside_what_is_left_over_is_refused(old: str, new: str, said: str) -> None:
-    (name,) = unit.blocks(old)
-    if not said:
-        assert merge(whole(AWAY, old), whole(SHARED, new), "away") == whole(SHARED, new, old)
-        return
-    with pytest.raises(Failed) as failure:
-        merge(whole(AWAY, old), whole(SHARED, new), "away")
-    assert str(failure.value) == f"{said}add to wsgi_apps: - {{name: {name}, state: absent}}"
-
-
-@pytest.mark.parametrize(
-    ("lines", "seconds"),
-    [
-        (["uwsgi_read_timeout 65s;", "uwsgi_read_timeout 3600s;"], 65),
-        (["proxy_read_timeout 5s;"], 5),
-        ([], 0),
-    ],
-)
-def test_how_long_an_answer_may_take_is_known_from_what_is_left_over(lines: list[str], seconds: int) -> None:
-    assert unit.read_timeout(block("hello", *lines)) == seconds
-
-
-# Nginx
-
-
-SAID = "nginx version: nginx/{}\nbuilt with OpenSSL 3.0.15\nconfigure arguments: --with-http_v2_module {}\n"
-
-
-@pytest.mark.parametrize(
-    ("version", "text"),
-    [
-        ("1.22.1", "old"),
-        ("1.25.0", "old"),
-        ("1.9.15", "old"),
-        ("1.25.1", "new"),
-        ("1.26.3", "new"),
-        ("1.100.0", "new"),
-        ("2.0", "new"),
-    ],
-)
-def test_the_text_is_the_one_for_the_nginx_of_the_host(version: str, text: str) -> None:
-    known = Nginx(SAID.format(version, ""))
-    assert known.version == version
-    assert known.text({"0": "old", "1.25.1": "new"}) == known.text({"1.25.1": "new", "0": "old"}) == text
-
-
-def test_the_text_for_an_nginx_that_is_yet_to_come_is_the_newest() -> None:
-    unknown = Nginx("")
-    assert unknown.version == ""
-    assert unknown.text({"0": "old", "1.25.1": "new", "1.9.5": "older"}) == "new"
-
-
-@pytest.mark.parametrize(("there", "said"), [(True, SAID.format("1.22.1", "")), (False, "")])
-def test_the_nginx_of_a_host_is_asked_where_there_is_one(
-    monkeypatch: pytest.MonkeyPatch, there: bool, said: str
-) -> None:
-    asked: list[list[str]] = []
-
-    def run(argv: list[str], purpose: str) -> str:
-        asked.append(argv)
-        return SAID.format("1.22.1", "")
-
-    monkeypatch.setattr(unit, "has", {"nginx": there}.__getitem__)
-    monkeypatch.setattr(unit, "run", run)
-    assert Nginx.read().said == said
-    assert asked == [["sh", "-c", "nginx -V 2>&1"]][: int(there)]
-
-
-HTTP3 = [{"name": "world", "http3": False}, {"name": "hello", "http3": True}]
-
-
-@pytest.mark.parametrize(
-    ("said", "sites", "objection"),
-    [
-        ("", HTTP3, None),
-        (SAID.format("1.26.3", "--with-http_v3_module"), HTTP3, None),
-        (SAID.format("1.22.1", ""), HTTP3[:1], None),
-        (SAID.format("1.22.1", ""), [{"name": "hello"}], None),
-        (
-            SAID.format("1.22.1", ""),
-            HTTP3,
-            "hello: tls.http3: NGINX 1.22.1 of this host was built without HTTP/3; leave it out",
-        ),
-    ],
-)
-def test_an_nginx_without_http_3_is_not_asked_for_it(
-    said: str, sites: list[dict[str, Any]], objection: str | None
-) -> None:
-    assert Nginx(said).objection(sites) == objection
+def test_where_the_configuration_is_lost_nothing_that_it_may_have_named_is_removed(edge: Edge) -> None:
+    one = own(edge, "hello")
+    bring(edge, config(one), [one])
+    edge.live.unlink()
+    assert not edge.is_changing()
+    edge.go_back()
+    assert in_place(edge) == ["hello.crt", "hello.key"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_only_what_stays_removed_is_renewed_no_longer(edge: Edge, monkeypatch: pytest.MonkeyPatch, fails: bool) -> None:
+    kept: list[str] = []
+    monkeypatch.setattr(certificate, "abandon", lambda config, root: kept.append(config))
+    edge.stage(TWO)
+    edge.take_up()
+    if fails:
+        edge.go_back()
+    else:
+        edge.settle()
+    assert kept == ([] if fails else [TWO])
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_is_for_a_site_goes_with_the_site(edge: Edge, fails: bool) -> None:
+    named = {edge.caches: "cache-{}", edge.maintenance: "{}", edge.passwords: "{}-1"}
+    for root, name in named.items():
+        root.mkdir()
+        for site in ("hello", "hell", "gone"):
+            (root / name.format(site)).touch()
+    (edge.caches / "body").touch()
+    live = (
+        f"uwsgi_cache_path {edge.caches}/cache-{{0}} levels=1:2;"
+        f"if (-f {edge.maintenance}/{{0}}) auth_basic_user_file {edge.passwords}/{{0}}-1;"
+    )
+    edge.live.write_text(f"{OURS} " + "".join(live.format(site) for site in ("hello", "hell", "gone")))
+    edge.stage(f"{OURS} {live.format('hello')}")
+    edge.take_up()
+    if fails:
+        edge.go_back()
+    else:
+        edge.settle()
+    there = {"gone", "hell", "hello"} if fails else {"hello"}
+    found = {root: {path.name for path in root.iterdir()} - {"body"} for root in named}
+    assert found == {root: {name.format(site) for site in there} for root, name in named.items()}
+    assert (edge.caches / "body").exists()
 
 
 # Sign
@@ -735,6 +531,44 @@ def test_a_site_that_the_host_does_not_serve_has_no_sign(tmp_path: Path, name: s
 # The module
 
 
+class Server(Acme):
+    """An ACME server that gives a certificate to whom it asks NGINX for, or fails.
+
+    `asked` are the sites that it was asked for, with what NGINX served then.
+    """
+
+    def __init__(self, nginx: FakeNginx) -> None:
+        super().__init__("https://acme.example.org", "")
+        self.nginx = nginx
+        self.asked: list[tuple[str, str]] = []
+        self.failure: Exception | None = None
+        self.due: set[str] = set()
+
+    def is_due(self, wanted: Certificate) -> bool:
+        """Tell what the test says, or whether it was never got."""
+        return wanted.site in self.due or not wanted.file.exists()
+
+    def obtain(self, wanted: Certificate) -> None:
+        """Write the certificate into the files that NGINX reads, which stands in for the link."""
+        self.asked.append((wanted.site, self.nginx.live.read_text()))
+        if self.failure:
+            raise self.failure
+        wanted.file.parent.mkdir(exist_ok=True)
+        for path, text in zip((wanted.file, wanted.key_file), certify(*wanted.names)):
+            path.write_text(text)
+
+
+@pytest.fixture
+def acme(nginx: FakeNginx) -> Server:
+    return Server(nginx)
+
+
+def from_acme(edge: Edge, site: str) -> Certificate:
+    """Return the certificate of a site that an ACME server is to give."""
+    files = (edge.certificates / f"{site}-acme-1.crt", edge.certificates / f"{site}-acme-1.key")
+    return Certificate(site, "acme", [f"{site}.example.org"], *files)
+
+
 class Host:
     """A host on which the module plans."""
 
@@ -762,7 +596,9 @@ class Host:
             "kept": [],
             "acme_directory": "https://acme.example.org",
             "acme_email": "",
-            "config": {"0": text, "1.25.1": f"{text} for a newer NGINX"},
+            "take_over": False,
+            "at_switch": False,
+            "config": json.dumps({"0": text, "1.25.1": f"{text} for a newer NGINX"}),
             "certificates": [{key: value for key, value in vars(one).items() if key != "key"} for one in certificates],
             "secrets": json.dumps({"passwords": users or {}, "keys": {one.site: one.key for one in certificates}}),
         }
@@ -776,45 +612,80 @@ class Host:
 def host(edge: Edge, acme: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     found = Host(edge, acme, tmp_path)
     monkeypatch.setattr(shutil, "chown", lambda path, group: None)
-    monkeypatch.setattr(Nginx, "read", lambda: Nginx(SAID.format("1.22.1", "")))
+    monkeypatch.setattr(Nginx, "read", lambda: Nginx("nginx version: nginx/1.22.1"))
     monkeypatch.setattr(module, "Edge", found.as_edge)
     monkeypatch.setattr(module, "Acme", found.as_acme)
-    monkeypatch.setattr(module, "Passwords", lambda users, left: Passwords(users, tmp_path / "passwords", left))
+    monkeypatch.setattr(module, "Passwords", lambda users: Passwords(users, edge.passwords))
     return found
 
 
 def test_the_module_has_nothing_to_do_where_all_is_served(host: Host) -> None:
-    planned = host.plan("one")
+    planned = host.plan(ONE)
     assert (planned.steps, planned.settled) == ([], "NGINX serves the sites")
 
 
 def test_the_module_serves_the_text_for_the_nginx_of_the_host_and_shows_the_difference(host: Host) -> None:
-    planned = host.plan("two")
+    planned = host.plan(TWO)
     assert say(planned.steps) == [f"replace {host.edge.live}", "let NGINX take it up"]
     assert planned.result["diff"] == {
         "before_header": str(host.edge.live),
         "after_header": str(host.edge.live),
-        "before": "one",
-        "after": "two",
+        "before": ONE,
+        "after": TWO,
     }
-    assert host.edge.text() == "one"
+    assert host.edge.text() == ONE
     planned.take()
-    assert host.edge.text() == "two"
-    assert host.plan("two").steps == []
+    assert host.edge.text() == TWO and host.edge.serves()
+    assert host.plan(TWO).steps == []
 
 
-def test_the_module_waits_for_the_slowest_of_all_sites(host: Host) -> None:
-    sites = [{"name": name, "read_timeout": time} for name, time in (("a", 5), ("b", 90), ("c", 30))]
-    host.plan("one", sites=sites).take()
-    assert host.edge.has_units(90)
-    assert host.plan("one", sites=sites).steps == []
-    host.plan("one").take()
-    assert host.edge.has_units(0)
+def test_before_a_switch_the_module_only_makes_ready(host: Host) -> None:
+    planned = host.plan(TWO, at_switch=True)
+    assert say(planned.steps) == [f"replace {host.edge.live} at the switch"]
+    planned.take()
+    assert host.edge.text() == ONE
+    host.edge.take_up()
+    host.edge.settle()
+    assert host.edge.text() == TWO
+    assert host.plan(TWO, at_switch=True).steps == []
+
+
+def test_what_a_killed_run_has_made_ready_is_made_ready_anew(host: Host) -> None:
+    host.plan(TWO, at_switch=True).take()
+    host.plan(ONE, at_switch=True).take()
+    host.edge.take_up()
+    host.edge.settle()
+    assert host.edge.text() == ONE
+    assert host.plan(ONE, at_switch=True).steps == []
+
+
+@pytest.mark.parametrize("at_switch", [False, True])
+def test_a_bare_host_serves_no_site_until_the_switch(host: Host, at_switch: bool) -> None:
+    host.edge.live.write_text("distribution")
+    for path in host.edge.units:
+        path.unlink()
+    planned = host.plan(whole(HELLO), at_switch=at_switch, take_over=True)
+    assert say(planned.steps)[0] == "take NGINX over"
+    planned.steps[0].do()
+    assert host.edge.text() == whole()
+    for step in planned.steps[1:]:
+        step.do()
+    assert host.edge.text() == (whole() if at_switch else whole(HELLO))
+
+
+def test_the_module_takes_over_what_is_foreign_where_it_is_told_to(host: Host) -> None:
+    host.edge.live.write_text("a shop")
+    with pytest.raises(Failed) as refused:
+        host.plan(TWO)
+    assert f"serves what is not this collection's: {host.edge.live}. Describe" in str(refused.value)
+    assert "nginx_take_over: true" in str(refused.value)
+    host.plan(TWO, take_over=True).take()
+    assert (host.edge.text(), host.edge.original.read_text()) == (TWO, "a shop")
 
 
 def test_the_module_refuses_what_the_nginx_of_the_host_cannot_do(host: Host) -> None:
     with pytest.raises(Failed, match=r"^hello: tls\.http3: NGINX 1\.22\.1 of this host"):
-        host.plan("one", sites=[{"name": "hello", "read_timeout": 5, "http3": True}])
+        host.plan(ONE, sites=[{"name": "hello", "http3": True}])
 
 
 def test_the_module_places_a_certificate_that_is_missing_though_the_text_is_the_same(host: Host) -> None:
@@ -829,58 +700,77 @@ def test_the_module_places_a_certificate_that_is_missing_though_the_text_is_the_
     assert host.plan(config(one), one).steps == []
 
 
-def test_the_module_gets_the_certificates_that_are_due_and_no_others(host: Host) -> None:
+def test_the_module_gets_the_certificates_that_are_due_and_no_others_before_nginx_needs_them(host: Host) -> None:
     sites = [from_acme(host.edge, "hello"), own(host.edge, "own"), from_acme(host.edge, "world")]
-    host.plan(config(*sites), *sites).take()
-    assert host.acme.asked == []
+    planned = host.plan(config(*sites), *sites)
+    assert say(planned.steps)[0] == "get a certificate for hello.example.org, world.example.org"
+    planned.take()
+    assert host.acme.asked == [("hello", ONE), ("world", ONE)]
+    host.acme.asked.clear()
     host.acme.due = {"world", "own"}
     planned = host.plan(config(*sites), *sites, acme_email="ops@example.org")
-    assert say(planned.steps) == ["let NGINX take it up, and get a certificate for world.example.org"]
+    assert say(planned.steps)[0] == "get a certificate for world.example.org"
     planned.take()
     assert host.acme.asked == [("world", config(*sites))]
     assert host.asked[-1] == ("https://acme.example.org", "ops@example.org")
 
 
-def test_the_module_renews_no_certificate_of_a_site_that_wants_it_no_more(
-    host: Host, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("failure", [Failed("no such name"), OSError("No space left on device")])
+@pytest.mark.parametrize("at_switch", [False, True])
+def test_a_certificate_that_cannot_be_got_changes_nothing(
+    host: Host, nginx: FakeNginx, failure: Exception, at_switch: bool
 ) -> None:
+    host.acme.failure = failure
+    nginx.reloads = 0
+    sites = [own(host.edge, "own"), from_acme(host.edge, "hello")]
+    planned = host.plan(config(*sites), *sites, at_switch=at_switch)
+    planned.take()
+    assert planned.failures == {"": str(failure)}
+    assert (host.edge.text(), in_place(host.edge), nginx.reloads) == (ONE, [], 0)
+    assert host.edge.serves() and not host.edge.is_changing()
+
+
+def test_a_stopped_nginx_is_started_for_the_acme_server(host: Host, systemd: FakeSystemd) -> None:
     site = from_acme(host.edge, "hello")
-    abandoned: list[str] = []
-    kept: list[list[Certificate]] = []
-
-    def of(certificates: list[Certificate], left: Iterable[str]) -> list[str]:
-        kept.append(certificates)
-        assert list(left) == []
-        return ["gone", "away"]
-
-    monkeypatch.setattr(host.acme, "abandoned", of)
-    monkeypatch.setattr(host.acme, "abandon", abandoned.append)
+    systemd.states[SERVICE] = "failed"
     planned = host.plan(config(site), site)
-    assert kept == [[site]]
-    assert say(planned.steps)[-2:] == [f"renew the certificate of {name} no longer" for name in ("gone", "away")]
+    planned.steps[0].do()
+    assert systemd.is_active(SERVICE)
+
+
+@pytest.mark.parametrize("text", [WRONG, CONFLICTS])
+def test_what_nginx_refuses_leaves_nothing_of_a_change_that_is_made_all_at_once(host: Host, text: str) -> None:
+    one, users = own(host.edge, "hello"), {"hello": {"alice": "hunter2hunter2"}}
+    planned = host.plan(config(one, more=text), one, users=users)
     planned.take()
-    assert abandoned == ["gone", "away"]
+    assert "" in planned.failures
+    assert (host.edge.text(), in_place(host.edge), list(host.edge.passwords.iterdir())) == (ONE, [], [])
+    assert host.edge.serves() and not host.edge.is_changing()
 
 
-def test_the_module_writes_passwords_and_reloads_nothing_for_them(host: Host) -> None:
-    users = {"hello": {"alice": "hunter2hunter2"}, "world": {}}
-    planned = host.plan("one", users=users)
-    assert say(planned.steps) == ["write the passwords of sites"]
-    planned.take()
-    assert [path.name for path in (host.root / "passwords").iterdir()] == ["hello"]
-    assert host.plan("one", users=users).steps == []
+def test_other_passwords_are_another_file_which_is_there_before_nginx_asks_for_it(host: Host) -> None:
+    text = f"{OURS} auth_basic_user_file {host.edge.passwords}/hello;"
+    files: list[str] = []
+    for password in ("hunter2hunter2", "hunter3hunter3"):
+        users = {"hello": {"alice": password}, "world": {}}
+        planned = host.plan(text, users=users)
+        assert say(planned.steps) == [
+            "write the passwords of sites",
+            f"replace {host.edge.live}",
+            "let NGINX take it up",
+        ]
+        for step in planned.steps[:2]:
+            step.do()
+        # Those of before are there for as long as NGINX may ask for them.
+        assert {path.name for path in host.edge.passwords.iterdir()} >= {*files}
+        planned.take()
+        files = [path.name for path in host.edge.passwords.iterdir()]
+        assert len(files) == 1 and re.fullmatch(r"hello-[0-9a-f]{12}", files[0])
+        assert host.edge.text() == f"{OURS} auth_basic_user_file {host.edge.passwords}/{files[0]};"
+        assert host.plan(text, users=users).steps == []
 
 
-def test_the_passwords_are_there_before_nginx_asks_for_them(host: Host) -> None:
-    users = {"hello": {"alice": "hunter2hunter2"}}
-    assert say(host.plan("two", users=users).steps) == [
-        f"replace {host.edge.live}",
-        "write the passwords of sites",
-        "let NGINX take it up",
-    ]
-
-
-SITES = [{"name": "world", "read_timeout": 5}]
+SITES = [{"name": "world"}]
 LEFT_OVER = (
     "hello is left over: NGINX serves its site here, and no entry describes it. It goes on untouched. To remove it, "
     "add to wsgi_apps: - {name: hello, state: absent}"
@@ -946,89 +836,33 @@ def test_a_site_that_is_kept_goes_once_it_is_so_no_more(both: Host) -> None:
 
 
 def test_a_site_that_cannot_be_beside_what_is_left_over_changes_nothing(host: Host) -> None:
-    host.plan(whole(block("hello", DEFAULT))).take()
+    host.plan(whole(block("hello", "listen 80 default_server;"))).take()
     with pytest.raises(Failed, match=r"^world: default: hello, which is left over, is the default site; "):
-        host.plan(whole(block("world", DEFAULT)), sites=SITES, described=["world"])
-    assert host.edge.text() == whole(block("hello", DEFAULT))
+        host.plan(whole(block("world", "listen 80 default_server;")), sites=SITES, described=["world"])
+    assert host.edge.text() == whole(block("hello", "listen 80 default_server;"))
 
 
-def test_what_a_site_that_is_left_over_needs_stays_as_long_as_it_does(
-    host: Host, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    renewed: list[list[str]] = []
-
-    def abandoned(certificates: list[Certificate], left: Iterable[str]) -> list[str]:
-        renewed.append(list(left))
-        return []
-
-    monkeypatch.setattr(host.acme, "abandoned", abandoned)
+def test_what_a_site_that_is_left_over_needs_stays_as_long_as_it_does(host: Host) -> None:
     one, users, edge = own(host.edge, "hello"), {"hello": {"alice": "hunter2hunter2"}}, host.edge
     lines = (f"ssl_certificate {one.file};", f"ssl_certificate_key {one.key_file};", "uwsgi_read_timeout 300s;")
-    closes = f"if (-f {edge.maintenance}/hello) {{"
-    sites = [*SITES, {"name": "hello", "read_timeout": 300}]
-    host.plan(whole(WORLD, block("hello", *lines, closes)), one, users=users, sites=sites).take()
+    more = (f"if (-f {edge.maintenance}/hello) {{", f"auth_basic_user_file {edge.passwords}/hello;")
+    sites = [*SITES, {"name": "hello"}]
+    host.plan(whole(WORLD, block("hello", *lines, *more)), one, users=users, sites=sites).take()
     edge.maintenance.mkdir()
     (edge.maintenance / "hello").touch()
-    needs = [one.file, one.key_file, host.root / "passwords/hello", edge.maintenance / "hello"]
+    needs = [one.file, one.key_file, *edge.passwords.glob("hello-*"), edge.maintenance / "hello"]
+    assert len(needs) == 4
     for text in (whole(WORLD), whole(block("world", "new"))):
         host.plan(text, sites=SITES, described=["world"]).take()
         assert [path for path in needs if not path.exists()] == []
-        assert edge.has_units(300)
         assert host.plan(text, sites=SITES, described=["world"]).steps == []
     host.plan(whole(WORLD), sites=SITES, described=["world", "hello"]).take()
     assert [path for path in needs if path.exists()] == []
-    assert edge.has_units(5)
-    assert renewed == [[], ["hello"], ["hello"], ["hello"], ["hello"], []]
 
 
-def test_ansible_logs_no_key_and_no_password() -> None:
+def test_ansible_logs_no_key_no_password_and_no_snippet() -> None:
     # It would log what is secret within a list.
     assert module.ARGUMENTS["secrets"]["no_log"] is True
+    # A snippet may hold one too.
+    assert module.ARGUMENTS["config"]["no_log"] is True
     assert "key" not in module.ARGUMENTS["certificates"]["options"]
-
-
-CONFIG = """\
-http {
-    # from hello
-    server {
-        listen 80;
-        # from hello: tls
-        ssl_certificate /etc/nginx/absent.pem;
-        # from hello: snippet
-        fooo bar;
-        # zone by another name: one, $request_uri
-        limit_req_zone $request_uri zone=one:1m rate=1r/s;
-    }
-}
-"""
-
-
-@pytest.mark.parametrize(
-    ("said", "explained"),
-    [
-        (
-            'nginx: [emerg] unknown directive "fooo" in /etc/nginx/nginx.conf.trial:8\nnginx: test failed',
-            'hello: snippet: unknown directive "fooo"; line 8 of the configuration is: fooo bar;',
-        ),
-        (
-            'nginx: [emerg] cannot load certificate "/etc/nginx/absent.pem": BIO_new_file() failed',
-            'hello: tls: cannot load certificate "/etc/nginx/absent.pem": BIO_new_file() failed; '
-            "line 6 of the configuration is: ssl_certificate /etc/nginx/absent.pem;",
-        ),
-        (
-            "nginx: [emerg] no port in /etc/nginx/nginx.conf:4",
-            "hello: no port; line 4 of the configuration is: listen 80;",
-        ),
-        ("nginx: [emerg] no block in /etc/nginx/nginx.conf:1", "no block; line 1 of the configuration is: http {"),
-        (
-            '2026/11/24 04:00:00 [emerg] 7#7: limit_req "one" uses the "$request_uri" key and not "$uri"',
-            'hello: snippet: limit_req "one" uses the "$request_uri" key and not "$uri"; '
-            "line 10 of the configuration is: limit_req_zone $request_uri zone=one:1m rate=1r/s;",
-        ),
-        ('2026/11/24 04:00:00 [emerg] 7#7: zone "two" is gone', 'zone "two" is gone'),
-        ("nginx: [emerg] odd in /etc/nginx/nginx.conf:99", "odd"),
-        ("could not reload NGINX", "could not reload NGINX"),
-    ],
-)
-def test_an_error_says_what_is_wrong_and_where_it_was_described(said: str, explained: str) -> None:
-    assert explain(said, CONFIG) == explained

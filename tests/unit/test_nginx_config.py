@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jinja2 import UndefinedError
 
-from ansible_collections.wsgi.production.plugins.module_utils import edge
+from ansible_collections.wsgi.production.plugins.module_utils import edge_text
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.edge import Sign
 from ansible_collections.wsgi.production.plugins.module_utils.layout import CACHES
@@ -130,10 +130,31 @@ PASSED = {
 
 @pytest.mark.parametrize(("header", "value"), PASSED.items())
 def test_an_application_hears_from_nginx_alone_who_asked_and_for_what(header: str, value: str) -> None:
-    assert f"{header} {value}" in directives(site_of(render([REMOTE])), "proxy_set_header")
+    assert f"{header} {value}" in directives(render([]), "proxy_set_header")
     parameter = f"HTTP_{header.upper().replace('-', '_')}"
-    unless_empty = " if_not_empty" if value == '""' else ""
-    assert f"{parameter} {value}{unless_empty}" in directives(site_of(render([LOCAL])), "uwsgi_param")
+    assert f"{parameter} {value} if_not_empty" in directives(render([]), "uwsgi_param")
+
+
+@pytest.mark.parametrize("site", [LOCAL, REMOTE])
+def test_no_site_says_anything_else_to_its_application(site: dict[str, Any]) -> None:
+    # NGINX passes nothing of what is said for all where a site says one thing more.
+    assert not re.search("uwsgi_param|proxy_set_header", site_of(render([site])))
+
+
+def test_a_header_that_says_who_a_visitor_is_is_believed_of_a_known_proxy_alone() -> None:
+    config = render([])
+    for header in nginx_config.BELIEVED:
+        name = header.lower().replace("-", "_")
+        assert f'    map $behind_proxy $believed_{name} {{ 0 ""; 1 $http_{name}; }}\n' in config
+        assert f"{header} $believed_{name}" in directives(config, "proxy_set_header")
+
+
+@pytest.mark.parametrize(("users", "has"), [({}, 0), ({"alice": "hunter2hunter2"}, 1)])
+def test_the_password_for_a_site_does_not_reach_its_application(users: dict[str, str], has: int) -> None:
+    config = render([{**LOCAL, "basic_auth": users}])
+    assert f"$has_passwords {has}" in directives(site_of(config), "set")
+    assert maps(config)["passed_authorization"] == ("$has_passwords", ["default $http_authorization", '1 ""'])
+    assert "Authorization $passed_authorization" in directives(config, "proxy_set_header")
 
 
 @pytest.mark.parametrize("site", [LOCAL, REMOTE])
@@ -215,7 +236,7 @@ def test_an_alias_is_no_default_site() -> None:
 
 def maps(config: str) -> dict[str, tuple[str, list[str]]]:
     """Return of each map the variable that it reads, and its lines."""
-    found = re.findall(r"^    map (\S+|\".*\") \$(\w+) \{\n(.*?)^    \}", config, re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^    map (\S+|\"[^\n]*\") \$(\w+) \{\n(.*?)^    \}", config, re.MULTILINE | re.DOTALL)
     return {name: (source, [line.strip(" ;") for line in body.splitlines()]) for source, name, body in found}
 
 
@@ -279,6 +300,7 @@ def test_limits_are_for_each_client_and_not_for_the_health_path() -> None:
     assert limits == {
         "@page": ([], []),
         "= /health": ([], []),
+        "^~ /.challenge/": ([], []),
         "/": (["zone=hello_requests burst=7 nodelay"], ["hello_connections 3"]),
     }
     assert directives(known["= /health"], "uwsgi_pass") == ["hello"]
@@ -342,7 +364,7 @@ def test_a_default_site_over_https_answers_to_its_own_names_there() -> None:
 @pytest.mark.parametrize("source", ["acme", "self_signed"])
 def test_a_site_finds_the_certificate_that_the_host_places_for_it(source: str) -> None:
     site = with_defaults({**LOCAL, "tls": {"source": source}}, input_spec("nginx"))
-    found = certificates.pair(site)
+    found = certificates.pair(site, SETTINGS["acme_directory"])
     assert found
     server = site_of(render([site]))
     assert [directives(server, f"ssl_certificate{key}") for key in ("", "_key")] == [[found[0]], [found[1]]]
@@ -404,7 +426,7 @@ def test_what_comes_over_http_is_sent_to_https() -> None:
     config = render([{**SECURE, "allowed_networks": ["10.0.0.0/8"]}])
     server = site_of(config)
     # The run that verifies a change is answered over HTTP too.
-    assert directives(server, "set")[0] == "$insecure $verifies$visitor_scheme"
+    assert "$insecure $verifies$visitor_scheme" in directives(server, "set")
     assert "        if ($insecure = 0http) {\n            return 308 https://$host$request_uri;\n        }\n" in server
     # Before anything else is answered, so that nobody types a password over HTTP.
     assert server.index("$insecure") < min(server.index(word) for word in ("_refused", "$closed", "location /"))
@@ -435,33 +457,22 @@ def test_a_browser_is_told_for_two_years_unless_something_else_is_said(tls: dict
     assert 'https "max-age=63072000"' in maps(config)["site_hello_strict_transport_security"][1]
 
 
-def test_a_site_answers_the_acme_server_by_all_names_of_its_certificate() -> None:
-    config = render([{**LOCAL, "aliases": ALIASES, "tls": {"source": "acme"}}])
-    servers = [server for server in blocks(config, "server") if "example.org" in server]
-    assert len(servers) == 2
+@pytest.mark.parametrize("tls", [{"source": "none"}, HOST, {"source": "acme"}])
+def test_an_acme_server_is_answered_by_any_name_and_before_anything_is_closed(tls: dict[str, Any]) -> None:
+    config = render([{**LOCAL, **CLOSED, "aliases": ALIASES, "default": True, "tls": tls}])
+    servers = [
+        server for server in blocks(config, "server") if {"80", "80 default_server"} & {*directives(server, "listen")}
+    ]
+    assert len(servers) == 3
     for server in servers:
-        challenge = locations(server)["^~ /.well-known/acme-challenge/"]
-        assert directives(challenge, "root") == ["/var/lib/wsgi/acme"]
-        assert directives(challenge, "try_files") == ["$uri =404"]
+        found = "        if (-f /var/lib/wsgi/acme$uri) {\n            rewrite ^ /.challenge$uri last;\n        }\n"
+        assert found in server
+        others = [server.index(word) for word in ("return ", "if ($") if word in server]
+        assert server.index(found) < min(others)
+        challenge = locations(server)["^~ /.challenge/"]
+        assert "            internal;\n            auth_basic off;\n" in challenge
+        assert directives(challenge, "alias") == ["/var/lib/wsgi/acme/"]
         assert directives(challenge, "default_type") == ["text/plain"]
-
-
-def test_an_acme_server_gets_through_whatever_is_closed() -> None:
-    config = render([{**LOCAL, **CLOSED, "tls": {"source": "acme"}}])
-    known = maps(config)
-    assert known["challenge"] == ("$uri", ["default 0", r'"~^/\.well-known/acme-challenge/" 1'])
-    assert known["passes"] == ("$verifies$challenge", ["default 1", "00 0"])
-    assert known["site_hello_refused"][0] == "$passes$site_hello_known"
-    assert known["site_hello_realm"][0] == "$passes"
-    server = site_of(config)
-    assert {"$insecure $passes$visitor_scheme", "$closed $passes"} <= set(directives(server, "set"))
-    assert "$verifies" not in site_block(config, "hello")
-
-
-@pytest.mark.parametrize("tls", [{"source": "none"}, HOST, {"source": "self_signed"}])
-def test_a_site_keeps_nothing_open_for_an_acme_server_that_it_does_not_use(tls: dict[str, Any]) -> None:
-    config = render([{**LOCAL, **CLOSED, "aliases": ALIASES, "tls": tls}, {**REMOTE, "tls": {"source": "acme"}}])
-    assert not re.search(r"challenge|\$passes", site_block(config, "hello"))
 
 
 # What is left of a site that is described no more
@@ -469,7 +480,7 @@ def test_a_site_keeps_nothing_open_for_an_acme_server_that_it_does_not_use(tls: 
 
 def site_block(config: str, name: str) -> str:
     """Return all that the configuration has of a site."""
-    return edge.blocks(config)[name]
+    return edge_text.blocks(config)[name]
 
 
 ALL: dict[str, Any] = {
@@ -493,9 +504,7 @@ COMMON = {"X-Frame-Options": "SAMEORIGIN"}
 
 def rest_of(config: str) -> str:
     """Return what the configuration has for no site."""
-    for block in edge.blocks(config).values():
-        config = config.replace(f"\n{block}", "")
-    return config
+    return edge_text.without(config, edge_text.blocks(config))
 
 
 @pytest.mark.parametrize("tls", [{"source": "none"}, {**HOST, "http3": True}, {"source": "acme"}])
@@ -503,7 +512,7 @@ def test_a_site_is_one_block_and_nothing_else_depends_on_it(tls: dict[str, Any])
     sites = [{**ALL, "tls": tls}, REMOTE]
     alone, both, none = (texts(some, headers=COMMON) for some in (sites[:1], sites, []))
     for version, config in both.items():
-        assert [name for name in edge.blocks(config) if name != "_"] == ["hello", "world"]
+        assert [name for name in edge_text.blocks(config) if name != "_"] == ["hello", "world"]
         assert site_block(config, "hello") == site_block(alone[version], "hello")
         assert rest_of(config) == rest_of(alone[version]) == none[version] == texts([])[version]
 
@@ -520,7 +529,7 @@ def test_without_any_site_nginx_knows_the_variables_that_it_reads() -> None:
     config = render([])
     # NGINX refuses a map of a variable that nobody sets, be the map read or not.
     assert [variable for variable in ("served", "retry_after", "closed") if f"${variable}" in config] == ["served"]
-    assert directives(config, "set") == ['$served ""']
+    assert directives(config, "set") == ['$served ""', "$has_passwords 0"]
 
 
 def test_a_snippet_ends_no_block() -> None:
@@ -655,27 +664,30 @@ def test_an_error_is_not_kept_as_a_file_would_be() -> None:
 
 CACHED = [
     ("{}_cache", ["hello_cache"]),
-    ("{}_cache_key", ["$visitor_scheme://$host$visitor_port$request_uri"]),
+    (
+        "{}_cache_key",
+        ['"$visitor_scheme $server_port $host$visitor_port $request_uri $http_accept $http_accept_language"'],
+    ),
     ("{}_cache_valid", ["200 301 302 308 404 30s"]),
     ("{}_cache_use_stale", ["error timeout updating http_500 http_503"]),
     ("{}_cache_background_update", ["on"]),
     ("{}_cache_lock", ["on"]),
-    ("{}_cache_bypass", ["$uncached"]),
-    ("{}_no_cache", ["$uncached"]),
+    ("{}_pass_request_headers", ["off"]),
+    ("{}_pass_request_body", ["off"]),
 ]
 
 
 @pytest.mark.parametrize(("protocol", "module"), [("uwsgi", "uwsgi"), ("http", "proxy")])
 def test_answers_are_kept_where_that_is_asked_for(protocol: str, module: str) -> None:
     config = render([{**LOCAL, "protocol": protocol, "cache_seconds": 30}])
-    passed = locations(site_of(config))["/"]
+    passed = locations(site_of(config))["@cached"]
     assert [(name, directives(passed, name.format(module))) for name, _ in CACHED] == CACHED
     assert f"{module}_cache_path {CACHES}/cache-hello levels=1:2 keys_zone=hello_cache:10m\n" in config
     assert f"    # from hello: cache_seconds\n    {module}_cache_path" in config
 
 
 def test_answers_are_not_kept_where_nobody_asks_for_it() -> None:
-    assert not re.search("_cache_path|_cache_key|uncached;", render([LOCAL]))
+    assert not re.search("_cache_path|_cache_key|cached;", render([LOCAL]))
     config = render([LOCAL, {**REMOTE, "cache_seconds": 30}])
     servers = {name: server for server in blocks(config, "server") for name in directives(server, "server_name")}
     assert "_cache_key" in servers["world.example.org"]
@@ -684,7 +696,21 @@ def test_answers_are_not_kept_where_nobody_asks_for_it() -> None:
 
 def test_an_answer_for_one_alone_is_not_kept_for_others() -> None:
     known = maps(render([{**LOCAL, "cache_seconds": 30}]))
-    assert known["uncached"] == ("$verifies$http_cookie$http_authorization", ["default 1", "0 0"])
+    asks, cases = known["uncached"]
+    assert asks.startswith('"$request_method $verifies$http_') and cases == ["default 1", '"GET 0" 0', '"HEAD 0" 0']
+    for header in ("cookie", "authorization", "content_length", "transfer_encoding", "origin", "x_requested_with"):
+        assert re.search(rf"\$http_{header}[$\"]", asks)
+
+
+@pytest.mark.parametrize("protocol", ["uwsgi", "http"])
+def test_an_application_learns_nothing_that_the_key_of_its_cache_does_not_know(protocol: str) -> None:
+    passed = locations(site_of(render([{**LOCAL, "protocol": protocol, "cache_seconds": 30}])))["@cached"]
+    (key,) = re.findall(r"_cache_key \"(.*)\";", passed)
+    said = [words.split()[1] for name in ("uwsgi_param", "proxy_set_header") for words in directives(passed, name)]
+    variables = {variable for value in said for variable in re.findall(r"\$\w+", value)}
+    # What the site and the address of the request say, and the number of the request.
+    known = {*re.findall(r"\$\w+", key), "$server_name", "$document_uri", "$query_string", "$visitor_request_id"}
+    assert variables <= known
 
 
 # Passwords
@@ -693,7 +719,7 @@ def test_an_answer_for_one_alone_is_not_kept_for_others() -> None:
 def test_who_may_see_a_site_has_a_password() -> None:
     config = render([{**LOCAL, "name": "a-b", "basic_auth": {"alice": "hunter2hunter2"}}])
     server = site_of(config)
-    assert directives(server, "auth_basic") == ["$site_a_b_realm"]
+    assert directives(server, "auth_basic") == ["off", "$site_a_b_realm"]
     assert directives(server, "auth_basic_user_file") == ["/etc/nginx/passwords/a-b"]
     # Who verifies a change gets through.
     assert maps(config)["site_a_b_realm"] == ("$verifies", ["default off", "0 a-b"])
@@ -705,14 +731,14 @@ def test_no_password_and_no_key_is_in_the_configuration() -> None:
     pem = certify("hello.example.org", "www.hello.example.org")
     tls = {"source": "own", **pem._asdict()}
     for config in texts([{**LOCAL, "tls": tls, "basic_auth": {"alice": "hunter2hunter2"}}]).values():
-        assert "auth_basic" in config and "ssl_certificate_key" in config
+        assert "auth_basic " in config and "ssl_certificate_key" in config
         assert "hunter2" not in config
         assert "PRIVATE KEY" not in config
         assert pem.key.splitlines()[1] not in config
 
 
 def test_everyone_may_see_a_site_without_passwords() -> None:
-    assert "auth_basic" not in render([LOCAL])
+    assert "auth_basic $" not in render([LOCAL])
     assert "realm" not in render([LOCAL])
 
 
@@ -797,6 +823,6 @@ def test_a_page_has_a_number_to_name_and_nothing_from_elsewhere() -> None:
     assert len(re.findall(r'(?<!\\)"', page)) == 2
 
 
-@pytest.mark.parametrize(("site", "module"), [(LOCAL, "uwsgi"), (REMOTE, "proxy")])
-def test_what_an_application_runs_on_is_told_to_nobody(site: dict[str, Any], module: str) -> None:
-    assert "X-Powered-By" in directives(site_of(render([site])), f"{module}_hide_header")
+@pytest.mark.parametrize("module", ["uwsgi", "proxy"])
+def test_what_an_application_runs_on_is_told_to_nobody(module: str) -> None:
+    assert "X-Powered-By" in directives(render([]), f"{module}_hide_header")

@@ -37,13 +37,19 @@ def written(root: Path, users: dict[str, dict[str, str]]) -> Passwords:
 
 
 def lines(root: Path, site: str) -> dict[str, str]:
-    """Return what the file of `site` says of each user."""
-    return dict(line.split(":") for line in (root / site).read_text().splitlines())
+    """Return what the only file of `site` says of each user."""
+    (path,) = root.glob(f"{site}-*")
+    return dict(line.split(":") for line in path.read_text().splitlines())
+
+
+def names(root: Path, users: dict[str, dict[str, str]]) -> str:
+    """Return what the names of the files are in a configuration with two sites."""
+    return Passwords(users, root).named(f"file {root}/hello; file {root}/world;")
 
 
 def test_a_site_with_users_has_a_file_and_any_other_none(root: Path) -> None:
     written(root, USERS)
-    assert sorted(path.name for path in root.glob("*")) == ["hello", "world"]
+    assert sorted(path.name.partition("-")[0] for path in root.glob("*")) == ["hello", "world"]
     assert list(lines(root, "hello")) == ["alice", "bob"]
     assert list(lines(root, "world")) == ["alice"]
 
@@ -64,7 +70,7 @@ def test_a_password_is_hashed_as_nginx_checks_it(root: Path) -> None:
 def test_a_password_is_hashed_in_full(root: Path, password: str) -> None:
     written(root, {"hello": {"alice": password}})
     for other in (password.strip() + "x", password[:-1], password[1:]):
-        assert not Passwords({"hello": {"alice": other}}, root).are_right()
+        assert not Passwords({"hello": {"alice": other}}, root).are_there()
 
 
 @pytest.mark.parametrize("letter", ["x", "ä", "€", "𝄞"])
@@ -73,7 +79,7 @@ def test_the_longest_password_that_the_rules_let_pass_is_hashed_in_full(root: Pa
     assert rules.users({"alice": longest}) is None
     assert rules.users({"alice": longest + letter})
     written(root, {"hello": {"alice": longest}})
-    assert not Passwords({"hello": {"alice": longest[:-1]}}, root).are_right()
+    assert not Passwords({"hello": {"alice": longest[:-1]}}, root).are_there()
 
 
 def test_a_password_is_nowhere_to_be_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,19 +97,25 @@ def test_a_password_is_nowhere_to_be_read(root: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_second_run_finds_what_the_first_wrote(root: Path) -> None:
-    assert not Passwords(USERS, root).are_right()
+    assert not Passwords(USERS, root).are_there()
     written(root, USERS)
     again = {site: dict(reversed(users.items())) for site, users in reversed(USERS.items())}
-    assert Passwords(again, root).are_right()
+    assert Passwords(again, root).are_there()
 
 
-@pytest.mark.parametrize(("users", "right"), [(USERS, False), ({"open": {}}, True)])
-def test_a_bare_host_can_be_told_what_it_will_have(
-    root: Path, monkeypatch: pytest.MonkeyPatch, users: dict[str, dict[str, str]], right: bool
-) -> None:
+def test_a_file_that_was_changed_on_the_host_is_written_again(root: Path) -> None:
+    found = written(root, USERS)
+    next(root.glob("hello-*")).write_text("eve:hash\n")
+    assert not found.are_there()
+    found.write()
+    assert found.are_there()
+
+
+def test_a_bare_host_can_be_told_what_it_will_have(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unit, "has", {"openssl": False}.__getitem__)
     monkeypatch.setattr(unit, "run", None)
-    assert Passwords(users, root).are_right() is right
+    assert not Passwords(USERS, root).are_there()
+    assert f"file {root}/hello-" in names(root, USERS)
 
 
 def test_no_two_users_have_the_same_salt(root: Path) -> None:
@@ -113,51 +125,34 @@ def test_no_two_users_have_the_same_salt(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "users",
-    [
-        {**USERS, "world": {"alice": "another one"}},
-        {**USERS, "world": {}},
-        {**USERS, "world": {"eve": "hunter2hunter2"}},
-        {**USERS, "world": {"alice": "hunter2hunter2", "eve": "hunter2hunter2"}},
-        {"hello": USERS["hello"]},
-        {},
-    ],
+    "world",
+    [{"alice": "another one"}, {"eve": "hunter2hunter2"}, {"alice": "hunter2hunter2", "eve": "hunter2hunter2"}, {}],
 )
-def test_nobody_gets_in_who_is_no_user_any_more(root: Path, users: dict[str, dict[str, str]]) -> None:
+def test_other_passwords_of_a_site_are_another_file(root: Path, world: dict[str, str]) -> None:
     written(root, USERS)
-    changed = Passwords(users, root)
-    assert not changed.are_right()
-    changed.write()
-    assert changed.are_right()
-    expected = {site: sorted(names) for site, names in users.items() if names}
-    assert {path.name: list(lines(root, path.name)) for path in root.glob("*")} == expected
+    before, after = (names(root, users).split(" file ") for users in (USERS, {**USERS, "world": world}))
+    assert after[0] == before[0]
+    assert after[1] != before[1]
+    written(root, {**USERS, "world": world})
+    # Those of before are there for as long as NGINX asks for them.
+    assert len(list(root.glob("world-*"))) == (2 if world else 1)
 
 
-def test_the_passwords_of_a_site_that_is_left_over_stay_as_they_are(root: Path) -> None:
+def test_a_configuration_names_the_files_and_says_nothing_else_than_before(root: Path) -> None:
     written(root, USERS)
-    before = (root / "hello").read_text()
-    (root / ".hello.new").write_text("alice:secret")
-    changed = Passwords({}, root, left=["hello"])
-    assert not changed.are_right()
-    changed.write()
-    assert changed.are_right()
-    assert [path.name for path in root.glob("*")] == ["hello"]
-    assert (root / "hello").read_text() == before
-
-
-def test_what_a_killed_run_left_is_removed(root: Path) -> None:
-    found = written(root, USERS)
-    (root / ".hello.new").write_text("alice:secret")
-    assert not found.are_right()
-    found.write()
-    assert sorted(path.name for path in root.glob("*")) == ["hello", "world"]
+    there = [next(root.glob(f"{site}-*")) for site in ("hello", "world")]
+    assert names(root, USERS) == f"file {there[0]}; file {there[1]};"
+    assert names(root, {}) == f"file {root}/hello; file {root}/world;"
 
 
 def test_nobody_but_root_and_nginx_reads_the_passwords(root: Path, given_to: list[tuple[str, str]]) -> None:
     written(root, USERS)
     assert {path.stat().st_mode & 0o777 for path in root.glob("*")} == {0o640}
-    assert given_to == [(".hello.new", "www-data"), (".world.new", "www-data")]
+    assert [(name.partition("-")[0], group) for name, group in given_to] == [
+        (".hello", "www-data"),
+        (".world", "www-data"),
+    ]
 
 
 def test_without_any_password_there_is_nothing_to_write(root: Path) -> None:
-    assert Passwords({"open": {}}, root).are_right()
+    assert Passwords({"open": {}}, root).are_there()

@@ -325,6 +325,18 @@ def test_an_application_is_named_once(carry: Carry, host: Host, failure: Excepti
     assert result["msg"] == ("hello: it does not start" if failure else "hello: boot it, switch")
 
 
+def test_what_has_to_be_done_in_any_case_is_done_though_an_application_failed(host: Host) -> None:
+    planned = Plan(
+        [
+            host.step("boot it", Failed("it does not start"), of="hello"),
+            host.step("prune"),
+            host.step("go back")._replace(always=True),
+        ]
+    )
+    planned.take()
+    assert host.done[-1] == "go back" and "prune" not in host.done
+
+
 def test_what_a_step_adds_to_the_result_is_returned(carry: Carry) -> None:
     result: dict[str, Any] = {}
     assert carry(Plan([Step("ask", lambda: result.update(answer=42))], result))["answer"] == 42

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -121,6 +121,120 @@ def host(tmp_path: Path, systemd: FakeSystemd, apps: FakeApps, monkeypatch: pyte
         Keeper.prune_shared, "__defaults__", (tmp_path / "servers", tmp_path / "tools", tmp_path / "wheels")
     )
     return host
+
+
+# NGINX
+
+
+class FakeEdge:
+    """NGINX of a host; `told` is what it was told, and of which sites."""
+
+    def __init__(self, root: Path) -> None:
+        self.next = root / "next"
+        self.before = root / "before"
+        self.told: list[tuple[str, list[str]]] = []
+        self.does: Callable[[], object] = lambda: None
+
+    def is_changing(self) -> bool:
+        """Tell whether there is a way back."""
+        return self.next.exists() or self.before.exists()
+
+    def take_up(self, kept: Iterable[str] = ()) -> None:
+        """Take up what is ready."""
+        self.told.append(("take up", [*kept]))
+        self.does()
+
+    def go_back(self) -> None:
+        """Go back."""
+        self.told.append(("go back", []))
+
+    def settle(self, kept: Iterable[str] = ()) -> None:
+        """Keep what is served."""
+        self.told.append(("settle", [*kept]))
+
+
+@pytest.fixture
+def edge(host: Host, monkeypatch: pytest.MonkeyPatch) -> FakeEdge:
+    fake = FakeEdge(host.root)
+    for module in (back, retire, switch):
+        monkeypatch.setattr(module, "Edge", lambda systemd: fake)
+    return fake
+
+
+@pytest.mark.parametrize(("take_up", "ready"), [(True, False), (False, True), (False, False)])
+def test_switch_leaves_nginx_alone_where_nothing_is_ready_or_it_is_not_asked_to(
+    host: Host, edge: FakeEdge, take_up: bool, ready: bool
+) -> None:
+    if ready:
+        edge.next.touch()
+    assert host.plan(switch, apps=[], take_up=take_up).steps == []
+
+
+def test_nginx_takes_up_what_is_new_once_visitors_reach_the_new_release(host: Host, edge: FakeEdge) -> None:
+    host.bring_live(A)
+    host.make(B)
+    host.take(boot, releases={"hello": B})
+    edge.next.touch()
+    seen: list[str | None] = []
+    edge.does = lambda: seen.append(host.layout("hello").live())
+    planned = host.take(switch, apps=[asked(B)], take_up=True)
+    assert say(planned.steps) == [f"switch from {A} to {B}", "let NGINX take it up"]
+    assert (seen, edge.told) == ([B], [("take up", [])])
+
+
+@pytest.mark.parametrize(("on_failure", "told"), [("stop", []), ("continue", [("take up", ["hello"])])])
+def test_the_site_of_an_application_that_cannot_be_switched_goes_on_as_it_is(
+    host: Host, edge: FakeEdge, systemd: FakeSystemd, on_failure: str, told: list[tuple[str, list[str]]]
+) -> None:
+    for name in ("hello", "other"):
+        host.make(A, name=name)
+        host.take(boot, releases={name: A})
+    systemd.states[host.app().instance(A).service] = "failed"
+    edge.next.touch()
+    apps = [asked(A), asked(A, "other")]
+    planned = host.plan(switch, apps=apps, take_up=True, on_failure=on_failure)
+    planned.take()
+    assert list(planned.failures) == ["hello"]
+    assert host.layout("other").live() == A
+    assert edge.told == told
+
+
+@pytest.mark.parametrize("mark", ["next", "before"])
+def test_back_lets_nginx_serve_what_it_served_before(host: Host, edge: FakeEdge, mark: str) -> None:
+    host.bring_live(A)
+    host.switch(B)
+    getattr(edge, mark).touch()
+    planned = host.take(back, names=["hello"])
+    said = say(planned.steps)
+    # Visitors are on the old release by then, and what is left of the new one is not waited for.
+    assert said[:2] == [f"switch back from {B} to {A}", "let NGINX serve what it served before"]
+    assert len(said) > 2
+    assert edge.told == [("go back", [])]
+
+
+def test_back_lets_nginx_serve_what_it_served_before_though_an_application_cannot_go_back(
+    host: Host, edge: FakeEdge, systemd: FakeSystemd
+) -> None:
+    host.bring_live(A)
+    host.switch(B)
+    edge.before.touch()
+    host.app().instance(A).remove()
+    systemd.broken.add(host.app().instance(A).service)
+    planned = host.plan(back, names=["hello"])
+    planned.take()
+    assert list(planned.failures) == ["hello"]
+    assert edge.told == [("go back", [])]
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_retire_keeps_what_nginx_serves_but_for_what_is_broken(host: Host, edge: FakeEdge, changed: bool) -> None:
+    host.bring_live(A)
+    edge.told.clear()
+    if changed:
+        edge.before.touch()
+    # It may run on other hosts alone.
+    host.take(retire, apps=[HELLO], broken=["other"])
+    assert edge.told == ([("settle", ["other"])] if changed else [])
 
 
 # boot

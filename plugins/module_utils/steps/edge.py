@@ -5,20 +5,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from ansible_collections.wsgi.production.plugins.module_utils.certificate import Acme, Certificate
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.module_utils.edge import (
-    Edge,
-    Nginx,
+from ansible_collections.wsgi.production.plugins.module_utils.edge import TAKE_UP, Edge
+from ansible_collections.wsgi.production.plugins.module_utils.edge_text import (
     blocks,
     carry_over,
     left_over,
-    read_timeout,
     undo,
+    without,
 )
+from ansible_collections.wsgi.production.plugins.module_utils.edge_units import SERVICE
+from ansible_collections.wsgi.production.plugins.module_utils.nginx import Nginx
 from ansible_collections.wsgi.production.plugins.module_utils.passwords import Passwords
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Module, Plan, Step
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
@@ -43,7 +45,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "acme_email": {"type": "str", "default": ""},
     "status": {"type": "str", "default": ""},
     "snippet": {"type": "str", "default": ""},
-    "config": {"type": "dict", "required": True},
+    "take_over": {"type": "bool", "default": False},
+    "at_switch": {"type": "bool", "default": False},
+    # A snippet may hold a secret.
+    "config": {"type": "str", "required": True, "no_log": True},
     "certificates": {"type": "list", "elements": "dict", "required": True, "options": CERTIFICATE},
     # A text, for Ansible logs what is secret within a list, and masks each value of a secret dictionary wherever it
     # occurs, be it "1".
@@ -59,6 +64,13 @@ def plan(module: Module) -> Plan:
     if objection:
         raise Failed(objection)
     edge = Edge(Systemd())
+    foreign = edge.foreign()
+    if foreign and not asked["take_over"]:
+        raise Failed(
+            f"NGINX of this host serves what is not this collection's: {', '.join(map(str, foreign))}. Describe those "
+            "sites in wsgi_apps and write nginx_take_over: true, or use another host. Their files are kept, and NGINX "
+            "reads them no more then"
+        )
     before = edge.text()
     known = set(blocks(before) if asked["described"] is None else asked["described"])
     left = left_over(before, known.difference(asked["kept"]).union(site["name"] for site in asked["sites"]))
@@ -67,28 +79,56 @@ def plan(module: Module) -> Plan:
             f"{name} is left over: NGINX serves its site here, and no entry describes it. It goes on untouched. To "
             f"remove it, {undo(name)}"
         )
-    wanted = carry_over(left, before, nginx.text(asked["config"]))
-    timeouts = [*(site["read_timeout"] for site in asked["sites"]), *map(read_timeout, left.values())]
-    slowest = max(timeouts, default=0)
     secrets = json.loads(asked["secrets"])
+    passwords = Passwords(secrets["passwords"])
+    wanted = carry_over(left, before, passwords.named(nginx.text(json.loads(asked["config"]))))
     certificates = [Certificate.of(values, secrets["keys"]) for values in asked["certificates"]]
-    missing = [one for one in certificates if not one.is_placed()]
     acme = Acme(asked["acme_directory"], asked["acme_email"])
     due = [one for one in certificates if one.source == "acme" and acme.is_due(one)]
-    passwords = Passwords(secrets["passwords"], left=left)
+    missing = [one for one in certificates if one.source != "acme" and not one.is_placed()]
     steps = []
-    if before != wanted or missing:
-        steps.append(Step(f"replace {edge.live}", lambda: edge.replace(wanted, missing)))
-    if not passwords.are_right():
-        steps.append(Step("write the passwords of sites", passwords.write))
-    if not edge.has_units(slowest):
-        steps.append(Step("let systemd hold the ports of NGINX and harden it", partial(edge.place_units, slowest)))
-    if before != wanted or missing or due or not edge.serves():
-        says = "let NGINX take it up"
+    if not edge.is_taken_over():
+        steps.append(Step("take NGINX over", partial(edge.take_over, without(wanted, blocks(wanted)))))
+    if due:
         names = ", ".join(name for one in due for name in one.names)
-        steps.append(Step(f"{says}, and get a certificate for {names}" if due else says, lambda: edge.serve(acme, due)))
-    for site in acme.abandoned(certificates, left):
-        steps.append(Step(f"renew the certificate of {site} no longer", partial(acme.abandon, site)))
+        steps.append(Step(f"get a certificate for {names}", partial(_obtain, edge, acme, due)))
+    if not passwords.are_there():
+        steps.append(Step("write the passwords of sites", passwords.write))
+    if steps or before != wanted or missing or not edge.is_complete() or not edge.serves():
+        says = f"replace {edge.live}{' at the switch' if asked['at_switch'] else ''}"
+        steps.append(Step(says, partial(_stage, edge, missing, wanted)))
+        if not asked["at_switch"]:
+            steps.append(Step(TAKE_UP, partial(_serve, edge)))
+    if not asked["at_switch"]:
+        steps = [step._replace(do=partial(_or_go_back, edge, step.do)) for step in steps]
     header = str(edge.live)
     diff = {"before_header": header, "after_header": header, "before": before, "after": wanted}
     return Plan(steps, {"diff": diff}, settled="NGINX serves the sites")
+
+
+def _obtain(edge: Edge, acme: Acme, due: list[Certificate]) -> None:
+    # The server asks NGINX for each name, whose sites need not be served yet.
+    if not edge.systemd.is_active(SERVICE):
+        edge.systemd.start(SERVICE)
+    for one in due:
+        acme.obtain(one)
+
+
+def _stage(edge: Edge, missing: list[Certificate], wanted: str) -> None:
+    for one in missing:
+        one.place()
+    edge.stage(wanted)
+
+
+def _serve(edge: Edge) -> None:
+    edge.take_up()
+    edge.settle()
+
+
+def _or_go_back(edge: Edge, do: Callable[[], object]) -> None:
+    """Do a part of a change that is made all at once; where it fails, leave nothing of it."""
+    try:
+        do()
+    except (Failed, OSError):
+        edge.go_back()
+        raise

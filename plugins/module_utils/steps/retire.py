@@ -9,6 +9,7 @@ from functools import partial
 from ansible_collections.wsgi.production.plugins.module_utils import rules, sections
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application, go_back
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.edge import Edge
 from ansible_collections.wsgi.production.plugins.module_utils.errand import Errand
 from ansible_collections.wsgi.production.plugins.module_utils.keep import Keeper, in_use
 from ansible_collections.wsgi.production.plugins.module_utils.layout import APPLICATIONS, SERVERS, Layout
@@ -45,7 +46,9 @@ def plan(module: Module) -> Plan:
     """Retire what is no longer live, and remove what is no longer kept."""
     asked, systemd = module.params, Systemd()
     planned = Plan(settled="nothing is left over")
-    go_back(planned, [Application(Layout(name), systemd) for name in asked["broken"]])
+    edge, broken = Edge(systemd), asked["broken"]
+    settle = Step("keep what NGINX serves now", partial(edge.settle, broken), always=True)
+    go_back(planned, [Application(Layout(name), systemd) for name in broken], [settle] if edge.before.exists() else [])
     if asked["apps"] or asked["absent"]:
         keeper = Keeper(in_use(APPLICATIONS, SERVERS))
         for absent in asked["absent"]:

@@ -11,6 +11,7 @@ from ansible_collections.wsgi.production.plugins.module_utils import sections
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.door import described, open_doors
+from ansible_collections.wsgi.production.plugins.module_utils.edge import TAKE_UP, Edge
 from ansible_collections.wsgi.production.plugins.module_utils.layout import (
     APPLICATIONS,
     LINKS,
@@ -38,6 +39,7 @@ ARGUMENTS = {
             "listen_networks": {"type": "list", "elements": "str", "default": []},
         },
     },
+    "take_up": {"type": "bool", "default": False},
     **ON_FAILURE,
 }
 
@@ -51,6 +53,10 @@ def plan(module: Module) -> Plan:
     for app, asked in apps:
         if asked["name"] not in planned.failures:
             planned.add(asked["name"], partial(app.open_doors, _doors(asked)))
+    edge = Edge(systemd)
+    if module.params["take_up"] and edge.next.exists():
+        take_up = partial(edge.take_up, planned.failures)
+        planned.steps.append(Step(TAKE_UP, take_up, always=module.params["on_failure"] == "continue"))
     for app, asked in apps:
         before = app.layout.live()
         manifest = app.releases.manifest(asked["release"]) or {}

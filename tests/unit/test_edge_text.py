@@ -1,0 +1,190 @@
+"""What the host promises to read from the text of NGINX's configuration."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.wsgi.production.plugins.module_utils import edge_text
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+
+
+def block(name: str, *lines: str) -> str:
+    """Return the block of a site in a configuration."""
+    inner = "".join(f"        {line}\n" for line in (f"uwsgi_pass {name};", *lines))
+    return f"\n    # site {name}\n    server {{\n{inner}    }}\n    # end of site {name}\n"
+
+
+def whole(*blocks: str, first: str = "http {\n    # from nginx_snippet\n") -> str:
+    """Return a configuration with these blocks."""
+    return first + "".join(blocks) + "}\n"
+
+
+HELLO, WORLD, AWAY = block("hello"), block("world"), block("away")
+DEFAULT = "listen 80 default_server;"
+SHARED, QUIC = block("_", "listen 443 quic reuseport default_server;"), block("hello", "listen 443 quic;")
+
+
+def merge(live: str, wanted: str, *described: str) -> str:
+    return edge_text.carry_over(edge_text.left_over(live, described), live, wanted)
+
+
+def test_each_site_is_found_by_its_name_and_to_the_byte() -> None:
+    odd = block("a_b-2", "# site hello", "# end of site a_b-2", "", "\t# end of site a_b-2 ")
+    found = edge_text.blocks(whole(HELLO, odd, WORLD))
+    assert found == {"hello": HELLO, "a_b-2": odd, "world": WORLD}
+    assert list(found) == ["hello", "a_b-2", "world"]
+    stray = whole(HELLO, WORLD, "    # end of site hello\n", first="http {\n        # site hello\n")
+    assert edge_text.blocks(stray) == {"hello": HELLO, "world": WORLD}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "distribution", HELLO.replace("# end of site hello", "# end of site hell"), HELLO.replace("    ", "  ")],
+)
+def test_what_has_not_both_marks_is_no_site(text: str) -> None:
+    assert edge_text.blocks(text) == {}
+
+
+def test_a_site_is_left_over_where_its_name_is_not_described() -> None:
+    live = whole(SHARED, HELLO, WORLD, AWAY)
+    assert edge_text.left_over(live, ["world"]) == {"hello": HELLO, "away": AWAY}
+    assert list(edge_text.left_over(live, [])) == ["hello", "world", "away"]
+    assert edge_text.left_over(live, ["away", "world", "hello", "more"]) == {}
+
+
+def test_what_is_left_over_stays_as_it_is_after_what_is_described() -> None:
+    live = whole(HELLO, WORLD, AWAY, first="before {\n")
+    assert merge(live, whole(block("world", "new")), "world") == whole(block("world", "new"), HELLO, AWAY)
+    assert merge(live, whole(), "world") == whole(HELLO, AWAY)
+    assert merge(live, whole(WORLD), "hello", "world", "away") == whole(WORLD)
+    assert merge("", whole(WORLD), "world") == whole(WORLD)
+
+
+@pytest.mark.parametrize("live", [whole(HELLO, WORLD, AWAY), whole(SHARED, WORLD, QUIC), whole(SHARED, QUIC)])
+@pytest.mark.parametrize("wanted", [whole(WORLD), whole(), whole(SHARED, block("world", "listen 443 quic;"))])
+def test_what_is_left_over_is_the_same_text_in_the_next_run(live: str, wanted: str) -> None:
+    once = merge(live, wanted, "world")
+    assert once != wanted
+    assert merge(once, wanted, "world") == once
+
+
+def test_what_sites_share_for_http_3_stays_with_those_that_use_it() -> None:
+    live = whole(SHARED, WORLD, QUIC, AWAY)
+    assert merge(live, whole(WORLD), "world", "away") == whole(WORLD, SHARED, QUIC)
+    # It is there once.
+    assert merge(live, whole(SHARED, WORLD), "world", "away") == whole(SHARED, WORLD, QUIC)
+    assert merge(live, whole(WORLD), "world") == whole(WORLD, SHARED, QUIC, AWAY)
+    assert merge(live, whole(WORLD), "world", "hello") == whole(WORLD, AWAY)
+    other = block("away", "# quic; or not")
+    assert merge(whole(SHARED, WORLD, other), whole(WORLD), "world") == whole(WORLD, other)
+    # A snippet may open a port of its own.
+    assert merge(whole(QUIC), whole(WORLD), "world") == whole(WORLD, QUIC)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            block("hello", DEFAULT),
+            block("world", DEFAULT),
+            "world: default: hello, which is left over, is the default site; leave it out, or ",
+        ),
+        (
+            block("hello-2"),
+            block("hello_2"),
+            "hello_2: hello-2, which is left over, has nearly the same name; change it, or ",
+        ),
+        (
+            block("hello_2"),
+            block("hello-2"),
+            "hello-2: hello_2, which is left over, has nearly the same name; change it, or ",
+        ),
+        (block("hello", DEFAULT), WORLD, ""),
+        (HELLO, block("world", DEFAULT), ""),
+        (block("hello", DEFAULT), block("world", f"# {DEFAULT} or not"), ""),
+    ],
+)
+def test_what_cannot_be_beside_what_is_left_over_is_refused(old: str, new: str, said: str) -> None:
+    (name,) = edge_text.blocks(old)
+    if not said:
+        assert merge(whole(AWAY, old), whole(SHARED, new), "away") == whole(SHARED, new, old)
+        return
+    with pytest.raises(Failed) as failure:
+        merge(whole(AWAY, old), whole(SHARED, new), "away")
+    assert str(failure.value) == f"{said}add to wsgi_apps: - {{name: {name}, state: absent}}"
+
+
+def test_a_site_is_put_back_as_it_was_and_no_other() -> None:
+    before, after = whole(HELLO, WORLD), whole(block("hello", "new"), block("world", "new"), AWAY)
+    assert edge_text.put_back(after, before, ["hello"]) == whole(block("world", "new"), AWAY, HELLO)
+    # One that was not there before goes.
+    assert edge_text.put_back(after, before, ["away", "hello"]) == whole(block("world", "new"), HELLO)
+    assert edge_text.put_back(whole(WORLD), before, ["hello"]) == before.replace(HELLO + WORLD, WORLD + HELLO)
+    for others in ([], ["none"]):
+        assert edge_text.put_back(after, before, others) == after
+
+
+def test_without_its_sites_a_configuration_is_what_it_is_for_none() -> None:
+    config = whole(SHARED, HELLO, WORLD)
+    assert edge_text.without(config, edge_text.blocks(config)) == whole()
+    assert edge_text.without(config, ["hello"]) == whole(SHARED, WORLD)
+
+
+@pytest.mark.parametrize(
+    ("sites", "seconds"),
+    [
+        ([], 0),
+        ([block("hello")], 0),
+        ([block("hello", "uwsgi_read_timeout 65s;", "uwsgi_read_timeout 3600s;")], 65),
+        ([block("a", "proxy_read_timeout 5s;"), block("b", "proxy_read_timeout 90s;"), block("c")], 90),
+    ],
+)
+def test_how_long_an_answer_may_take_is_known_from_the_configuration(sites: list[str], seconds: int) -> None:
+    assert edge_text.slowest(whole(*sites)) == seconds
+
+
+CONFIG = """\
+http {
+    # from hello
+    server {
+        listen 80;
+        # from hello: tls
+        ssl_certificate /etc/nginx/absent.pem;
+        # from hello: snippet
+        fooo bar;
+        # zone by another name: one, $request_uri
+        limit_req_zone $request_uri zone=one:1m rate=1r/s;
+    }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "explained"),
+    [
+        (
+            'nginx: [emerg] unknown directive "fooo" in /etc/nginx/nginx.conf.next:8\nnginx: test failed',
+            'hello: snippet: unknown directive "fooo"; line 8 of the configuration is: fooo bar;',
+        ),
+        (
+            'nginx: [emerg] cannot load certificate "/etc/nginx/absent.pem": BIO_new_file() failed',
+            'hello: tls: cannot load certificate "/etc/nginx/absent.pem": BIO_new_file() failed; '
+            "line 6 of the configuration is: ssl_certificate /etc/nginx/absent.pem;",
+        ),
+        (
+            "nginx: [emerg] no port in /etc/nginx/nginx.conf:4",
+            "hello: no port; line 4 of the configuration is: listen 80;",
+        ),
+        ("nginx: [emerg] no block in /etc/nginx/nginx.conf:1", "no block; line 1 of the configuration is: http {"),
+        (
+            '2026/11/24 04:00:00 [emerg] 7#7: limit_req "one" uses the "$request_uri" key and not "$uri"',
+            'hello: snippet: limit_req "one" uses the "$request_uri" key and not "$uri"; '
+            "line 10 of the configuration is: limit_req_zone $request_uri zone=one:1m rate=1r/s;",
+        ),
+        ('2026/11/24 04:00:00 [emerg] 7#7: zone "two" is gone', 'zone "two" is gone'),
+        ("nginx: [emerg] odd in /etc/nginx/nginx.conf:99", "odd"),
+        ("could not reload NGINX", "could not reload NGINX"),
+    ],
+)
+def test_an_error_says_what_is_wrong_and_where_it_was_described(said: str, explained: str) -> None:
+    assert edge_text.explain(said, CONFIG) == explained
