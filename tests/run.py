@@ -40,11 +40,14 @@ ORDER = [
     "ansible-lint",
     "mypy",
     QUIET,
-    *(f"{SSH} {module}" for module in ("releases", "around", "many", "tls", "edge", "fleet", "applications")),
-    *(f"{SSH} {module}" for module in ("build_once", "locks", "serve", "site", "protection", "stranger", "repair")),
+    *(f"{SSH} {module}" for module in ("releases", "around", "many", "repair", "tls", "edge", "fleet")),
+    *(
+        f"{SSH} {module}"
+        for module in ("applications", "stranger", "all_or_nothing", "build_once", "locks", "serve", "site")
+    ),
     "molecule",
     "demo",
-    f"{SSH} attacks",
+    *(f"{SSH} {module}" for module in ("attacks", "protection")),
 ]
 
 

@@ -75,6 +75,7 @@ class Recipe:
     :param commands: what completes the build, run in the directory of its code.
     :param env: the variables that these commands see.
     :param wheels: the digest of the wheels that the packages are installed from; empty for those of an index.
+    :param revision: another one makes another build and another virtual environment of the same.
     """
 
     source: str
@@ -83,6 +84,7 @@ class Recipe:
     commands: list[str] = field(default_factory=list)
     env: dict[str, Any] = field(default_factory=dict)
     wheels: str = ""
+    revision: str = ""
 
     @property
     def venv(self) -> str:
@@ -92,7 +94,7 @@ class Recipe:
         """
         dependencies = self.content["dependencies"]
         inside = self._code() if dependencies["local"] else None
-        return digest("venv", dependencies["digest"], inside, self.interpreter, self.wheels)
+        return digest("venv", dependencies["digest"], inside, self.interpreter, self.wheels, self.revision)
 
     @property
     def build(self) -> str:

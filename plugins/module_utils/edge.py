@@ -158,29 +158,33 @@ class Edge:
         self._leave(kept, _read(self.next), self.text())
         if not self.before.exists():
             write_file(self.before, self.text(), MODE)
+        # Visitors are on new code by now, so nothing else comes between.
+        self.systemd.look_at(SOCKET, SERVICE)
         self.next.replace(self.live)
         try:
             self._serve()
         except Failed as failure:
             wanted = self.text()
-            # Where not even that is taken up, what lies beside the file tells the next run.
+            # Where NGINX does not run and does not start again, what lies beside the file tells the next run.
             with suppress(Failed):
-                self.go_back()
+                self.go_back(taken_up=not self.systemd.is_active(SERVICE))
             raise Failed(
                 "NGINX did not take up the new configuration, and what it served goes on: "
                 f"{explain(str(failure), wanted)}"
             ) from failure
 
-    def go_back(self) -> None:
+    def go_back(self, taken_up: bool = True) -> None:
         """Let NGINX serve what it served before a run that failed, and remove what that has made ready.
 
+        :param taken_up: whether NGINX may have taken up anything else.
         :raises Failed: where it does not take it up.
         """
         self.next.unlink(missing_ok=True)
         before = _read(self.before)
         if before:
             write_file(self.live, before, MODE)
-            self._serve()
+            if taken_up:
+                self._serve()
         self.before.unlink(missing_ok=True)
         self._prune()
 
@@ -224,7 +228,7 @@ class Edge:
         """Reload NGINX, and see that it did: its check of the configuration is not its last word on it."""
         known = self.workers.pids()
         logged = len(_read(self.log))
-        run(["systemctl", "reload", SERVICE], "reload NGINX")
+        self.workers.renew()
         deadline = time.monotonic() + RELOAD_SECONDS
         while not self.workers.pids() - known:
             said = [line for line in _read(self.log)[logged:].splitlines() if "[emerg]" in line]

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import pwd
+
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.layout import PASSABLE, Layout, write_file
 from ansible_collections.wsgi.production.plugins.module_utils.store import Store
@@ -23,7 +25,8 @@ class Home:
     def is_ours(self) -> bool:
         """Tell whether the collection has made the directory."""
         stores = map(Store, (self.layout.releases, self.layout.builds))
-        return self.layout.mark.exists() or any(store.manifest(name) for store in stores for name in store.names())
+        sealed = (store.manifest(name) is not None for store in stores for name in store.names())
+        return self.layout.mark.exists() or any(sealed)
 
     def check(self) -> None:
         """Object to what is there and is somebody else's: a user of the application's name, or a directory.
@@ -38,8 +41,10 @@ class Home:
             return
         if {one.name for one in path.iterdir()} - {data.name}:
             raise Failed(f"{path} is there, and is not this collection's: choose another name, or move it away")
-        if data.exists() and data.owner() not in ("root", *([user.name] if made else [])):
-            raise Failed(f"{data} is there, and belongs to {data.owner()}: give it to root, or choose another name")
+        # It may belong to a number that the host has no name for.
+        owner = data.stat().st_uid if data.exists() else 0
+        if owner != 0 and not (made and owner == pwd.getpwnam(user.name).pw_uid):
+            raise Failed(f"{data} is there, and belongs to user {owner}: give it to root, or choose another name")
 
     def make(self) -> None:
         """Make the directory, in which nobody sees what there is, and what of it lies below it."""

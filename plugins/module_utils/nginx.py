@@ -4,16 +4,21 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.wsgi.production.plugins.module_utils.command import has, run
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, has, run
 from ansible_collections.wsgi.production.plugins.module_utils.edge_units import SERVICE
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
+
+# No process has this number (kernel/pid.c, PID_MAX_LIMIT).
+NOBODY = 1 << 30
 
 LISTENS_ON_IPV6 = re.compile(r"^ +listen \[::\]:.*\n", re.MULTILINE)
 
@@ -61,6 +66,17 @@ class Workers:
     def __init__(self, systemd: Systemd, processes: Path = Path("/proc")) -> None:
         self.systemd = systemd
         self.processes = processes
+
+    def renew(self) -> None:
+        """Let there be new ones that go by the file in place, at once: `systemctl reload` reads it twice more.
+
+        :raises Failed: where NGINX does not run.
+        """
+        (master,) = self.systemd.properties(SERVICE, "MainPID")
+        try:
+            os.kill(int(master) or NOBODY, signal.SIGHUP)
+        except ProcessLookupError as gone:
+            raise Failed("could not reload NGINX, which does not run") from gone
 
     def pids(self) -> set[int]:
         """Return their ids; those that only finish what they have begun are not among them."""

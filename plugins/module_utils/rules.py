@@ -106,6 +106,11 @@ def interpreter(value: str) -> str | None:
     return None
 
 
+def revision(value: str) -> str | None:
+    """Object to what is no single word."""
+    return None if re.fullmatch(r"[\w.-]{0,64}", value, re.ASCII) else "write a word or a number, such as 2"
+
+
 def server_name(value: str) -> str | None:
     """Object to what is not a host name."""
     label = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?"

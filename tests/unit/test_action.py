@@ -322,10 +322,22 @@ def test_what_every_host_has_already_is_not_sent(sources: Sources) -> None:
     assert act(build, host, "build", apps=apps) == {"changed": False, "msg": "", "builds": {"hello": "/1"}}
     ((module, asked),) = host.asked
     assert module == "wsgi.production.build"
-    assert asked["apps"] == inputs(apps, "python_app")
+    without_env = [{key: value for key, value in app.items() if key != "env"} for app in inputs(apps, "python_app")]
+    assert asked["apps"] == without_env
     assert asked["contents"] == {app["name"]: Source.of(app).content() for app in apps}
-    assert set(asked) == {"apps", "contents", "run"}
+    assert set(asked) == {"apps", "contents", "secrets", "run"}
     assert host.files == {}
+
+
+@pytest.mark.parametrize(("plugin", "step_name"), [(build, "build"), (wheels, "wheels")])
+def test_the_environment_of_a_build_is_logged_nowhere(sources: Sources, plugin: Any, step_name: str) -> None:
+    host = Host({**DONE, "wheels": {}})
+    act(plugin, host, step_name, apps=[sources.app("hello", env={"TOKEN": "hunter2"})])
+    ((_, asked),) = host.asked
+    if step_name == "build":
+        assert json.loads(asked.pop("secrets")) == {"hello": {"env": {"TOKEN": "hunter2"}}}
+        assert build_module.ARGUMENTS["secrets"]["no_log"] is True  # type: ignore[index]
+    assert "hunter2" not in json.dumps(asked)
 
 
 def test_only_what_is_missing_is_sent_and_asked_for_again(sources: Sources, temporary: Path) -> None:

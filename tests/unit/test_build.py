@@ -132,9 +132,15 @@ def test_a_change_of_code_and_commands_alone_keeps_the_packages(changed: dict[st
 
 
 @pytest.mark.parametrize(
-    "changed", [recipe(requirements="other"), recipe(interpreter="cpython-3.13-x86_64"), recipe(wheels="other")]
+    "changed",
+    [
+        recipe(requirements="other"),
+        recipe(interpreter="cpython-3.13-x86_64"),
+        recipe(wheels="other"),
+        recipe(revision="2"),
+    ],
 )
-def test_other_packages_and_another_interpreter_change_code_and_packages(changed: Recipe) -> None:
+def test_other_packages_another_interpreter_and_another_revision_change_code_and_packages(changed: Recipe) -> None:
     assert changed.build != recipe().build
     assert changed.venv != recipe().venv
 
@@ -463,11 +469,13 @@ class Planner:
     def plan(self, archive: Path | None = None, check_mode: bool = False, wheels: Any = None, **given: Any) -> Plan:
         """Return what the module would do with the source as it is now."""
         asked = {"name": "hello", "source": str(self.app.path), "python": sys.executable, "commands": [], "env": {}}
-        asked.update(given)
+        asked.update({"revision": "", **given})
+        secrets = json.dumps({asked["name"]: {"env": asked.pop("env")}})
         contents = {asked["name"]: self.app.source().content()}
         fake = FakeModule(
             check_mode, apps=[asked], contents=contents, archives=archive and {asked["name"]: str(archive)}
         )
+        fake.params["secrets"] = secrets
         fake.params.update(index_url="", ca_bundle="", proxy="", lock_pins={}, wheels=wheels or {})
         fake.params["wheel_archives"] = dict.fromkeys(wheels or {}, "/tmp/x.tar")
         fake.warnings = self.warnings

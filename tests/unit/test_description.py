@@ -88,6 +88,26 @@ def test_a_complete_entry_has_no_objection(entry: dict[str, Any]) -> None:
     assert description.objections([entry]) == []
 
 
+@pytest.mark.parametrize(("address", "fits"), [("127.0.0.1:9000", False), ("/run/hello-web.socket", True), ("", True)])
+def test_a_port_for_the_uwsgi_protocol_is_refused_beside_other_entries(
+    entry: dict[str, Any], address: str, fits: bool
+) -> None:
+    entry["run"]["listen_uwsgi"] = address
+    assert description.objections([entry]) == []
+    other = {**entry, "name": "other", "run": {"callable": "main:application"}, "serve": {"server_names": ["b.org"]}}
+    said = (
+        []
+        if fits
+        else [
+            f"wsgi_apps ({entry['name']}): run.listen_uwsgi: other could run code through a TCP port; write a Unix "
+            f"socket, such as /run/{entry['name']}-web.socket"
+        ]
+    )
+    for apps in ([entry, other], [other, entry]):
+        assert description.objections(apps) == said
+    assert description.objections([entry, {"name": "other", "state": "absent"}]) == []
+
+
 def test_an_entry_with_all_there_is_to_build_has_no_objection(entry: dict[str, Any]) -> None:
     (Path(entry["build"]["source"]) / "pyproject.toml").write_text(PROJECT)
     entry["build"].update(
@@ -96,6 +116,7 @@ def test_an_entry_with_all_there_is_to_build_has_no_objection(entry: dict[str, A
         python="python3.12",
         commands=["python manage.py collectstatic --noinput", "sh -c 'npm ci && npm run build'"],
         env={"NODE_ENV": "production", "JOBS": 2},
+        revision=2,
     )
     assert set(entry["build"]) == set(description.section_spec("build"))
     assert description.objections([entry]) == []
@@ -1116,7 +1137,7 @@ def test_the_input_of_a_role_is_in_its_types_and_with_its_defaults() -> None:
         {"name": "world", "source": "b", "extras": "c"},
     ]
     before = deepcopy(given)
-    shared = {"dependencies": "", "python": "python3", "commands": []}
+    shared = {"dependencies": "", "python": "python3", "commands": [], "revision": ""}
     assert description.inputs(given, "python_app") == [
         {"name": "hello", "source": "app", "env": {"A": 1}, "extras": [], **shared},
         {"name": "world", "source": "b", "env": {}, "extras": ["c"], **shared},

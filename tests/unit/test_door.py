@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ansible_collections.wsgi.production.plugins.module_utils import rules
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.module_utils.door import Door, open_doors
+from ansible_collections.wsgi.production.plugins.module_utils.door import Door, described, open_doors
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from tests.unit.fakes import FakeSystemd
 
@@ -41,6 +43,54 @@ def test_a_door_opens(layout: Layout, systemd: FakeSystemd) -> None:
     assert unit_files(layout) == DOOR
     assert listens(layout) == ["0.0.0.0:9000"]
     assert systemd.is_active("hello-http.socket") and systemd.is_enabled("hello-http.socket")
+
+
+def limits(layout: Layout, systemd: FakeSystemd, address: str, **given: Any) -> list[str]:
+    """Return the lines of a door's socket that say who may come."""
+    one = door(layout, systemd, described(address, **{"networks": [], "group": "www-data", **given}))
+    one.put_right()
+    assert open_doors(layout) == {"http": one.address} and one.is_right() and listens(layout) == [address]
+    lines = (layout.units / "hello-http.socket").read_text().splitlines()
+    return [line for line in lines if line.startswith(("IPAddress", "Socket"))]
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [
+        ("0.0.0.0:9000", "localhost 10.0.0.0/8 ::1"),
+        ("[::]:9000", "localhost 10.0.0.0/8 ::1"),
+        ("192.0.2.5:9000", "localhost 192.0.2.5 10.0.0.0/8 ::1"),
+    ],
+)
+def test_a_door_lets_in_this_host_and_the_networks_that_are_named(
+    layout: Layout, systemd: FakeSystemd, address: str, allowed: str
+) -> None:
+    said = limits(layout, systemd, address, networks=["10.0.0.0/8", "::1"])
+    assert said == ["IPAddressDeny=any", f"IPAddressAllow={allowed}"]
+
+
+def test_other_networks_are_another_door(layout: Layout, systemd: FakeSystemd) -> None:
+    one, other = (described("0.0.0.0:9000", [network], "") for network in ("10.0.0.0/8", "192.0.2.0/24"))
+    door(layout, systemd, one).put_right()
+    assert not door(layout, systemd, other).is_right()
+
+
+def test_a_unix_socket_is_for_its_group_and_goes_with_the_door(layout: Layout, systemd: FakeSystemd) -> None:
+    path = layout.units / "web.socket"
+    one = door(layout, systemd, described(str(path), [], "caddy"))
+    one.put_right()
+    lines = (layout.units / "hello-http.socket").read_text().splitlines()
+    assert {"SocketUser=root", "SocketGroup=caddy", "SocketMode=0660", "RemoveOnStop=yes"} <= set(lines)
+    # Its unit may run though somebody has removed the socket.
+    assert not one.is_right()
+
+
+def test_a_door_runs_as_a_user_that_no_application_can_have(layout: Layout, systemd: FakeSystemd) -> None:
+    users = set()
+    for protocol, port in (("http", 9000), ("uwsgi", 9001)):
+        door(layout, systemd, f"127.0.0.1:{port}", protocol).put_right()
+        users |= set(re.findall(r"^User=(.*)$", (layout.units / f"hello-{protocol}.service").read_text(), re.MULTILINE))
+    assert len(users) == 2 and all(rules.name(user) for user in users)
 
 
 def test_a_door_that_is_open_is_right_for_the_next_run(layout: Layout, systemd: FakeSystemd) -> None:

@@ -288,6 +288,17 @@ def test_an_instance_is_ending_from_when_it_is_retired_until_its_last_request(
     assert not new.is_ending()
 
 
+def test_an_instance_that_is_to_end_is_not_heard_any_more(old: Instance, new: Instance, systemd: FakeSystemd) -> None:
+    service = old.layout.units / old.service
+    make_way(old, new)
+    service.write_text("[Service]\nType=notify\nExecStart=x\n")
+    systemd.calls.clear()
+    old.retire()
+    # It could ask for more time for as long as it likes.
+    assert service.read_text() == "[Service]\nType=exec\nExecStart=x\n"
+    assert systemd.calls.index("reload") < next(n for n, call in enumerate(systemd.calls) if call.startswith("stop"))
+
+
 def test_a_retired_instance_may_answer_its_last_request(old: Instance, new: Instance, systemd: FakeSystemd) -> None:
     make_way(old, new)
     systemd.calls.clear()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import signal
 import socket
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.wsgi.production.plugins.module_utils import nginx as unit
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.nginx import Nginx, Workers
 from tests.unit.fakes import FakeSystemd
 
@@ -114,3 +117,16 @@ def test_only_workers_that_accept_count(tmp_path: Path, systemd: FakeSystemd) ->
         (tmp_path / str(pid) / "cmdline").write_bytes(title.encode() + b"\0")
     (tmp_path / "15").mkdir()
     assert Workers(systemd, tmp_path).pids() == {11}
+
+
+def test_new_workers_are_asked_of_the_master_alone(systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: told.append((pid, number)))
+    systemd.main[SERVICE] = "10"
+    Workers(systemd).renew()
+    assert told == [(10, signal.SIGHUP)]
+
+
+def test_where_nginx_does_not_run_nobody_is_told_to_renew_anything(systemd: FakeSystemd) -> None:
+    with pytest.raises(Failed, match=r"^could not reload NGINX, which does not run$"):
+        Workers(systemd).renew()

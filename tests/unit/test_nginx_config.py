@@ -145,7 +145,7 @@ def test_a_header_that_says_who_a_visitor_is_is_believed_of_a_known_proxy_alone(
     config = render([])
     for header in nginx_config.BELIEVED:
         name = header.lower().replace("-", "_")
-        assert f'    map $behind_proxy $believed_{name} {{ 0 ""; 1 $http_{name}; }}\n' in config
+        assert f'    map $behind_proxy $believed_{name} {{ default ""; 1 $http_{name}; }}\n' in config
         assert f"{header} $believed_{name}" in directives(config, "proxy_set_header")
 
 
@@ -465,7 +465,11 @@ def test_an_acme_server_is_answered_by_any_name_and_before_anything_is_closed(tl
     ]
     assert len(servers) == 3
     for server in servers:
-        found = "        if (-f /var/lib/wsgi/acme$uri) {\n            rewrite ^ /.challenge$uri last;\n        }\n"
+        found = (
+            "        if (-f /var/lib/wsgi/acme$uri) {\n"
+            '            rewrite "^(/\\.well-known/acme-challenge/[\\w-]+)$" /.challenge$1 last;\n'
+            "        }\n"
+        )
         assert found in server
         others = [server.index(word) for word in ("return ", "if ($") if word in server]
         assert server.index(found) < min(others)

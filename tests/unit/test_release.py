@@ -373,6 +373,18 @@ def test_each_process_of_a_release_has_its_user_environment_limits_and_sandbox(r
     assert lines.index("[Service]") < lines.index("User=hello")
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_an_instance_outlives_a_worker_that_needs_too_much_memory(release: Release, name: str) -> None:
+    assert said(text(made(release, memory_max="512M"), name), "OOMPolicy") == ["continue"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_instances_have_users_of_their_own_where_the_host_can_give_them(release: Release, name: str) -> None:
+    assert said(text(made(release), name), "PrivateUsers") == ["yes"]
+    release.host = replace(release.host, private_users=False)
+    assert said(text(made(release, tasks_max=5), name), "PrivateUsers") == []
+
+
 def test_secrets_are_handed_over_by_their_names_in_their_order(release: Release) -> None:
     one = made(release, secret_files={"b": "2", "a.pem": "1"})
     path = one.store.path(one.id)

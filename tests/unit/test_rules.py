@@ -366,6 +366,12 @@ def test_what_systemd_tells_an_application_is_no_variable_of_its_own(key: str) -
     assert rules.env({key: "x"}) is None
 
 
+@pytest.mark.parametrize("key", ["UWSGI_HTTP_SOCKET", "UWSGI_FILE", "UWSGI_"])
+def test_a_variable_that_sets_an_option_of_uwsgi_is_refused(key: str) -> None:
+    assert rules.run_env({"A": "1", key: ":80"}) == f"{key} is an option of uWSGI; write it among options"
+    assert rules.run_env({f"MY_{key}": ":80"}) is None
+
+
 @pytest.mark.parametrize("value", [{}, {"A": "text", "B": 1}, {"MY_DATA_DIRECTORY": "x"}, {"data_directory": "x"}])
 def test_variables_of_an_application_that_are_its_own_pass(value: dict[Any, Any]) -> None:
     assert rules.run_env(value) is None

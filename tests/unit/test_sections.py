@@ -158,6 +158,18 @@ def test_two_things_that_have_one_name_are_refused() -> None:
     assert sections.conflicts({}) == []
 
 
+@pytest.mark.parametrize("address", ["0.0.0.0:9000", "[::]:9000", "10.0.0.5:9000"])
+def test_a_door_to_the_network_says_whom_it_lets_in(address: str) -> None:
+    (said,) = sections.conflicts({"listen_http": address})
+    assert said.startswith(f"listen_http: {address!r}: say in listen_networks who may come, such as [10.0.0.0/8]")
+    assert sections.conflicts({"listen_http": address, "listen_networks": ["10.0.0.0/8"]}) == []
+
+
+@pytest.mark.parametrize("address", ["", "127.0.0.1:9000", "[::1]:9000"])
+def test_a_door_for_this_host_alone_needs_no_networks(address: str) -> None:
+    assert sections.conflicts({"listen_http": address}) == []
+
+
 @pytest.mark.parametrize("key", ["static", "uploads"])
 def test_an_objection_to_one_directory_of_several_has_its_number(key: str) -> None:
     good, bad = {"path": "/a/", "directory": "a"}, {"path": "b", "directory": "b"}

@@ -281,3 +281,11 @@ def test_the_survey_looks_at_every_step_of_a_run() -> None:
     order = import_module(f"{PLUGINS}.plugin_utils.survey").ORDER
     # Beside these, a run gathers wheels on the build host, which is looked at by itself, and goes back when it fails.
     assert set(STEPS) - set(order) == {"back", "choose", "maintenance", "releases", "survey", "wheels"}
+
+
+def test_each_test_that_a_document_names_is_there() -> None:
+    tests = "".join(path.read_text(encoding="utf-8") for path in PROJECT.glob("tests/**/test_*.py"))
+    documents = "".join(path.read_text(encoding="utf-8") for path in PROJECT.glob("docs/*.md"))
+    named = set(re.findall(r"`(test_\w+)`", documents))
+    assert len(named) > 50
+    assert sorted(name for name in named if f"def {name}(" not in tests) == []

@@ -426,6 +426,26 @@ def test_two_applications_that_have_exchanged_their_ports_have_them_back_on_the_
     assert host.plan(module, **params).steps == []
 
 
+def test_a_port_for_the_uwsgi_protocol_is_refused_beside_other_applications(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switch, "APPLICATIONS", host.root / "srv")
+    monkeypatch.setattr(switch, "left_over", lambda root, names: sorted({"hello", "other"} - {*names}))
+    for name in ("hello", "other"):
+        host.make(A, name=name)
+        host.take(boot, releases={name: A})
+    with pytest.raises(
+        Failed, match=r"listen_uwsgi: '127\.0\.0\.1:9000': other is on this host, and could run code; use"
+    ):
+        host.take(switch, apps=[asked(A, listen_uwsgi="127.0.0.1:9000")])
+    host.take(switch, apps=[asked(A, listen_uwsgi="/run/hello-web.socket")])
+    (host.root / "units/hello-uwsgi.socket").write_text("Description=hello, uwsgi on 127.0.0.1:9000\n")
+    with pytest.raises(
+        Failed, match=r"hello listens on 127\.0\.0\.1:9000, where other could run code; use a Unix socket"
+    ):
+        host.take(switch, apps=[asked(A, "other")])
+
+
 @pytest.mark.parametrize(
     ("wrong", "option"), [({"listen_http": "9000"}, "listen_http"), ({"listen_uwsgi": "0.0.0.0:9001"}, "listen_uwsgi")]
 )

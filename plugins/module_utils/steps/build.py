@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from ansible_collections.wsgi.production.plugins.module_utils.wheels import WHEE
 ARGUMENTS = {
     # In the types of the role, with its defaults: the action plugin sees to that.
     "apps": {"type": "list", "elements": "dict", "required": True},
+    # A text, as that of the step `release`.
+    "secrets": {"type": "str", "default": "{}", "no_log": True},
     "contents": {"type": "dict", "required": True},
     "archives": {"type": "dict"},
     # No secret, but too long for a log.
@@ -47,7 +50,7 @@ class Build:
         digest = self.wheels.digest if self.wheels else ""
         tag = interpreter_tag(self.python)
         self.packages = FromFolder(self.wheels, WHEELS / self.wheels.folder, tag) if self.wheels else None
-        self.recipe = Recipe(app["source"], self.content, tag, app["commands"], app["env"], digest)
+        self.recipe = Recipe(app["source"], self.content, tag, app["commands"], app["env"], digest, app["revision"])
         self.builder = Builder(Layout(self.name))
 
     @property
@@ -83,8 +86,9 @@ class Build:
 def plan(module: Module) -> Plan:
     """Make builds. The action plugin of this name prepares the sources and calls this on the host."""
     planned = Plan(result={"builds": {}, "folders": {}, "missing": []})
+    secrets = json.loads(module.params["secrets"])
     for app in module.params["apps"]:
-        planned.add(app["name"], partial(_plan, module, planned, app))
+        planned.add(app["name"], partial(_plan, module, planned, {**app, **secrets.get(app["name"], {})}))
     builds = planned.result["builds"]
     planned.settled = "; ".join(f"{name}: has build {Path(path).name}" for name, path in builds.items())
     if planned.result["missing"] and module.params["archives"] is None and not module.check_mode:

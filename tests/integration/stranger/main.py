@@ -1,10 +1,12 @@
 """An application that a burglar has taken: it tries what it is told to try, and tells what came of it."""
 
+import atexit
 import fcntl
 import json
 import os
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -69,6 +71,14 @@ def nest(path: str) -> str:
     return "nested"
 
 
+def beg() -> None:
+    """Ask systemd for more time without end, which gives it to whoever asks."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        while True:
+            notify.sendto(b"EXTEND_TIMEOUT_USEC=60000000", os.environ["NOTIFY_SOCKET"])
+            time.sleep(1)
+
+
 TRIES: dict[str, Callable[[str], str]] = {
     "builds": look_into_builds,
     "leave": leave,
@@ -81,11 +91,10 @@ TRIES: dict[str, Callable[[str], str]] = {
 if os.environ.get("IMPORT") == "slow":
     time.sleep(6)
 elif os.environ.get("IMPORT") == "begs":
-    # Systemd gives more time to whoever asks for it.
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-        while True:
-            notify.sendto(b"EXTEND_TIMEOUT_USEC=60000000", os.environ["NOTIFY_SOCKET"])
-            time.sleep(1)
+    beg()
+elif os.environ.get("IMPORT") == "clings":
+    threading.Thread(target=beg, daemon=True).start()
+    atexit.register(time.sleep, 600)
 elif os.environ.get("IMPORT") == "escapes":
     sys.exit("\033]0;owned\007\033[2J\u009b31mred\u202e")
 

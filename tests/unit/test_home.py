@@ -1,0 +1,76 @@
+"""What the directory of an application promises."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.home import Home
+from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
+from ansible_collections.wsgi.production.plugins.module_utils.user import User
+from tests.unit.fakes import make_build, make_release
+
+# A number that is no user's of the machine of a test.
+NOBODY = 4242
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """Return the directory of an application that no host has yet."""
+    (tmp_path / "srv").mkdir()
+    return Home(Layout("hello", root=tmp_path / "srv"))
+
+
+def test_a_directory_of_ours_bears_a_mark_and_cannot_be_listed_by_others(home: Home) -> None:
+    assert not home.is_ours()
+    home.check()
+    home.make()
+    assert home.is_ours()
+    layout = home.layout
+    for path in (layout.home, layout.builds, layout.venvs, layout.releases):
+        assert path.stat().st_mode & 0o777 == 0o711
+    home.make()
+    home.check()
+
+
+@pytest.mark.parametrize("kind", ["release", "build"])
+def test_a_directory_that_was_made_before_there_was_a_mark_is_known_by_what_is_sealed_in_it(
+    home: Home, kind: str
+) -> None:
+    if kind == "release":
+        make_release(home.layout, "aaa111")
+    else:
+        make_build(home.layout, "b", "v")
+    assert home.is_ours()
+
+
+def test_a_directory_of_somebody_else_is_refused(home: Home) -> None:
+    home.layout.home.mkdir()
+    home.check()
+    (home.layout.home / "shop").touch()
+    with pytest.raises(Failed, match=r"srv/hello is there, and is not this collection's: choose another name"):
+        home.check()
+
+
+@pytest.mark.parametrize(
+    ("owner", "made", "fits"), [("root", False, True), ("hello", True, True), ("hello", False, False)]
+)
+def test_data_may_be_there_first_where_it_is_roots_or_the_applications(
+    home: Home, monkeypatch: pytest.MonkeyPatch, owner: str, made: bool, fits: bool
+) -> None:
+    home.layout.data.mkdir(parents=True)
+    found = os.stat_result((0o40755, 1, 1, 1, 0 if owner == "root" else NOBODY, 0, 0, 0, 0, 0))
+    real = Path.stat
+    monkeypatch.setattr(Path, "stat", lambda path, **how: found if path.name == "data" else real(path, **how))
+    monkeypatch.setattr(User, "exists", lambda user: made)
+    entry = pwd.struct_passwd(("hello", "x", NOBODY, NOBODY, "", "/", "/usr/sbin/nologin"))
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: entry)
+    if fits:
+        home.check()
+    else:
+        with pytest.raises(Failed, match=f"data is there, and belongs to user {NOBODY}: give it to root"):
+            home.check()
