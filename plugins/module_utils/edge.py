@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import time
 from collections.abc import Iterable
@@ -115,17 +116,18 @@ class Edge:
         :param config: a configuration without sites.
         :raises Failed: where it does not; NGINX serves what it served before then.
         """
-        there = self.live.exists()
+        self.stage(config)
+        there = os.path.lexists(self.live)
         if there:
-            write_file(self.original, _read(self.live))
+            # Not copied: it may be a link, or hold what others may not read.
+            self.live.replace(self.original)
+        self.next.replace(self.live)
         try:
-            self.stage(config)
-            self.next.replace(self.live)
             self._serve()
         except Failed:
+            self.live.unlink()
             if there:
-                write_file(self.live, _read(self.original))
-                self.original.unlink()
+                self.original.replace(self.live)
             if not self.systemd.is_active(SOCKET):
                 for path in self.units:
                     path.unlink(missing_ok=True)
@@ -199,8 +201,10 @@ class Edge:
             self._serve()
         self.systemd.enable(SOCKET, SERVICE)
         self._prune()
-        # Not when a run goes back: the next one may want what an ACME server gives only so often.
-        certificate.abandon(self.text(), self.lets_encrypt)
+        # Not when a run goes back: the next one may want what an ACME server gives only so often. And not where the
+        # configuration is lost, which may have named them all.
+        if self.text():
+            certificate.abandon(self.text(), self.lets_encrypt)
         self.before.unlink(missing_ok=True)
 
     def _leave(self, sites: Iterable[str], config: str, before: str) -> bool:

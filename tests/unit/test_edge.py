@@ -192,6 +192,26 @@ def test_a_snippet_that_nginx_refuses_takes_no_host_over(bare: Edge) -> None:
     assert not bare.is_taken_over() and not bare.is_changing()
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_file_that_was_there_is_kept_as_it_is_be_it_a_link(
+    bare: Edge, systemd: FakeSystemd, tmp_path: Path, fails: bool
+) -> None:
+    managed = tmp_path / "managed.conf"
+    managed.write_bytes(b"a caf\xe9")
+    managed.chmod(0o600)
+    bare.live.unlink()
+    bare.live.symlink_to(managed)
+    if fails:
+        systemd.broken.add(SOCKET)
+        with pytest.raises(Failed):
+            bare.take_over(BASE)
+    else:
+        bare.take_over(BASE)
+    kept = bare.live if fails else bare.original
+    assert kept.is_symlink() and kept.resolve() == managed
+    assert (managed.read_bytes(), managed.stat().st_mode & 0o777) == (b"a caf\xe9", 0o600)
+
+
 def test_an_nginx_of_ours_that_has_lost_its_file_is_not_taken_over_again(edge: Edge) -> None:
     edge.live.unlink()
     assert edge.is_taken_over() and edge.foreign() == []
@@ -479,6 +499,14 @@ def test_only_what_stays_removed_is_renewed_no_longer(edge: Edge, monkeypatch: p
     else:
         edge.settle()
     assert kept == ([] if fails else [TWO])
+
+
+def test_where_the_configuration_is_lost_each_certificate_is_renewed_as_before(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(certificate, "abandon", lambda config, root: pytest.fail("it is abandoned"))
+    edge.live.unlink()
+    edge.settle()
 
 
 @pytest.mark.parametrize("fails", [False, True])
