@@ -68,7 +68,7 @@ class Workers:
         self.processes = processes
 
     def renew(self) -> None:
-        """Let there be new ones that go by the file in place, at once: `systemctl reload` reads it twice more.
+        """Let there be new ones that go by the file in place, at once: `systemctl reload` would check it once more.
 
         :raises Failed: where NGINX does not run.
         """

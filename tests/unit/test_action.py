@@ -336,7 +336,8 @@ def test_the_environment_of_a_build_is_logged_nowhere(sources: Sources, plugin: 
     ((_, asked),) = host.asked
     if step_name == "build":
         assert json.loads(asked.pop("secrets")) == {"hello": {"env": {"TOKEN": "hunter2"}}}
-        assert build_module.ARGUMENTS["secrets"]["no_log"] is True  # type: ignore[index]
+        option: Any = build_module.ARGUMENTS["secrets"]
+        assert option["no_log"] is True
     assert "hunter2" not in json.dumps(asked)
 
 
