@@ -43,7 +43,7 @@ ORDER = [
     *(f"{SSH} {module}" for module in ("releases", "around", "many", "repair", "tls", "edge", "fleet")),
     *(
         f"{SSH} {module}"
-        for module in ("applications", "stranger", "all_or_nothing", "build_once", "locks", "serve", "site")
+        for module in ("applications", "people", "stranger", "all_or_nothing", "build_once", "locks", "serve", "site")
     ),
     "molecule",
     "demo",

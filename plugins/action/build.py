@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from ansible.utils.display import Display
+
 from ansible_collections.wsgi.production.plugins.action.step import StepAction
 from ansible_collections.wsgi.production.plugins.module_utils.formats import LOCK_TOOLS
 from ansible_collections.wsgi.production.plugins.plugin_utils.source import Source
@@ -16,6 +18,11 @@ from ansible_collections.wsgi.production.plugins.plugin_utils.steps import sourc
 from ansible_collections.wsgi.production.plugins.plugin_utils.survey import SURVEY
 
 PINS = Path(__file__).parents[1] / "plugin_utils/pins"
+
+# How many names are told of what stays behind.
+MOST_NAMES = 10
+
+display = Display()
 
 
 class SourceAction(StepAction):
@@ -29,6 +36,12 @@ class SourceAction(StepAction):
         if missing and not result.get("failed") and not self._task.check_mode:
             lacking = sources([app for app in args["apps"] if app["name"] in missing])
             args["archives"] = {name: self._send_source(name, source) for name, source in lacking.items()}
+            for name, source in lacking.items():
+                if source.left_out:
+                    display.display(
+                        f"{name}: left out of the build: {_listed(source.left_out)}. What it needs of that goes "
+                        "into build.include"
+                    )
             formats = {args["contents"][name]["dependencies"]["format"] for name in missing}
             tools = [LOCK_TOOLS[one] for one in formats if one in LOCK_TOOLS]
             args["lock_pins"] = {tool: (PINS / f"{tool}.txt").read_text(encoding="ascii") for tool in tools}
@@ -81,3 +94,8 @@ class ActionModule(SourceAction):
             name: self._transfer_file(told["archive"], self.remote(f"{name}.wheels.tar"))
             for name, told in gathered.items()
         }
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -105,6 +105,19 @@ class Application:
         says = f"switch from {self.layout.live() or 'nothing'} to {release}"
         return [self._step(says, partial(self._switch, instance, is_new=True))]
 
+    def take_turns(self, release: str) -> list[Step]:
+        """Return the steps after which those workers of `release` run that run beside no other's.
+
+        To be taken when it is live and nobody waits for it: what is before it may have to finish long jobs.
+        """
+        instance = self.instance(release)
+        if not instance.exclusive or (self.layout.live() == release and instance.has_its_turn()):
+            return []
+        names = ", ".join(sorted(self.layout.part(unit) for unit in instance.exclusive))
+        return [
+            self._step(f"end {names} of the release before, and start that of {release}", partial(self._turn, release))
+        ]
+
     def switch_back(self) -> list[Step]:
         """Return the steps after which the release is live that was last known to be healthy."""
         live, healthy = self.layout.live(), self.history.latest()
@@ -129,6 +142,7 @@ class Application:
             if instance.answers() and not instance.runs():
                 # Visitors come first, and a worker may fail for a reason that is still there.
                 steps.append(self._step(f"start the workers of {healthy} again", instance.boot))
+            steps += self.take_turns(healthy)
         return steps
 
     def close_doors(self, addresses: dict[str, str] | None = None) -> list[Step]:
@@ -227,6 +241,9 @@ class Application:
         for other in self.instances():
             if other.release != instance.release:
                 other.stand_down()
+
+    def _turn(self, release: str) -> None:
+        self.instance(release).take_turn(*(one for one in self.instances() if one.release != release))
 
     def _door(self, protocol: str, address: str) -> Door:
         return Door(self.layout, protocol, address, self.systemd)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from ansible_collections.wsgi.production.plugins.module_utils import rules
 from ansible_collections.wsgi.production.plugins.module_utils.build_commands import Commands
 from ansible_collections.wsgi.production.plugins.module_utils.build_user import read_made
 from ansible_collections.wsgi.production.plugins.module_utils.command import PATH, Failed, give_way, run
@@ -29,6 +30,9 @@ VENV = "venv"
 
 # An interpreter that runs nothing of its virtual environment: any package can put code into a `.pth` file.
 ALONE = ("-I", "-S")
+
+# Where an interpreter must not lie.
+HIDDEN = rules.HIDDEN
 
 # Where a host has its interpreters.
 PROGRAMS = (Path("/usr/local/bin"), Path("/usr/bin"))
@@ -51,6 +55,9 @@ def base_interpreter(python: str | Path, programs: Sequence[Path] = PROGRAMS) ->
     program = Path(found).resolve()
     if program.is_relative_to(APPLICATIONS):
         raise Failed(f"the interpreter {python} is {program}, which is part of an application: choose one of the host")
+    objection = rules.hidden(program, HIDDEN)
+    if objection:
+        raise Failed(f"the interpreter {python} is {program}: {objection}")
     return program
 
 

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ def run(
     last_lines: int = 20,
     options: Mapping[str, Any] | None = None,
     seconds: float | None = None,
+    hear: Callable[[str], None] | None = None,
 ) -> str:
     """Run a program and return what it wrote to standard output.
 
@@ -55,6 +56,7 @@ def run(
     :param last_lines: how many of the program's last lines the error carries.
     :param options: how `subprocess` is to start it otherwise, such as another user.
     :param seconds: for how long it may run.
+    :param hear: is told what a program that has done its work wrote to standard error.
     :raises TookTooLong: when it has not ended by then.
     :raises Failed: when the program is missing, or ends with another status than 0.
     """
@@ -85,6 +87,8 @@ def run(
         said = (done.stdout + done.stderr).strip().splitlines()
         tail = "\n".join(said[-last_lines:])
         raise Failed(f"could not {purpose}; {os.path.basename(argv[0])} said:\n{tail}")
+    if hear:
+        hear(done.stderr)
     return done.stdout
 
 

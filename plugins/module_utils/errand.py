@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout, write_file
+from ansible_collections.wsgi.production.plugins.module_utils.log import told
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
 
 RUNS = ("activating", "deactivating")
@@ -24,6 +25,7 @@ class Errand:
     """
 
     def __init__(self, layout: Layout, release: str, part: str, systemd: Systemd) -> None:
+        self.layout = layout
         directory = layout.releases / release
         self.description = directory / f"{part}.service"
         self.memory = directory / f"{part}.json"
@@ -63,7 +65,8 @@ class Errand:
         except Failed as failure:
             result, limit = self.systemd.properties(self.unit, "Result", "TimeoutStartUSec")
             what = f"takes longer than {limit}" if result == "timeout" else "fails"
-            raise Failed(f"{self.unit} {what}; its log ends with:\n{self.systemd.journal(self.unit)}") from failure
+            said = told(f"{self.unit} {what}", self.systemd.journal(self.unit), self.layout.data)
+            raise Failed(said) from failure
         else:
             self._remember(began=self.began(), ended=_now())
         finally:

@@ -42,6 +42,7 @@ class Wanted:
     :param hashed: whether the file pins packages by hash.
     :param project: what is installed afterwards without its dependencies: `.`, the name of a wheel, or nothing.
     :param extras: those of the project that are wanted.
+    :param options: those of a requirements file that uv has to be told.
     """
 
     file: str
@@ -49,12 +50,13 @@ class Wanted:
     hashed: bool
     project: str = ""
     extras: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Wanted:
         """Return what `content`, the controller's words, says."""
-        extras = tuple(content["extras"])
-        return cls(content["file"], content["format"], content["hashed"], content["project"], extras)
+        extras, options = tuple(content["extras"]), tuple(content["options"])
+        return cls(content["file"], content["format"], content["hashed"], content["project"], extras, options)
 
 
 class Resolved:
@@ -203,6 +205,7 @@ class FromIndex:
             words = resolved.arguments()
             if words:
                 # A package that lies in the source is built there.
+                words = [*tool.words(self.wanted.options), *words]
                 tool.install(venv, words, "install the packages", cwd=code, writes=(code,))
             project = resolved.project()
             if project:

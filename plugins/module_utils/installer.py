@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from ansible_collections.wsgi.production.plugins.module_utils import build_user, pins
-from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, run
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, run, shown
 from ansible_collections.wsgi.production.plugins.module_utils.layout import BUILD_CACHE, CACHE, TOOLS
 from ansible_collections.wsgi.production.plugins.module_utils.store import Store, digest
 
@@ -32,6 +33,30 @@ DISTRIBUTION_WHEELS = Path("/usr/share/python-wheels")
 
 MASK = "****"
 
+# How pip and uv begin a line that warns, and how much of it is told.
+WARNING = re.compile(r"\s*warning: ", re.IGNORECASE)
+MOST_WORDS = 500
+
+# What the host lacks, by what a program says that cannot find it.
+LACKING = {
+    re.compile(r"Git executable not found|Cannot find command 'git'|[Nn]o such file or directory: .?git\b"): (
+        "a package comes from a git repository: add git to python_app_extra_packages"
+    ),
+    re.compile(
+        r"error: command '[^']*(?:cc|clang|\+\+)[^']*' failed|[Uu]nable to find .*compiler|[Cc]ompiler .*not found|"
+        r"\.h: No such file|No such file or directory: '?[\w-]*(?:gcc|cc|g\+\+|c\+\+|make|cargo|rustc)\b|"
+        r"pg_config|pkg-config|mysql_config|can't find Rust compiler|linker .?cc.? not found|[Uu]nknown compiler"
+    ): (
+        "a package without a wheel is compiled, and a compiler or a header is missing: add them to "
+        "python_app_extra_packages, such as [build-essential, python3-dev], and those of its library, such as libpq-dev"
+    ),
+}
+
+# What uv says each time before it says what is wrong, and at the end of each failed build.
+NOISE = re.compile(
+    r"^(?:Using Python .* environment at.*|Resolved \d+ .*|\s*Building .*|hint: Build failures .*)\n?", re.MULTILINE
+)
+
 
 class Index:
     """Where packages come from and how to get there.
@@ -45,6 +70,8 @@ class Index:
         self.url = url
         self.ca_bundle = ca_bundle
         self.proxy = proxy
+        # What programs have warned of, each of it once.
+        self.warnings: list[str] = []
 
     def environment(self) -> dict[str, str]:
         """Return the variables that tell pip and uv. Never arguments: `ps` would show a password."""
@@ -88,12 +115,17 @@ class Index:
         env = self.environment() if env is None else env
         try:
             if writes is None:
-                return run(argv, purpose, cwd=cwd, env=env)
+                return run(argv, purpose, cwd=cwd, env=env, hear=self._hear)
             with build_user.at_work(*writes) as (user, home):
                 told = {**env, **BUILDER_CACHES, **home}
-                return run(argv, purpose, cwd=cwd, env=told, options=build_user.switch(user))
+                return run(argv, purpose, cwd=cwd, env=told, options=build_user.switch(user), hear=self._hear)
         except Failed as failure:
-            raise Failed(self._masked(str(failure))) from None
+            raise Failed(_with_hint(self._masked(str(failure)))) from None
+
+    def _hear(self, errors: str) -> None:
+        """Remember what a program warns of: one that has done its work may have left something out."""
+        found = [shown(self._masked(line.strip()))[:MOST_WORDS] for line in errors.splitlines() if WARNING.match(line)]
+        self.warnings += [line for line in dict.fromkeys(found) if line not in self.warnings]
 
     def _masked(self, text: str) -> str:
         secrets = {secret for url in (self.url, self.proxy) for secret in _secrets(url)}
@@ -132,6 +164,10 @@ class Pip:
         """Install into the plain directory `target` what `arguments` name, for the interpreter `python`."""
         words = ["install", "--target", str(target), *self.index.arguments(), *arguments]
         self.index.run([python, *self._pip()[1:], *words], purpose)
+
+    def words(self, options: Iterable[str]) -> list[str]:
+        """Return what pip has to be told of the options of a requirements file: nothing, for it reads them itself."""
+        return []
 
     @staticmethod
     def _pip() -> list[str]:
@@ -172,6 +208,14 @@ class Uv:
         """Install into the plain directory `target` what `arguments` name, for the interpreter `python`."""
         words = ["pip", "install", "--python", python, "--target", str(target), *self.index.arguments(), *arguments]
         self.index.run([self.executable, *words], purpose)
+
+    def words(self, options: Iterable[str]) -> list[str]:
+        """Return what makes uv heed the options of a requirements file as pip does.
+
+        Left to itself it warns of the first, and for a package that is on two indexes it looks at one alone.
+        """
+        known = {"--pre": "--prerelease=allow", "--extra-index-url": "--index-strategy=unsafe-best-match"}
+        return [known[option] for option in options if option in known]
 
 
 def installer(index: Index) -> Pip | Uv:
@@ -249,6 +293,14 @@ def install_pinned(tool: Pip | Uv, path: Path, python: str, pin: str, *arguments
     tool.install_into(path, python, words, f"install {pin.split()[0]}")
     # uv leaves its lock behind, writable by everyone.
     (path / ".lock").unlink(missing_ok=True)
+
+
+def _with_hint(said: str) -> str:
+    """Return what is said of a failure with what the host lacks, where that is known, before the program's words."""
+    said = NOISE.sub("", said)
+    what, mark, words = said.partition("; ")
+    hint = next((hint for sign, hint in LACKING.items() if sign.search(words)), "")
+    return f"{what}: {hint}{mark}{words}" if hint else said
 
 
 def _secrets(url: str) -> set[str]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterable
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, TookTooLong
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout, write_file
+from ansible_collections.wsgi.production.plugins.module_utils.log import told
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Ask, Probe, over_uwsgi, wait_for
 from ansible_collections.wsgi.production.plugins.module_utils.store import read_manifest
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
@@ -25,6 +27,12 @@ FRONT_TRIAL = 2
 # Seconds that systemd has to end what takes too long to start, before the run does.
 GRACE = 5
 
+# In the directory of what an instance needs while it runs: there until the application is imported.
+STARTING = "starting"
+
+# Seconds between two looks whether it still is.
+POLL = 0.2
+
 # How often an instance must have been started again, the last time so many seconds ago, to be watched for as long.
 RESTARTS, RECENT = 3, 5
 
@@ -33,7 +41,8 @@ class Instance:
     """The instance of one release: what answers requests, and the workers and timers beside it.
 
     :ivar front: the units that answer requests, the service last.
-    :ivar workers: the services that do so all the time.
+    :ivar workers: the services that run all the time beside them.
+    :ivar exclusive: those of them that never run beside those of another release.
     :ivar timers: the units that say when.
     :ivar jobs: the services that timers start.
     :param ask: how to ask it something; over the uwsgi protocol at its own socket, unless a test knows better.
@@ -49,6 +58,9 @@ class Instance:
         self.timers = [unit for unit in beside if unit.endswith(".timer")]
         self.jobs = [unit.replace(".timer", ".service") for unit in self.timers]
         self.workers = [unit for unit in beside if unit not in (*self.timers, *self.jobs)]
+        # What is left in place of a release that is gone has no manifest.
+        exclusive = (read_manifest(layout.releases / release) or {}).get("exclusive", [])
+        self.exclusive = [unit for unit in self.workers if layout.part(unit) in exclusive]
         self.ask = ask or over_uwsgi(layout.socket(release, "uwsgi"))
 
     @property
@@ -71,10 +83,19 @@ class Instance:
             raise Failed(f"this host has no release {self.release}")
         return Probe.of(manifest.get("probe", {}))
 
+    @property
+    def shared(self) -> list[str]:
+        """The workers that run beside those of another release, and so begin before it is live."""
+        return [unit for unit in self.workers if unit not in self.exclusive]
+
     def runs(self) -> bool:
-        """Tell whether the instance and its workers are there and answer to systemd."""
+        """Tell whether the instance is there and answers to systemd, and its workers, but for the exclusive ones."""
         placed = len(self._placed(self.units)) == len(self.units)
-        return placed and self.answers() and self._are_active(self.workers)
+        return placed and self.answers() and self._are_active(self.shared)
+
+    def has_its_turn(self) -> bool:
+        """Tell whether its exclusive workers run."""
+        return self._are_active(self.exclusive)
 
     def answers(self) -> bool:
         """Tell whether what answers requests is there."""
@@ -115,16 +136,15 @@ class Instance:
             text = (self.layout.releases / self.release / self.layout.unit_file(unit)).read_text(encoding="utf-8")
             write_file(self.layout.units / unit, text)
         self.systemd.reload()
-        if self.workers:
-            # One that still finishes its last jobs begins anew when it has, which nobody waits for.
-            self.systemd.start(*self.workers, wait=False)
-        begun, restarts = time.monotonic(), {worker: self._restarts(worker) for worker in self.workers}
+        begun, restarts = self._begin(self.shared)
         if not self._has_sockets():
             self.systemd.stop(*reversed(self.front))
         # From here on systemd counts how often it has to start it again.
         self.systemd.clear(self.service)
+        deadline = time.monotonic() + limit
         try:
             self.systemd.start(*self.front, seconds=limit + GRACE)
+            self._wait_for_application(deadline)
         except Failed as failure:
             late = isinstance(failure, TookTooLong)
             if late:
@@ -136,11 +156,24 @@ class Instance:
             wait_for(probe, self.ask, probe.tries, probe.interval)
         except Failed as failure:
             raise self._refused(f"does not pass its probe: {failure}", visited) from failure
-        if self.workers:
-            time.sleep(max(0.0, begun + TRIAL - time.monotonic()))
-        for worker, before in restarts.items():
-            if self._restarts(worker) > before or self._state(worker) not in ("active", "deactivating"):
-                raise self._refused(f"has a worker that ends within {TRIAL} s, {worker}", visited, worker)
+        self._try(begun, restarts, visited)
+
+    def take_turn(self, *before: Instance) -> None:
+        """Start the exclusive workers once those of other releases have done their last jobs, and see them live.
+
+        :param before: all other instances.
+        :raises Failed: when one ends by itself; the error carries the end of its log.
+        """
+        parts = {self.layout.part(unit) for unit in self.exclusive}
+        theirs = [
+            unit
+            for other in before
+            for unit in other._placed(other.workers)
+            if unit in other.exclusive or self.layout.part(unit) in parts
+        ]
+        if theirs:
+            self.systemd.stop(*theirs)
+        self._try(*self._begin(self.exclusive), visited=True)
 
     def see_it_live(self) -> None:
         """Wait until what answers requests has lived for long enough to be trusted.
@@ -166,10 +199,8 @@ class Instance:
         time.sleep(RECENT - self._age())
         restarts = self._restarts(self.service)
         if restarts > before:
-            raise Failed(
-                f"release {self.release} is live, ends by itself, and was started again {_times(restarts)}; its log "
-                f"ends with:\n{self.systemd.journal(self.service)}"
-            )
+            what = f"release {self.release} is live, ends by itself, and was started again {_times(restarts)}"
+            raise Failed(told(what, self.systemd.journal(self.service), self.layout.data))
 
     def enable(self) -> None:
         """Start the instance at each boot of the host, and its timers now."""
@@ -243,6 +274,36 @@ class Instance:
             write_file(path, path.read_text(encoding="utf-8").replace("\nType=notify\n", "\nType=exec\n"))
             self.systemd.reload()
 
+    def _begin(self, workers: list[str]) -> tuple[float, dict[str, int]]:
+        """Start workers; return when, and how often systemd had started each of them again by then."""
+        if workers:
+            # One that still finishes its last jobs begins anew when it has, which nobody waits for.
+            self.systemd.start(*workers, wait=False)
+        return time.monotonic(), {worker: self._restarts(worker) for worker in workers}
+
+    def _try(self, begun: float, restarts: dict[str, int], visited: bool) -> None:
+        """Object to a worker that does not live for long enough, as `_begin` has started it."""
+        if restarts:
+            time.sleep(max(0.0, begun + TRIAL - time.monotonic()))
+        for worker, before in restarts.items():
+            if self._restarts(worker) > before or self._state(worker) not in ("active", "deactivating"):
+                raise self._refused(f"has a worker that ends within {TRIAL} s, {worker}", visited, worker)
+
+    def _wait_for_application(self, deadline: float) -> None:
+        """Wait until the application is imported: with `lazy-apps`, uWSGI says before that it is ready.
+
+        :param deadline: a time of the monotonic clock.
+        :raises TookTooLong: when it is not by then.
+        :raises Failed: when it has ended before.
+        """
+        starting = self.layout.runtime(self.release) / STARTING
+        while os.path.lexists(starting):
+            if self._restarts(self.service) or not self.systemd.is_active(self.service):
+                raise Failed(f"{self.service} has ended")
+            if time.monotonic() >= deadline:
+                raise TookTooLong(f"{self.service} has not imported the application")
+            time.sleep(POLL)
+
     def _restarts(self, service: str) -> int:
         """Return how often systemd has started a service again by itself."""
         return int(self.systemd.properties(service, "NRestarts")[0] or 0)
@@ -276,8 +337,8 @@ class Instance:
         log = self.systemd.journal(unit or self.service)
         if self.layout.live() != self.release:
             self.leave(visited)
-        manifest = read_manifest(self.layout.releases / self.release) or {}
-        return Failed(f"release {self.release} of {manifest.get('callable')} {what}; its log ends with:\n{log}")
+        called = (read_manifest(self.layout.releases / self.release) or {}).get("callable")
+        return Failed(told(f"release {self.release} of {called} {what}", log, self.layout.data, f"{called}"))
 
 
 def _times(number: int) -> str:

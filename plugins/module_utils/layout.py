@@ -96,6 +96,14 @@ class Layout:
         """Return the path that the instance of `release` listens on for `protocol`."""
         return Path("/run") / self.name / f"{release}.{LINKS[protocol]}"
 
+    def runtime(self, release: str) -> Path:
+        """Return the directory of what the instance of `release` needs only while it runs; systemd makes it."""
+        return Path("/run") / self.name / release
+
+    def stats(self, release: str) -> Path:
+        """Return the socket at which the instance of `release` tells what it is doing."""
+        return self.runtime(release) / "stats"
+
     def unit(self, release: str, kind: str) -> str:
         """Return the name of the unit of `release`; `kind` is `socket` or `service`."""
         return f"{self.name}@{release}.{kind}"
@@ -103,6 +111,11 @@ class Layout:
     def unit_of(self, release: str, file: str) -> str:
         """Return the name of the unit that `file`, such as `instance.socket`, describes in a release."""
         return f"{self.name}@{release}{file.removeprefix('instance')}"
+
+    def part(self, unit: str) -> str:
+        """Return the name of the worker or timer that `unit` is for; empty for what answers requests."""
+        found = re.fullmatch(rf"{re.escape(self.name)}@[0-9a-f]+-(.+)\.(service|timer)", unit)
+        return found.group(1) if found else ""
 
     def unit_file(self, unit: str) -> str:
         """Return the name of the file that describes `unit` in the directory of its release."""

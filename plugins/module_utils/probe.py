@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.rules import split_address
@@ -27,22 +27,28 @@ MOST_WORDS = 200
 
 AGENT = "wsgi.production"
 
+# Where a probe says that it comes from.
+VISITOR = "127.0.0.1"
+
 
 @dataclass(frozen=True)
 class Answer:
     """What an application said.
 
     :param body: the first mebibyte of it.
+    :param location: where it sends the visitor instead; empty for nowhere.
     """
 
     status: int
     body: bytes
+    location: str = ""
 
 
 @dataclass(frozen=True)
 class Probe:
     """What to ask an application, and what it has to answer. The role `uwsgi` documents the fields.
 
+    :param scheme: over what visitors come, `http` or `https`; it is asked as NGINX asks for one of them.
     :param status: the statuses that pass; empty for any from 200 to 399.
     :param text: what must occur in the body; empty for anything.
     :param timeout: seconds to wait for one answer.
@@ -56,6 +62,7 @@ class Probe:
     timeout: int = 5
     tries: int = 5
     interval: int = 1
+    scheme: str = "http"
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Probe:
@@ -73,10 +80,27 @@ class Probe:
             wanted = " or ".join(str(status) for status in self.status)
             return f"the answer was {answer.status}, not {wanted}"
         if not self.status and not 200 <= answer.status < 400:
-            return f"the answer was {answer.status}, not one from 200 to 399"
+            hint = ""
+            if answer.status == 400:
+                hint = f"; does the application answer to {self.host}? Django has ALLOWED_HOSTS for that"
+            return f"the answer was {answer.status}, not one from 200 to 399{hint}"
+        if not self.status and self._is_asked_again(answer):
+            return (
+                f"the answer was {answer.status} to {answer.location[:MOST_WORDS]}, the same path over HTTPS: where "
+                "visitors come over HTTPS, say so in serve.tls, or in probe.scheme where a proxy in front takes it"
+            )
         if self.text.encode() not in answer.body:
             return f"the answer was {answer.status}, but the text {self.text!r} is not in it"
         return None
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers that NGINX adds to what a visitor asks, but for the number of the request."""
+        return {"X-Forwarded-For": VISITOR, "X-Forwarded-Proto": self.scheme, "X-Real-IP": VISITOR}
+
+    def _is_asked_again(self, answer: Answer) -> bool:
+        """Tell whether an answer only sends the visitor to the same path over HTTPS."""
+        to = urlsplit(answer.location)
+        return 300 <= answer.status < 400 and to.scheme == "https" and (to.path or "/") == self.path.partition("?")[0]
 
 
 Ask = Callable[[Probe], Answer]
@@ -103,8 +127,11 @@ def over_http(address: str, token: str = "", tls: bool = False) -> Ask:
     family = socket.AF_INET6 if ":" in local else socket.AF_INET
 
     def ask(probe: Probe) -> Answer:
-        known = f"X-Wsgi-Verify: {token}\r\n" if token else ""
-        request = f"GET {probe.path} HTTP/1.0\r\nHost: {probe.host}\r\nUser-Agent: {AGENT}\r\n{known}\r\n"
+        headers = {"Host": probe.host, "User-Agent": AGENT, **probe.headers()}
+        if token:
+            headers["X-Wsgi-Verify"] = token
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        request = f"GET {probe.path} HTTP/1.0\r\n{lines}\r\n"
         with socket.socket(family, socket.SOCK_STREAM) as plain:
             name = probe.host.partition(":")[0]
             with unverified().wrap_socket(plain, server_hostname=name) if tls else plain as connection:
@@ -165,11 +192,14 @@ def uwsgi_packet(probe: Probe) -> bytes:
         "CONTENT_LENGTH": "",
         "SERVER_PROTOCOL": "HTTP/1.0",
         "SERVER_NAME": name,
-        "SERVER_PORT": port or "80",
-        "REQUEST_SCHEME": "http",
-        "REMOTE_ADDR": "127.0.0.1",
+        "SERVER_PORT": port or ("443" if probe.scheme == "https" else "80"),
+        "REQUEST_SCHEME": probe.scheme,
+        "UWSGI_SCHEME": probe.scheme,
+        **({"HTTPS": "on"} if probe.scheme == "https" else {}),
+        "REMOTE_ADDR": VISITOR,
         "HTTP_HOST": probe.host,
         "HTTP_USER_AGENT": AGENT,
+        **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in probe.headers().items()},
     }
     body = b""
     for name, value in variables.items():
@@ -198,7 +228,8 @@ def _exchange(connection: socket.socket, address: Any, request: bytes, timeout: 
     response = http.client.HTTPResponse(_Said(said))  # type: ignore[arg-type]
     response.begin()
     # All of a short answer has to be there; of a long one, as much as is read.
-    return Answer(response.status, response.read() if len(said) < MOST_BYTES else response.read(MOST_BYTES))
+    body = response.read() if len(said) < MOST_BYTES else response.read(MOST_BYTES)
+    return Answer(response.status, body, response.getheader("Location") or "")
 
 
 class _Said:

@@ -91,9 +91,11 @@ import ast
 import contextlib
 import importlib
 import importlib.util
+import inspect
 import os
 import pkgutil
 import sys
+import tempfile
 
 WANTED = {wanted!r}
 STARTING = os.path.join(os.environ["RUNTIME_DIRECTORY"], "starting")
@@ -136,6 +138,39 @@ place, _, name = WANTED.partition(":")
 application = find(load(place), ast.parse(name or "application", mode="eval").body)
 if not callable(application):
     sys.exit(f"{{WANTED}} is a {{type(application).__name__}}, which cannot be called")
+if any(inspect.iscoroutinefunction(one) for one in (application, getattr(type(application), "__call__", None))):
+    sys.exit(
+        f"{{WANTED}} is an ASGI application, and uWSGI runs WSGI. With Django, name the callable of wsgi.py; with "
+        "others, add a2wsgi to the dependencies and name wsgi = a2wsgi.ASGIMiddleware(application)"
+    )
+asked = application
+
+
+def application(environ, start_response):
+    if environ.get("HTTP_TRANSFER_ENCODING"):
+        # NGINX sends the length of a body. At a door a client may send it in chunks, whose length nobody knows.
+        try:
+            receive(environ)
+        except (OSError, ValueError) as failure:
+            start_response("400 Bad Request", [("Content-Type", "text/plain")])
+            return [f"The body could not be read: {{failure}}".encode()]
+    return asked(environ, start_response)
+
+
+def receive(environ):
+    import uwsgi
+
+    encoding = environ.pop("HTTP_TRANSFER_ENCODING")
+    if encoding.strip().lower() != "chunked":
+        raise ValueError(f"its encoding is {{encoding}}")
+    body = tempfile.TemporaryFile()
+    while chunk := uwsgi.chunked_read():
+        body.write(chunk)
+    environ["CONTENT_LENGTH"] = str(body.tell())
+    body.seek(0)
+    environ["wsgi.input"] = body
+
+
 with contextlib.suppress(FileNotFoundError):
     # Who waits in line is served from here on.
     os.remove(STARTING)

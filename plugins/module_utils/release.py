@@ -75,6 +75,7 @@ class Settings:
     address_families: list[str] = field(default_factory=list)
     networks: list[str] = field(default_factory=list)
     static: list[dict[str, str]] = field(default_factory=list)
+    libraries: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,11 @@ class Release:
         self.wheel = settings.package == "pyuwsgi"
         self.pin = pins.PYUWSGI if self.wheel else pins.UWSGI
         self.servers = Store(SERVERS)
-        self.server = digest("server", self.pin, host.interpreter)
-        asked = (settings.probe.as_dict(), settings.irreversible, settings.static)
+        # What it finds on the host decides what uWSGI from source is able to do.
+        libraries = () if self.wheel else tuple(sorted(settings.libraries))
+        self.server = digest("server", self.pin, host.interpreter, *libraries)
+        self.exclusive = sorted(one["name"] for one in settings.workers if one["exclusive"])
+        asked = (settings.probe.as_dict(), settings.irreversible, settings.static, self.exclusive)
         self.id = digest("release", str(build), self._render("-"), *asked)
         self.store = Store(layout.releases, mode=PASSABLE)
 
@@ -152,6 +156,7 @@ class Release:
             "irreversible": self.settings.irreversible,
             "number": self._next_number(),
             "start_timeout": self.settings.start_timeout,
+            "exclusive": self.exclusive,
         }
         with self.store.create(self.id, manifest) as path:
             if self.settings.secret_files:
@@ -169,12 +174,12 @@ class Release:
 
     def is_open(self) -> bool:
         """Tell whether NGINX can read the directories that it serves itself."""
-        return all(not path.is_dir() or path.stat().st_mode & 0o005 == 0o005 for path in self._static())
+        return all(path.is_dir() and path.stat().st_mode & 0o005 == 0o005 for path in self._static())
 
     def open(self) -> None:
         """Let everybody read the directories that NGINX serves to everybody, and pass through to them.
 
-        :raises Failed: where one is none, or it leads through a link.
+        :raises Failed: where the build has no such directory, or a link leads to it.
         """
         for path in self._static():
             code = self.build / CODE
@@ -182,10 +187,14 @@ class Release:
             link = next((part for part in parts if part.is_symlink()), None)
             if link:
                 raise Failed(f"static: {link} is a link, and NGINX follows none; name the directory that it leads to")
-            if path.is_dir():
-                for part in parts:
-                    part.chmod(part.stat().st_mode | 0o001)
-                run(["chmod", "--recursive", "o+rX", path], f"let NGINX read {path}")
+            if not path.is_dir():
+                raise Failed(
+                    f"static: the build has no directory {path.relative_to(code)}, which NGINX is to serve: put it "
+                    "into the source, add it to build.include where git ignores it, or let build.commands make it"
+                )
+            for part in parts:
+                part.chmod(part.stat().st_mode | 0o001)
+            run(["chmod", "--recursive", "o+rX", path], f"let NGINX read {path}")
 
     def difference_from_live(self) -> dict[str, str]:
         """Return settings, units and probe of the live release and of this one, and which secrets differ.
@@ -247,11 +256,13 @@ class Release:
             "processes": _processes(settings.processes, self.host.cores),
             "release": release,
             "start_timeout": settings.start_timeout,
+            "stats": layout.stats(release),
             "stop_timeout": settings.harakiri + HARAKIRI_TO_STOP,
             "users": "PrivateUsers=yes\n" if self.host.private_users else "",
             "uwsgi": layout.socket(release, "uwsgi"),
             "venv": venv,
-            "virtualenv": "" if self.wheel else f"virtualenv = {venv}\n",
+            # The launcher of the wheel lies beside what uWSGI brings for applications, and runs in their environment.
+            "python_path": "" if self.wheel else f"virtualenv = {venv}\npythonpath = {server}\n",
         }
         values["process"] = units.PROCESS.format(**values)
         start = f"{venv}/bin/python {server}/launch.py" if self.wheel else f"{server}/bin/uwsgi"

@@ -8,6 +8,8 @@ import ast
 import ipaddress
 import re
 import shlex
+from collections.abc import Iterable
+from pathlib import PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -103,6 +105,16 @@ def interpreter(value: str) -> str | None:
     """Object to what is not the name or path of an interpreter."""
     if not re.fullmatch(r"(/[A-Za-z0-9_./+-]+/)?(python|pypy)(3(\.[0-9]+)?)?", value):
         return "write the name of an interpreter on the host, such as python3.12, or its path"
+    return hidden(PurePosixPath(value))
+
+
+def hidden(program: PurePath, places: Iterable[str] | None = None) -> str | None:
+    """Object to a program that no application can see.
+
+    :param places: the directories of which their sandbox has nothing; those that there are unless a test knows better.
+    """
+    if any(program.is_relative_to(place) for place in (HIDDEN if places is None else places)):
+        return "no application can see what lies there; choose an interpreter in /usr, /usr/local or /opt"
     return None
 
 
@@ -233,6 +245,11 @@ def host_header(value: str) -> str | None:
     return None
 
 
+def scheme(value: str) -> str | None:
+    """Object to what no visitor comes over."""
+    return None if value in ("http", "https") else "write http or https"
+
+
 def statuses(value: list[int]) -> str | None:
     """Object to what is not a status of HTTP."""
     wrong = [status for status in value if not 100 <= status <= 599]
@@ -289,8 +306,10 @@ def options(value: dict[Any, Any]) -> str | None:
     for key, item in value.items():
         if not isinstance(key, str) or not re.fullmatch(r"[a-z0-9][a-z0-9-]*", key):
             return f"{key!r} is not the name of an option of uWSGI"
-        if key in OWN_OPTIONS or "socket" in key:
-            why = OWN_OPTIONS.get(key, "systemd holds the sockets, and whoever reaches another one may run code")
+        is_server = key.startswith(SERVERS)
+        if key in OWN_OPTIONS or "socket" in key or is_server:
+            sockets = "systemd holds the sockets, and whoever reaches another one may run code"
+            why = OWN_OPTIONS.get(key, _SERVER if is_server else sockets)
             return f"{key} belongs to the role; {why}"
         for one in item if isinstance(item, list) else [item]:
             if not isinstance(one, (str, int, float)) or line(str(one)):
@@ -337,6 +356,8 @@ def headers(value: dict[Any, Any]) -> str | None:
 
 def directory(value: dict[str, Any]) -> str | None:
     """Object to a directory of files that NGINX could not serve, or that leads out of its place."""
+    if value["path"] == "/":
+        return "path '/': that is the whole site, which the application answers; write a part of it, such as /static/"
     if not re.fullmatch(r"/([A-Za-z0-9_~-][A-Za-z0-9._~-]*/)+", value["path"]):
         return f"path {value['path']!r}: write a path that begins and ends with /, such as /static/"
     relative = not value["directory"].startswith("/")
@@ -355,6 +376,11 @@ def below(value: str) -> str | None:
     if not re.fullmatch(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*", value) or {".", ".."} & set(value.split("/")):
         return "write a directory such as media, or media/photos, without .. and with letters, digits, . _ - alone"
     return None
+
+
+def included(value: str) -> str | None:
+    """Object to what is not a file or directory below another; a slash at its end is fine."""
+    return below(value.removesuffix("/"))
 
 
 def users(value: dict[Any, Any]) -> str | None:
@@ -418,9 +444,16 @@ def _count(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
+# Directories that the sandbox of an application shows empty.
+HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
+
 # Options of uWSGI on which the promises of a release rest, and what to do instead.
 _SETTING = "use the setting of that name"
 _PROMISE = "a release that never drops a request depends on it"
+_SERVER = (
+    "a new release starts while the one before it holds the same address. Each release has its statistics in "
+    "/run/<app>/<release>/stats; a server of your own is a worker with exclusive: true"
+)
 OWN_OPTIONS = {
     **dict.fromkeys(["callable", "env", "harakiri", "processes"], _SETTING),
     **dict.fromkeys(["http", "https", "http-router", "fastrouter", "listen"], "use listen_http"),
@@ -428,10 +461,21 @@ OWN_OPTIONS = {
     **dict.fromkeys(["config", "include", "inherit", "ini", "json", "xml", "yaml"], "write the options here"),
     **dict.fromkeys(["gid", "uid", "chown-socket", "chmod-socket"], "systemd says who runs it and who reaches it"),
     **dict.fromkeys(["chdir", "home", "module", "pyhome", "venv", "virtualenv", "wsgi", "wsgi-file"], "see callable"),
-    **dict.fromkeys(["daemonize", "daemonize2", "die-on-term", "exit-on-reload", "pidfile"], _PROMISE),
-    **dict.fromkeys(["hook-master-start", "master", "need-app", "strict", "worker-reload-mercy"], _PROMISE),
+    **dict.fromkeys(["daemonize", "daemonize2", "die-on-term", "exit-on-reload", "pidfile", "pidfile2"], _PROMISE),
+    **dict.fromkeys(
+        ["safe-pidfile", "safe-pidfile2", "hook-master-start", "master", "need-app", "strict", "worker-reload-mercy"],
+        _PROMISE,
+    ),
     **dict.fromkeys(["workers", "cheaper", "cheaper-initial", "cheaper-algo"], "use processes"),
+    **dict.fromkeys(["stats", "stats-http", "stats-server"], _SERVER),
+    **dict.fromkeys(["smart-attach-daemon", "smart-attach-daemon2"], "use workers"),
 }
+
+# How options begin that open an address of their own, or a file that only one release can have.
+SERVERS = (
+    *("emperor-", "fastrouter", "forkpty", "http-", "https-", "legion", "rawrouter", "snmp"),
+    *("sslrouter", "subscription-server", "tuntap", "udp", "zerg"),
+)
 
 # The names of what runs to its end around a switch.
 PARTS = ("migrate", "after-switch")

@@ -32,6 +32,7 @@ class Each(NamedTuple):
 PROBE = {
     "path": rules.path,
     "host": rules.host_header,
+    "scheme": rules.scheme,
     "status": rules.statuses,
     "text": rules.line,
     "timeout": rules.positive,
@@ -44,7 +45,7 @@ HARDENING = {
     "networks": rules.networks,
 }
 
-PART = {
+PART: dict[str, Any] = {
     "name": rules.part_name,
     "command": rules.command,
     "on_calendar": rules.calendar,
@@ -54,6 +55,7 @@ PART = {
 BUILD: dict[str, Any] = {
     "python": rules.interpreter,
     "commands": Each(rules.command),
+    "include": Each(rules.included),
     "env": rules.env,
     "revision": rules.revision,
 }

@@ -8,7 +8,8 @@ from contextlib import suppress
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, run
 
-JOURNAL_LINES = 30
+# Of these, uWSGI writes a good part each time it starts.
+JOURNAL_LINES = 200
 STATE = ("ActiveState", "UnitFileState")
 
 

@@ -17,10 +17,14 @@ http-socket = fd://4
 listen = {backlog}
 buffer-size = 65535
 post-buffering = 65536
+; The longest single chunk of a chunked request, which is held in memory.
+chunked-input-limit = 16777216
+; What the instance is doing, for root: the directory is closed to everybody else.
+stats = {stats}
 
 chdir = {code}
 wsgi-file = {directory}/entry.py
-{virtualenv}py-sys-executable = {venv}/bin/python
+{python_path}py-sys-executable = {venv}/bin/python
 
 {processes}
 harakiri = {harakiri}
@@ -56,7 +60,7 @@ PROCESS = """\
 User={name}
 Group={name}
 WorkingDirectory={code}
-Environment=LANG=C.UTF-8 DATA_DIRECTORY={data}
+Environment=LANG=C.UTF-8 DATA_DIRECTORY={data} PYTHONUNBUFFERED=1
 EnvironmentFile={directory}/env
 ExecSearchPath={venv}/bin:/usr/local/bin:/usr/bin:/bin
 {credentials}LimitNOFILE=65536

@@ -20,6 +20,11 @@ options:
     description: Whether this host is the one that runs the timers which do not run on every host.
     type: bool
     default: true
+  libraries:
+    description: Packages of the distribution that uWSGI from source is built with. Other ones make another uWSGI.
+    type: list
+    elements: str
+    default: []
   secrets:
     description:
       - The environment of each application and its secrets in files. The action plugin of this module takes them out of

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import tomllib
 from packaging.utils import canonicalize_name
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.plugin_utils import requirements_file
 from ansible_collections.wsgi.production.plugins.plugin_utils.directory import Directory
 
 REQUIREMENTS = "requirements.txt"
@@ -54,6 +55,17 @@ LOCAL = {
     "pylock": re.compile(r"\bpath\s*="),
 }
 
+# Where a file of a format asks for uWSGI, which is not the application's to bring.
+_OURS = r"(?P<name>(?i:py)?(?i:uwsgi))"
+_OF_TOML = re.compile(rf"""^name\s*=\s*["']{_OURS}["']""", re.MULTILINE)
+OURS = {
+    "uv": _OF_TOML,
+    "poetry": _OF_TOML,
+    "pylock": _OF_TOML,
+    "pipfile": re.compile(rf'^\s*"{_OURS}":', re.MULTILINE),
+    "pyproject": re.compile(rf"""^\s*(dependencies\s*=\s*\[\s*)?["']{_OURS}\s*(\[|[=~<>!;]|["'])""", re.MULTILINE),
+}
+
 
 @dataclass(frozen=True)
 class Dependencies:
@@ -65,6 +77,8 @@ class Dependencies:
     :param local: whether the packages depend on the whole source.
     :param project: what is installed after the dependencies: `.`, the file name of a wheel, or nothing.
     :param extras: those of the project that are wanted.
+    :param options: those of a requirements file that the installer must be told.
+    :param label: what to call it where no such file is the operator's.
     """
 
     file: str
@@ -73,6 +87,8 @@ class Dependencies:
     local: bool
     project: str = ""
     extras: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    label: str = ""
 
     def content(self) -> dict[str, Any]:
         """Return what the host has to know of them."""
@@ -82,10 +98,13 @@ class Dependencies:
             "file": self.file,
             "format": self.format,
             "digest": hashlib.sha256(decides.encode("utf-8", "surrogateescape")).hexdigest(),
-            "hashed": pattern is not None and any(pattern.search(text) for text in self.texts.values()),
+            "hashed": "--require-hashes" in self.options
+            or (pattern is not None and any(pattern.search(text) for text in self.texts.values())),
             "local": self.local,
             "project": self.project,
             "extras": list(self.extras),
+            "options": list(self.options),
+            "label": self.label or self.file,
         }
 
 
@@ -110,24 +129,6 @@ def dependencies_of(directory: Directory, named: str, extras: Iterable[str]) -> 
             "source, of a git URL with #subdirectory="
         )
     return _of_project(directory, file, format_, tuple(sorted(set(extras))))
-
-
-def lines(text: str) -> Iterator[tuple[str, str]]:
-    """Yield for each line of a requirements file its option, if it has one, and the first word after it."""
-    for line in text.splitlines():
-        match = re.match(r"\s*(--[a-z-]+(?=[\s=])|-[rcef](?=\S|\s))?[\s=]*([^\s#]\S*)?", line)
-        assert match, line
-        yield match.group(1) or "", match.group(2) or ""
-
-
-def includes(option: str) -> bool:
-    """Tell whether an option of a requirements file names another one."""
-    return option in ("-r", "-c", "--requirement", "--constraint")
-
-
-def is_path(option: str, value: str) -> bool:
-    """Tell whether a line of a requirements file names a package by its path, as far as the line itself shows."""
-    return option in ("-e", "--editable") or value.startswith(("file:", "."))
 
 
 def _named(directory: Directory, named: str) -> str:
@@ -176,7 +177,7 @@ def _requirements(directory: Directory, file: str) -> Dependencies:
     """Return the dependencies of a requirements file and of all that it includes."""
     texts: dict[str, str] = {}
     waiting = [file]
-    local = False
+    local, options, wrong = False, set(), []
     while waiting:
         name = os.path.normpath(waiting.pop())
         if name in texts:
@@ -184,16 +185,26 @@ def _requirements(directory: Directory, file: str) -> Dependencies:
         if name not in directory.files:
             raise Failed(f"{file} includes {name}, which is not part of {directory.label!r}")
         texts[name] = _read(directory, name)
+        wrong += requirements_file.objections(name, texts[name])
         beside = os.path.dirname(name)
-        for option, value in lines(texts[name]):
-            if includes(option):
-                waiting.append(os.path.join(beside, value))
-            elif is_path(option, value):
+        for line in requirements_file.lines(texts[name]) if not wrong else ():
+            options.add(line.option)
+            if line.includes:
+                waiting.append(os.path.join(beside, line.value))
+            elif line.is_path:
                 local = True
-            elif option in ("", "-f", "--find-links") and value:
-                places = (directory.path / value, directory.path / beside / value)
-                local = local or any(place.exists() for place in places)
-    return Dependencies(file, "requirements", texts, local)
+            elif line.option in ("", "-f"):
+                # The first word of it: after that come markers.
+                word = line.value.split()[0] if line.value else ""
+                local = local or any(os.path.exists(directory.path / place / word) for place in ("", beside) if word)
+    if wrong:
+        raise Failed(f"build.dependencies: {'; '.join(wrong)}")
+    return Dependencies(file, "requirements", texts, local, options=options_of(options))
+
+
+def options_of(written: Iterable[str]) -> tuple[str, ...]:
+    """Return those of the options in a requirements file that an installer has to be told of."""
+    return tuple(sorted({"--pre", "--extra-index-url", "--require-hashes"}.intersection(written)))
 
 
 def _of_project(directory: Directory, file: str, format_: str, extras: tuple[str, ...]) -> Dependencies:
@@ -205,6 +216,7 @@ def _of_project(directory: Directory, file: str, format_: str, extras: tuple[str
             hint = "git ignores it" if directory.ignores(companion) else "put it beside the lock"
             raise Failed(f"{directory.label!r} has {file}, but no {companion}: {hint}")
         texts[companion] = _read(directory, companion)
+    _object_to_ours(file, format_, texts[file])
     local = bool(LOCAL[format_].search(texts[file]))
     if format_ not in OF_PROJECT or PYPROJECT not in directory.files:
         return Dependencies(file, format_, texts, local)
@@ -216,6 +228,12 @@ def _of_project(directory: Directory, file: str, format_: str, extras: tuple[str
     # A backend reads from the source what is dynamic.
     dynamic = format_ == "pyproject" and "dynamic" in _table(about, "project")
     return Dependencies(file, format_, texts, local or dynamic or bool(installed), installed, extras)
+
+
+def _object_to_ours(file: str, format_: str, text: str) -> None:
+    found = OURS[format_].search(text)
+    if found:
+        raise Failed(f"build.dependencies: {file}: {found.group('name')}: {requirements_file.OURS}")
 
 
 def _is_package(about: dict[str, Any]) -> bool:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from functools import cache
@@ -41,7 +42,11 @@ SECTIONS = {
 REQUIRED_SECTIONS = {"build", "run"}
 
 # Variables that `site.yml` fills in, beside the lists of applications.
-FILLED_IN = ("python_app_on_failure", "python_app_build_host", "nginx_described", "nginx_kept")
+FILLED_IN = (
+    *("python_app_on_failure", "python_app_build_host", "nginx_described", "nginx_kept", "uwsgi_on_failure"),
+    *("uwsgi_broken", "uwsgi_hosts", "uwsgi_absent", "uwsgi_described", "uwsgi_index_url", "uwsgi_ca_bundle"),
+    "uwsgi_proxy",
+)
 
 STATES = ("present", "absent")
 
@@ -83,7 +88,7 @@ def settings_spec() -> dict[str, Any]:
     """Return how the variables of roles are typed that `site.yml` does not fill in."""
     return {
         key: option
-        for role in ("python_app", "nginx")
+        for role in INPUTS
         for key, option in role_spec(role).items()
         if key not in FILLED_IN and key not in INPUTS.values()
     }
@@ -255,9 +260,12 @@ def serve(app: dict[str, Any]) -> dict[str, Any]:
 
 
 def probe(app: dict[str, Any]) -> dict[str, Any]:
-    """Return how the entry `app` is probed: under the first host name of its own, unless it names another."""
-    host = {"host": serve(app)["server_names"][0]} if app.get("serve") else {}
-    return {**host, **app["run"].get("probe", {})}
+    """Return how the entry `app` is probed: as visitors of its site come, unless it says otherwise."""
+    site = serve(app)
+    if not site:
+        return {**app["run"].get("probe", {})}
+    scheme = "http" if site["tls"].get("source", "none") == "none" else "https"
+    return {"host": site["server_names"][0], "scheme": scheme, **app["run"].get("probe", {})}
 
 
 def public_data(serve: dict[str, Any]) -> list[str]:
@@ -342,7 +350,7 @@ class Entry:
                 self._read(section, app[section])
         serve = self.sections["serve"]
         self.objections += [f"serve.{one}" for one in (*certificates.objections(serve), *_paths_twice(serve))]
-        self.objections += _source(self.sections["build"])
+        self.objections += _source(self.sections["build"], [] if self.objections else static(serve))
         self.objections += [f"run.{one}" for one in sections.conflicts(self.sections["run"])]
 
     def claims(self) -> list[tuple[str, str]]:
@@ -432,13 +440,25 @@ def _value(section: str, key: str, value: Any) -> Iterator[str]:
     )
 
 
-def _source(build: dict[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with the source of a build, and what it depends on."""
-    if "source" in build:
-        try:
-            Source.of(build)
-        except Failed as failure:
-            yield str(failure)
+def _source(build: dict[str, Any], static: list[dict[str, str]]) -> Iterator[str]:
+    """Yield what is wrong with the source of a build, what it depends on, and what NGINX is to serve of it.
+
+    :param static: the directories below the code that NGINX serves. Commands of the build may make them.
+    """
+    if "source" not in build:
+        return
+    try:
+        source = Source.of(build)
+    except Failed as failure:
+        yield str(failure)
+        return
+    for one in [] if build.get("commands") else static:
+        directory = os.path.normpath(one["directory"])
+        if not source.has_directory(directory):
+            # git ignores what is there and does not belong to it.
+            there = (Path(build["source"]).expanduser() / directory).is_dir()
+            hint = "git ignores it, so add it to build.include" if there else "put it there"
+            yield f"serve.static: {directory!r}: the build has no such directory: {hint}, or let build.commands make it"
 
 
 def _state(app: dict[str, Any]) -> Iterator[str]:

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.plugin_utils.checkout import Checkout, is_checkout
 
+# What no build needs and nobody misses.
 RUBBISH = (
     ".DS_Store",
     ".git",
@@ -22,32 +24,43 @@ RUBBISH = (
     ".ruff_cache",
     ".svn",
     ".tox",
-    ".venv",
     ".vscode",
     "*.pyc",
     "*.swp",
     "__pycache__",
-    "node_modules",
-    "venv",
 )
+
+# What is a developer's own and no build needs, though somebody may believe that it comes along: it is told of.
+PRIVATE = (".direnv", ".env", ".envrc", ".venv", "db.sqlite3*", "node_modules", "venv")
+
+# Says that a directory is a virtual environment, whatever its name.
+VENV = "pyvenv.cfg"
 
 
 class Directory:
     """A directory on the controller that holds an application.
 
-    In a git checkout it is what git tracks or would track; elsewhere all but `RUBBISH`.
+    In a git checkout it is what git tracks or would track; elsewhere all but `RUBBISH`, `PRIVATE`, and virtual
+    environments.
 
     :param label: what the operator calls it.
+    :param include: names of files and directories below it that belong to it although they would be left out.
     :ivar files: the names of its files, relative to it, in order.
-    :raises Failed: when it has no files, or git cannot tell them.
+    :ivar left_out: the names of what is left out and somebody may believe to come along; a directory ends with a slash.
+    :raises Failed: when it has no files, git cannot tell them, or what is to be included is not there.
     """
 
-    def __init__(self, path: Path, label: str) -> None:
+    def __init__(self, path: Path, label: str, include: Iterable[str] = ()) -> None:
         self.path = path
         self.label = label
+        self.left_out: list[str] = []
+        self._include = [os.path.normpath(name) for name in include]
         self._checkout = Checkout(path, label) if is_checkout(path) else None
-        names = self._checkout.files() if self._checkout else self._all()
+        names = self._checkout.files() if self._checkout else self._all(path)
+        for name in self._include:
+            names |= self._included(name)
         self.files = sorted(name for name in names if self._is_content(name))
+        self.left_out.sort()
         if not self.files:
             reason = "git ignores all that is in it" if self._checkout and any(path.iterdir()) else "it is empty"
             raise Failed(f"{label!r} has nothing to deploy: {reason}")
@@ -66,18 +79,42 @@ class Directory:
         above = path.parents[: name.count("/")]
         return (path.is_symlink() or path.is_file()) and not any(one.is_symlink() for one in above)
 
-    def _all(self) -> set[str]:
+    def _included(self, name: str) -> set[str]:
+        """Return the names of what `name` stands for: itself, or all that is in it but what nobody misses.
+
+        :raises Failed: when it is not there.
+        """
+        path = self.path / name
+        if path.is_dir() and not path.is_symlink():
+            return self._all(path)
+        if not os.path.lexists(path):
+            raise Failed(f"build.include: {self.label!r} has no {name}; make it first, or take it out")
+        return {name}
+
+    def _all(self, top: Path) -> set[str]:
         found = set()
-        for directory, below, names in os.walk(self.path):
+        for directory, below, names in os.walk(top):
+            here = os.path.relpath(directory, self.path)
             links = [name for name in below if os.path.islink(os.path.join(directory, name))]
-            below[:] = [name for name in below if not _is_rubbish(name) and name not in links]
+            below[:] = [name for name in below if name not in links and not self._is_left_out(here, name, True)]
             found |= {
-                os.path.relpath(os.path.join(directory, name), self.path)
+                os.path.normpath(os.path.join(here, name))
                 for name in [*names, *links]
-                if not _is_rubbish(name)
+                if not self._is_left_out(here, name)
             }
         return found
 
+    def _is_left_out(self, here: str, name: str, is_directory: bool = False) -> bool:
+        if _is_one_of(name, RUBBISH):
+            return True
+        place = os.path.normpath(os.path.join(here, name))
+        if any(place == one or place.startswith(f"{one}/") for one in self._include):
+            return False
+        private = _is_one_of(name, PRIVATE) or (is_directory and (self.path / place / VENV).is_file())
+        if private and place not in self.left_out:
+            self.left_out.append(f"{place}/" if is_directory else place)
+        return private
 
-def _is_rubbish(name: str) -> bool:
-    return any(fnmatch(name, pattern) for pattern in RUBBISH)
+
+def _is_one_of(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)

@@ -13,12 +13,11 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.plugin_utils import requirements_file
 from ansible_collections.wsgi.production.plugins.plugin_utils.dependencies import (
     REQUIREMENTS,
     Dependencies,
-    includes,
-    is_path,
-    lines,
+    options_of,
 )
 
 WHEEL = ".whl"
@@ -60,9 +59,9 @@ def from_index(text: str, named: str) -> Package:
     if not pinned or wanted.marker:
         raise Failed(f"{text!r} can be another package tomorrow: pin it, such as {wanted.name}==1.0, and nothing else")
     if not named:
-        return _package({}, f"{wanted}\n", local=False)
+        return _package({}, f"{wanted}\n", local=False, label=str(wanted))
     requirements = _from_controller(named)
-    if not any(_pins(value, wanted) for option, value in lines(requirements) if not option):
+    if not any(_pins(line.value, wanted) for line in requirements_file.lines(requirements) if not line.option):
         raise Failed(f"build.dependencies: {named} does not contain {wanted.name}{wanted.specifier}: pin it there too")
     return _package({}, requirements, local=False)
 
@@ -89,11 +88,15 @@ def from_wheel(text: str, named: str) -> Package:
     files: dict[str, Path | bytes] = {path.name: path.resolve()}
     if named:
         return _package(files, _from_controller(named), local=True, project=path.name)
-    return _package(files, f"./{path.name}\n", local=True)
+    return _package(files, f"./{path.name}\n", local=True, label=path.name)
 
 
-def _package(files: dict[str, Path | bytes], requirements: str, local: bool, project: str = "") -> Package:
-    dependencies = Dependencies(REQUIREMENTS, "requirements", {REQUIREMENTS: requirements}, local, project)
+def _package(
+    files: dict[str, Path | bytes], requirements: str, local: bool, project: str = "", label: str = ""
+) -> Package:
+    options = options_of(line.option for line in requirements_file.lines(requirements))
+    texts = {REQUIREMENTS: requirements}
+    dependencies = Dependencies(REQUIREMENTS, "requirements", texts, local, project, options=options, label=label)
     return Package({**files, REQUIREMENTS: requirements.encode("utf-8", "surrogateescape")}, dependencies)
 
 
@@ -103,19 +106,22 @@ def _from_controller(named: str) -> str:
     if not path.is_file() or path.suffix != ".txt":
         raise Failed(f"build.dependencies: {named!r} is not a requirements file (*.txt) on the controller ({path})")
     text = path.read_bytes().decode("utf-8", "surrogateescape")
-    for option, value in lines(text):
-        if includes(option) or is_path(option, value):
+    for line in requirements_file.lines(text):
+        if line.includes or line.is_path:
             raise Failed(
-                f"build.dependencies: {named} needs another file, {value}, which does not come along; write one that "
-                "pins everything, such as `uv pip compile` does"
+                f"build.dependencies: {named} needs another file, {line.value}, which does not come along; write one "
+                "that pins everything, such as `uv pip compile` does"
             )
+    wrong = requirements_file.objections(named, text)
+    if wrong:
+        raise Failed(f"build.dependencies: {'; '.join(wrong)}")
     return text
 
 
 def _pins(value: str, wanted: Requirement) -> bool:
     """Tell whether a line of a requirements file has exactly the version that is wanted."""
     try:
-        line = Requirement(value.rstrip(";\\"))
+        line = Requirement(value)
     except InvalidRequirement:
         return False
     return canonicalize_name(line.name) == canonicalize_name(wanted.name) and line.specifier == wanted.specifier

@@ -30,12 +30,20 @@ class Source:
 
     :param files: a path on the controller, or the content itself, for each name.
     :param commit: which commit the files are of, where git tells.
+    :param left_out: what lies beside them and stays behind, though somebody may believe that it comes along.
     """
 
-    def __init__(self, files: Mapping[str, Path | bytes], dependencies: Dependencies, commit: str | None) -> None:
+    def __init__(
+        self,
+        files: Mapping[str, Path | bytes],
+        dependencies: Dependencies,
+        commit: str | None,
+        left_out: tuple[str, ...] = (),
+    ) -> None:
         self.files = dict(sorted(files.items()))
         self.dependencies = dependencies
         self.commit = commit
+        self.left_out = left_out
 
     @classmethod
     def of(cls, build: Mapping[str, Any]) -> Source:
@@ -57,12 +65,13 @@ class Source:
         text = build["source"]
         named = build.get("dependencies") or ""
         extras = build.get("extras") or []
+        include = build.get("include") or []
         if not text:
             raise Failed("nothing is given; write a directory, the URL of a git repository, or a package")
         if text.startswith(repository.PREFIX):
             address = repository.Address.parse(text)
             path, commit = repository.Repository(address).fetch()
-            directory = Directory(path, text)
+            directory = Directory(path, text, include)
             return cls._of_directory(directory, dependencies_of(directory, named, extras), commit)
         if URL.search(text):
             # Not shown: there may be a password in it.
@@ -76,21 +85,28 @@ class Source:
         if wheel or (package.is_package(text) and not path.is_dir()):
             if extras:
                 raise Failed(_extras_of(text, wheel))
+            if include:
+                raise Failed("build.include: a package is all there is; leave it out")
             found = package.from_wheel(text, named) if wheel else package.from_index(text, named)
             return cls(found.files, found.dependencies, None)
         if not path.is_dir():
             advice = "; a package is written with its version, such as hello==1.2" if NAME.fullmatch(text) else ""
             raise Failed(f"{text!r} is not a directory on the controller ({path}){advice}")
-        directory = Directory(path, text)
+        directory = Directory(path, text, include)
         return cls._of_directory(directory, dependencies_of(directory, named, extras), directory.commit())
 
     @classmethod
     def _of_directory(cls, directory: Directory, dependencies: Dependencies, commit: str | None) -> Source:
-        return cls({name: directory.path / name for name in directory.files}, dependencies, commit)
+        files = {name: directory.path / name for name in directory.files}
+        return cls(files, dependencies, commit, tuple(directory.left_out))
 
     def content(self) -> dict[str, Any]:
         """Return what decides whether a build has to be made, and what its manifest remembers."""
         return {"digest": self.digest(), "commit": self.commit, "dependencies": self.dependencies.content()}
+
+    def has_directory(self, name: str) -> bool:
+        """Tell whether there is a directory `name`, or a link of that name, which is another matter."""
+        return any(file == name or file.startswith(f"{name}/") for file in self.files)
 
     def digest(self) -> str:
         """Return the SHA-256 of names, contents, link targets and executable bits."""

@@ -32,8 +32,8 @@ def containers() -> str:
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the checkout, which may be edited while other tests deploy from the original."""
-    copy = tmp_path_factory.mktemp("demo") / "clone"
+    """Return a copy of the checkout, below a name with a space, to be edited while other tests use the original."""
+    copy = tmp_path_factory.mktemp("demo") / "a clone"
     shutil.copytree(PROJECT, copy, symlinks=True, ignore=NO_PART_OF_A_CLONE)
     (copy / ".venv").symlink_to(PROJECT / ".venv")
     return copy

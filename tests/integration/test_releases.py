@@ -327,7 +327,9 @@ def test_another_uwsgi_fails_no_request(site: Patient) -> None:
     site.deploy()
     with site.server.load(NAME) as seen:
         site.deploy(apps=site.run_with(package="uwsgi"))
+        from_source = site.server.get(NAME, "/decorators")
         site.deploy()
+    assert from_source == site.server.get(NAME, "/decorators") == "postfork"
     assert_nobody_noticed(seen)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 import shutil
 import socket
 import ssl
@@ -272,7 +273,9 @@ class Server:
 
     def connection(self) -> dict[str, Any]:
         """Return the inventory variables with which Ansible reaches the server over SSH."""
-        options = f"-o UserKnownHostsFile={self.directory}/known_hosts -o StrictHostKeyChecking=accept-new"
+        # Split as by a shell, and the value by ssh once more: the checkout may lie where a name has spaces.
+        known_hosts = shlex.quote(f'-oUserKnownHostsFile="{self.directory}/known_hosts"')
+        options = f"{known_hosts} -o StrictHostKeyChecking=accept-new"
         return {
             "ansible_host": "127.0.0.1",
             "ansible_port": self.port(22),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from ansible_collections.wsgi.production.plugins.module_utils import build_user, instance
+from ansible_collections.wsgi.production.plugins.module_utils import build, build_user, instance
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from tests.rig import LONG
@@ -28,6 +28,12 @@ def builder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build_user, "ensure", lambda: own)
     monkeypatch.setattr(build_user, "switch", lambda user, group=None: {"umask": 0o022})
     monkeypatch.setattr(Layout, "group", lambda layout: os.getgid())
+
+
+@pytest.fixture(autouse=True)
+def python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let builds have the interpreter of the tests, wherever it lies."""
+    monkeypatch.setattr(build, "HIDDEN", ())
 
 
 @pytest.fixture

@@ -1161,3 +1161,35 @@ def test_a_release_that_is_half_made_is_not_listed(app: Application) -> None:
     retired(app, A)
     make_release(app.layout, B, sealed=False)
     assert [one["release"] for one in app.listed()] == [A]
+
+
+# Workers that are alone
+
+ALONE: dict[str, Any] = {"workers": ["beat"], "exclusive": ["beat"]}
+
+
+def test_an_exclusive_worker_takes_its_turn_after_the_switch(app: Application, systemd: FakeSystemd) -> None:
+    retired(app, A, **ALONE)
+    take(app.take_turns(A))
+    switched(app, B, **ALONE)
+    says = f"end beat of the release before, and start that of {B}"
+    assert take(app.take_turns(B)) == [says]
+    assert [systemd.is_active(f"hello@{one}-beat.service") for one in (A, B)] == [False, True]
+    assert app.take_turns(B) == []
+
+
+def test_a_release_without_exclusive_workers_has_no_turn_to_take(app: Application) -> None:
+    switched(app, A, workers=["mail"])
+    assert app.take_turns(A) == []
+
+
+def test_an_exclusive_worker_that_fails_gives_way_to_that_of_before(app: Application, systemd: FakeSystemd) -> None:
+    retired(app, A, **ALONE)
+    take(app.take_turns(A))
+    switched(app, B, **ALONE)
+    systemd.restless = {f"hello@{B}-beat.service": 0}
+    with pytest.raises(Failed, match=f"hello@{B}-beat.service"):
+        take(app.take_turns(B))
+    take(way_back(app))
+    assert app.layout.live() == A
+    assert [systemd.is_active(f"hello@{one}-beat.service") for one in (A, B)] == [True, False]

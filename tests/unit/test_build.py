@@ -117,7 +117,7 @@ def recipe(
     **more: Any,
 ) -> Recipe:
     content: dict[str, Any] = {"digest": code, "commit": None}
-    content["dependencies"] = {"digest": requirements, "local": local}
+    content["dependencies"] = {"digest": requirements, "local": local, "options": []}
     return Recipe("app", content, interpreter, **more)
 
 
@@ -590,4 +590,4 @@ def test_a_change_says_whether_the_packages_are_new(planner: Planner) -> None:
 def test_whoever_has_to_wait_for_pip_is_told_why(planner: Planner, name: str, warnings: int) -> None:
     planner.app.tool.name = name
     planner.plan(planner.app.archive()).take()
-    assert len([warning for warning in planner.warnings if "uv is not to be had" in warning]) == warnings
+    assert len([warning for warning in planner.warnings if "has no uv" in warning]) == warnings

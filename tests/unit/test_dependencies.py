@@ -362,3 +362,52 @@ def test_the_digest_does_not_change_with_code(app: Path, name: str) -> None:
     before = dependencies_of(app)
     (app / "main.py").write_text("1\n")
     assert dependencies_of(app) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "ours"),
+    [
+        ("uv.lock", '[[package]]\nname = "uwsgi"\n', True),
+        ("poetry.lock", '[[package]]\nname = "uWSGI"\n', True),
+        ("pylock.toml", "[[packages]]\nname = 'pyuwsgi'\n", True),
+        ("Pipfile.lock", '{\n  "default": {\n    "uwsgi": {\n', True),
+        ("pyproject.toml", '[project]\ndependencies = ["uwsgi==2.0.30"]\n', True),
+        ("pyproject.toml", '[project]\ndependencies = [\n  "flask",\n  "pyuwsgi>=2",\n]\n', True),
+        ("requirements.txt", "flask\nuwsgi\n", True),
+        ("uv.lock", '[[package]]\nname = "uwsgitop"\n', False),
+        ("Pipfile.lock", '{\n    "uwsgidecorators": {\n', False),
+        ("pyproject.toml", '[project]\ndependencies = ["uwsgi-tools"]\n', False),
+    ],
+)
+def test_a_uwsgi_of_the_applications_own_is_refused(app: Path, name: str, text: str, ours: bool) -> None:
+    write(app, "Pipfile", pyproject_toml=PROJECT)
+    (app / name).write_text(text)
+    if not ours:
+        assert dependencies_of(app, name)["file"] == name
+        return
+    with pytest.raises(Failed, match=r"^build\.dependencies: .*the collection brings its own uWSGI; take it out"):
+        dependencies_of(app, name)
+
+
+def test_options_that_the_installer_must_be_told_come_from_all_files(app: Path) -> None:
+    write(app, requirements_txt="--pre\n-r base.txt\n", base_txt="--extra-index-url https://pypi.example.org/simple\n")
+    assert dependencies_of(app)["options"] == ["--extra-index-url", "--pre"]
+
+
+def test_requirements_that_ask_for_hashes_are_hashed(app: Path) -> None:
+    write(app, requirements_txt="--require-hashes\nflask==3.0.0\n")
+    assert dependencies_of(app)["hashed"] is True
+
+
+def test_all_lines_that_cannot_be_honoured_are_told_at_once_with_their_files(app: Path) -> None:
+    write(app, requirements_txt="--trusted-host a\n-x\n")
+    with pytest.raises(
+        Failed, match=r"^build\.dependencies: requirements\.txt, line 1: --trusted-host: .*; requ.* line 2: -x"
+    ):
+        dependencies_of(app)
+
+
+def test_a_requirement_with_markers_longer_than_any_name_of_a_file_is_fine(app: Path) -> None:
+    markers = " or ".join(f"platform_machine == 'machine{number}'" for number in range(20))
+    write(app, requirements_txt=f"greenlet==3.2.4 ; {markers}\n")
+    assert dependencies_of(app)["local"] is False

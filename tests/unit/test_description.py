@@ -13,6 +13,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.command import Fai
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
 from ansible_collections.wsgi.production.plugins.plugin_utils import description
 from tests.unit.fakes import certify
+from tests.unit.repositories import git
 
 HERE = "wsgi_apps[0] (hello): "
 PROJECT = '[project]\nname = "hello"\nversion = "1"\n[project.optional-dependencies]\npostgres = ["psycopg==3.2.1"]\n'
@@ -117,6 +118,7 @@ def test_an_entry_with_all_there_is_to_build_has_no_objection(entry: dict[str, A
         commands=["python manage.py collectstatic --noinput", "sh -c 'npm ci && npm run build'"],
         env={"NODE_ENV": "production", "JOBS": 2},
         revision=2,
+        include=["requirements.txt"],
     )
     assert set(entry["build"]) == set(description.section_spec("build"))
     assert description.objections([entry]) == []
@@ -135,7 +137,7 @@ def test_an_entry_with_all_there_is_to_run_has_no_objection(entry: dict[str, Any
         migrate_timeout=60,
         irreversible="drops the column email",
         after_switch=["python manage.py warm"],
-        workers=[{"name": "celery", "command": "celery --app hello worker", "stop_timeout": 60}],
+        workers=[{"name": "celery", "command": "celery --app hello worker", "stop_timeout": 60, "exclusive": True}],
         timers=[
             {"name": "clear", "command": "python -m clear", "on_calendar": "Mon *-*-* 03:00", "every_host": True},
         ],
@@ -147,6 +149,7 @@ def test_an_entry_with_all_there_is_to_run_has_no_objection(entry: dict[str, Any
         probe={
             "path": "/health?deep=1",
             "host": "hello.example.org:8080",
+            "scheme": "https",
             "status": [200, 204],
             "text": "fine",
             "timeout": 2,
@@ -272,7 +275,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(entry: dict[str, A
     [
         ("run.probe.paht", "did you mean path?"),
         ("run.probe.trys", "did you mean tries?"),
-        ("run.probe.zzz", "known are path, host, status, text, timeout, tries, interval"),
+        ("run.probe.zzz", "known are path, host, scheme, status, text, timeout, tries, interval"),
         ("run.hardening.network", "did you mean networks?"),
         ("run.hardening.memory_deny_write", "did you mean memory_deny_write_execute?"),
         ("run.hardening.zzz", "known are memory_deny_write_execute, address_families, networks"),
@@ -372,6 +375,7 @@ def test_the_host_and_the_controller_agree_on_a_directory_of_uploads(entry: dict
 def test_two_directories_cannot_have_one_path(entry: dict[str, Any], paths: tuple[str, str, str]) -> None:
     listed = [{"path": path, "directory": f"d{number}"} for number, path in enumerate(paths)]
     entry["serve"].update(static=listed[:2], uploads=listed[2:])
+    entry["build"]["commands"] = ["make files"]
     wrong = [f"{HERE}serve.static and uploads: two have the path /b/; change one"]
     assert description.objections([entry]) == (wrong if paths.count("/b/") > 1 else [])
 
@@ -1137,7 +1141,7 @@ def test_the_input_of_a_role_is_in_its_types_and_with_its_defaults() -> None:
         {"name": "world", "source": "b", "extras": "c"},
     ]
     before = deepcopy(given)
-    shared = {"dependencies": "", "python": "python3", "commands": [], "revision": ""}
+    shared = {"include": [], "dependencies": "", "python": "python3", "commands": [], "revision": ""}
     assert description.inputs(given, "python_app") == [
         {"name": "hello", "source": "app", "env": {"A": 1}, "extras": [], **shared},
         {"name": "world", "source": "b", "env": {}, "extras": ["c"], **shared},
@@ -1165,7 +1169,7 @@ def test_workers_and_timers_have_the_defaults_of_the_role() -> None:
     (_, workers), (_, timers) = parts("workers"), parts("timers")
     given = {"callable": "main:app", "workers": workers, "timers": timers}
     values = description.with_defaults(given, description.section_spec("run"))
-    assert values["workers"] == [{"name": "one", "command": "python -m one", "stop_timeout": 300}]
+    assert values["workers"] == [{"name": "one", "command": "python -m one", "stop_timeout": 300, "exclusive": False}]
     assert values["timers"] == [
         {"name": "one", "command": "python -m one", "on_calendar": "daily", "every_host": False}
     ]
@@ -1427,3 +1431,22 @@ def test_each_application_is_asked_its_own(entry: dict[str, Any]) -> None:
 def test_a_load_balancer_asks_even_if_the_first_app_server_has_no_part_in_the_run(entry: dict[str, Any]) -> None:
     hosts = {"app1": {}, "app2": switched(hello=HELLO), "lb": {}}
     assert len(description.fronts([entry], "lb", GROUPS, hosts)) == 1
+
+
+def test_a_static_directory_that_is_not_in_the_source_is_refused(entry: dict[str, Any]) -> None:
+    source = Path(entry["build"]["source"])
+    served = changed(entry, "serve.static", [{"path": "/static/", "directory": "web/dist/"}])
+    place = f"{HERE}serve.static: 'web/dist': the build has no such directory: "
+    assert only([served]) == f"{place}put it there, or let build.commands make it"
+    (source / "web/dist").mkdir(parents=True)
+    (source / "web/dist/app.js").touch()
+    assert description.objections([served]) == []
+    (source / ".gitignore").write_text("dist\n")
+    git(source, "init", "--quiet")
+    assert only([served]) == f"{place}git ignores it, so add it to build.include, or let build.commands make it"
+    assert description.objections([changed(served, "build.include", ["web/dist/"])]) == []
+
+
+def test_a_static_directory_that_commands_may_make_is_seen_after_the_build(entry: dict[str, Any]) -> None:
+    entry["build"]["commands"] = ["npm run build"]
+    assert description.objections([changed(entry, "serve.static", [{"path": "/static/", "directory": "dist"}])]) == []

@@ -112,8 +112,8 @@ def options(words: list[str]) -> list[str]:
 
 def test_what_the_controller_says_is_what_is_wanted() -> None:
     content = {"file": "uv.lock", "format": "uv", "digest": "00", "hashed": True, "local": True}
-    told = Wanted.of({**content, "project": ".", "extras": ["pg"]})
-    assert told == Wanted("uv.lock", "uv", True, ".", ("pg",))
+    told = Wanted.of({**content, "project": ".", "extras": ["pg"], "options": ["--pre"]})
+    assert told == Wanted("uv.lock", "uv", True, ".", ("pg",), ("--pre",))
 
 
 def test_host_and_controller_know_the_same_formats() -> None:

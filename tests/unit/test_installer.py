@@ -362,3 +362,56 @@ def test_the_requirements_of_a_lock_tool_are_those_that_the_collection_pins(name
     text = (Path(__file__).parents[2] / f"plugins/plugin_utils/pins/{name}.txt").read_bytes()
     assert hashlib.sha256(text).hexdigest() == pins.LOCK_TOOLS[name]
     assert re.search(rf"^{name}==", text.decode(), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ([], []),
+        (["--pre"], ["--prerelease=allow"]),
+        (["--extra-index-url", "--require-hashes"], ["--index-strategy=unsafe-best-match"]),
+    ],
+)
+def test_uv_heeds_the_options_of_a_requirements_file_as_pip_does(options: list[str], words: list[str]) -> None:
+    assert Uv(Index(), Path("uv")).words(options) == words
+    assert Pip(Index()).words(options) == []
+
+
+def test_what_a_program_warns_of_is_told_once_and_without_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    index = Index("https://ci:hunter2@pypi.example.org/simple")
+    script = (
+        "import sys; sys.stderr.write('warning: a hunter2\\x1b\\nResolved\\n WARNING: b\\nwarning: a hunter2\\x1b\\n')"
+    )
+    for _ in range(2):
+        index.run([sys.executable, "-c", script], "install")
+    assert index.warnings == ["warning: a ****\\x1b", "WARNING: b"]
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        (
+            "Git executable not found. Ensure that Git is installed and available.",
+            "add git to python_app_extra_packages",
+        ),
+        ("ERROR: Cannot find command 'git' - do you have 'git' installed", "add git to python_app_extra_packages"),
+        ("error: command 'gcc' failed: No such file or directory", "such as [build-essential, python3-dev]"),
+        ("error: command 'x86_64-linux-gnu-gcc' failed: No such file or directory", "build-essential"),
+        ("fatal error: Python.h: No such file or directory", "build-essential"),
+        ("Error: pg_config executable not found.", "such as libpq-dev"),
+        ("error: can't find Rust compiler", "build-essential"),
+    ],
+)
+def test_what_the_host_lacks_is_told_with_the_setting(runner: Runner, said: str, hint: str) -> None:
+    runner.failure = Failed(f"could not install the packages; uv said:\n{said}")
+    with pytest.raises(Failed) as failed:
+        Index().run(["uv"], "install the packages")
+    first, second = str(failed.value).splitlines()
+    assert first.startswith("could not install the packages: a package ") and first.endswith("; uv said:")
+    assert hint in first and second == said
+
+
+def test_another_failure_has_no_hint(runner: Runner) -> None:
+    runner.failure = Failed("could not install the packages; uv said:\nno such package: flaks")
+    with pytest.raises(Failed, match=r"flaks$"):
+        Index().run(["uv"], "install the packages")

@@ -860,3 +860,92 @@ def test_an_instance_with_workers_is_found_from_the_first_of_its_files_on(
         with pytest.raises(Killed):
             full.boot()
     assert layout.instances() == [NEW]
+
+
+# Workers that are alone
+
+
+@pytest.fixture
+def alone(layout: Layout, systemd: FakeSystemd, apps: FakeApps) -> Instance:
+    """Return an instance that is not booted yet, and of whose workers `queue` runs beside no other."""
+    make_release(layout, NEW, workers=["mail", "queue"], exclusive=["queue"])
+    return Instance(layout, NEW, systemd)
+
+
+def test_an_exclusive_worker_does_not_begin_before_its_release_is_live(alone: Instance, systemd: FakeSystemd) -> None:
+    alone.boot()
+    assert alone.runs() and not alone.has_its_turn()
+    assert (systemd.is_active(MAIL), systemd.is_active(QUEUE)) == (True, False)
+    assert set(alone.lasting) >= {MAIL, QUEUE}
+
+
+@pytest.mark.parametrize("exclusive", [[], ["queue"]])
+def test_an_exclusive_worker_begins_when_that_of_the_release_before_has_ended(
+    layout: Layout, alone: Instance, systemd: FakeSystemd, exclusive: list[str]
+) -> None:
+    make_release(layout, OLD, workers=["queue", "other"], exclusive=exclusive)
+    old = Instance(layout, OLD, systemd)
+    old.boot()
+    alone.boot()
+    if exclusive:
+        old.take_turn()
+    systemd.calls.clear()
+    alone.take_turn(old)
+    theirs = f"hello@{OLD}-queue.service"
+    assert systemd.calls == [f"stop {theirs}", f"start --no-block {QUEUE}"]
+    assert alone.has_its_turn() and not systemd.is_active(theirs)
+    assert systemd.is_active(f"hello@{OLD}-other.service")
+
+
+def test_an_exclusive_worker_that_ends_by_itself_is_an_error_with_its_log(
+    alone: Instance, systemd: FakeSystemd, layout: Layout
+) -> None:
+    alone.boot()
+    make_live(alone)
+    systemd.restless = {QUEUE: 0}
+    with pytest.raises(
+        Failed, match=rf"has a worker that ends within {TRIAL} s, {QUEUE}; its log ends with:\n.*{QUEUE}"
+    ):
+        alone.take_turn()
+    assert layout.live() == NEW and alone.answers()
+
+
+# An application that is imported after uWSGI has said that it is ready
+
+
+@pytest.fixture
+def lazy(new: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the file that is there until the application is."""
+    monkeypatch.setattr(Layout, "runtime", lambda layout, release: tmp_path)
+    starting = tmp_path / "starting"
+    starting.touch()
+    return starting
+
+
+def test_an_application_is_asked_when_it_has_been_imported(
+    new: Instance, lazy: Path, clock: Clock, apps: FakeApps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passing = clock.sleep
+
+    def sleep(seconds: float) -> None:
+        assert not apps.asked
+        passing(seconds)
+        if clock.now > 30:
+            lazy.unlink(missing_ok=True)
+
+    monkeypatch.setattr(clock, "sleep", sleep)
+    new.boot()
+    assert apps.asked == [NEW] and 30 < clock.now < 32
+
+
+def test_an_application_that_is_not_imported_in_time_is_refused(new: Instance, lazy: Path, clock: Clock) -> None:
+    assert refused(new).startswith(f"release {NEW} of main:app does not start within 60 s")
+    assert clock.now >= 60
+
+
+def test_an_application_that_ends_while_it_is_imported_is_refused_at_once(
+    new: Instance, lazy: Path, clock: Clock, systemd: FakeSystemd
+) -> None:
+    systemd.restless = {UNITS[1]: -0.9}
+    assert refused(new).startswith(f"release {NEW} of main:app does not start; its log")
+    assert clock.now < 5

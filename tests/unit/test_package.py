@@ -73,6 +73,8 @@ def test_a_package_is_sent_as_the_requirement_that_it_is(text: str, line: str) -
             "local": False,
             "project": "",
             "extras": [],
+            "options": [],
+            "label": line,
         },
     }
 
@@ -149,7 +151,6 @@ def test_requirements_with_other_line_ends_and_encodings_come_as_they_are(here: 
         "httpbin>=0.10.2\n",
         "httpbin\n",
         "# httpbin==0.10.2\n",
-        "@@@\n",
         "a==0.10.2\n",
         "-f httpbin==0.10.2\n",
     ],

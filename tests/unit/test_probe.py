@@ -160,7 +160,34 @@ def test_without_statuses_any_that_is_no_error_passes(status: int) -> None:
 
 @pytest.mark.parametrize("status", [199, 400, 404, 500, 503])
 def test_without_statuses_no_error_passes(status: int) -> None:
-    assert Probe().objection(Answer(status, b"")) == f"the answer was {status}, not one from 200 to 399"
+    sentence = f"the answer was {status}, not one from 200 to 399"
+    assert str(Probe().objection(Answer(status, b""))).startswith(sentence)
+
+
+def test_whoever_is_refused_with_400_reads_for_which_host_it_was_asked() -> None:
+    assert "does the application answer to a.example.org?" in str(
+        Probe(host="a.example.org").objection(Answer(400, b""))
+    )
+    assert "does the application" not in str(Probe().objection(Answer(404, b"")))
+
+
+@pytest.mark.parametrize(
+    ("path", "location", "passes"),
+    [
+        ("/", "https://hello.example.org/", False),
+        ("/", "https://hello.example.org", False),
+        ("/health", "https://hello.example.org/health", False),
+        ("/health?deep=1", "https://www.example.org/health?deep=1", False),
+        ("/", "http://hello.example.org/", True),
+        ("/", "https://hello.example.org/login", True),
+        ("/", "/login", True),
+        ("/", "", True),
+    ],
+)
+def test_a_redirect_that_only_leads_to_https_does_not_pass(path: str, location: str, passes: bool) -> None:
+    answer = Answer(301, b"", location)
+    assert (Probe(path).objection(answer) is None) is passes
+    assert Probe(path, status=[301]).objection(answer) is None
 
 
 @pytest.mark.parametrize(
@@ -348,10 +375,20 @@ def test_a_packet_says_what_nginx_would_say() -> None:
         "SERVER_NAME": "hello.example.org",
         "SERVER_PORT": "80",
         "REQUEST_SCHEME": "http",
+        "UWSGI_SCHEME": "http",
         "REMOTE_ADDR": "127.0.0.1",
         "HTTP_HOST": "hello.example.org",
         "HTTP_USER_AGENT": AGENT,
+        "HTTP_X_FORWARDED_FOR": "127.0.0.1",
+        "HTTP_X_FORWARDED_PROTO": "http",
+        "HTTP_X_REAL_IP": "127.0.0.1",
     }
+
+
+def test_a_packet_says_that_a_visitor_comes_over_https() -> None:
+    said = decoded(uwsgi_packet(Probe(host="hello.example.org", scheme="https")))
+    names = ("HTTPS", "UWSGI_SCHEME", "REQUEST_SCHEME", "SERVER_PORT", "HTTP_X_FORWARDED_PROTO")
+    assert [said[name] for name in names] == ["on", "https", "https", "443", "https"]
 
 
 def test_the_lengths_in_a_packet_are_little_endian() -> None:
@@ -378,7 +415,8 @@ def test_a_front_door_is_asked_with_a_request(serve: Serve) -> None:
     server = serve(HEAD)
     server.ask(Probe("/health?deep=1", "hello.example.org"))
     assert server.asked == [
-        b"GET /health?deep=1 HTTP/1.0\r\nHost: hello.example.org\r\nUser-Agent: wsgi.production\r\n\r\n"
+        b"GET /health?deep=1 HTTP/1.0\r\nHost: hello.example.org\r\nUser-Agent: wsgi.production\r\n"
+        b"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Real-IP: 127.0.0.1\r\n\r\n"
     ]
 
 

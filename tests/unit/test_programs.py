@@ -179,7 +179,7 @@ class Source:
     def run(self, wanted: str) -> subprocess.CompletedProcess[str]:
         """Run the file as uWSGI does, with the source first in the path, and call what it has found."""
         self.entry.write_text(ENTRY.format(wanted=wanted))
-        call = f"import runpy; print(runpy.run_path({str(self.entry)!r})['application']('an environment', print))"
+        call = f"import runpy; print(runpy.run_path({str(self.entry)!r})['application']({{}}, print))"
         command = [sys.executable, "-c", f"import sys; sys.path.insert(0, '.'); {call}"]
         env = {**os.environ, "RUNTIME_DIRECTORY": str(self.entry.parent)}
         return subprocess.run(command, cwd=self.code, env=env, capture_output=True, text=True, check=False)
@@ -368,3 +368,18 @@ def test_what_fails_inside_the_module_stays_a_traceback(source: Source, wanted: 
 def test_a_factory_that_fails_stays_a_traceback(source: Source, call: str, error: str) -> None:
     source.write("main.py", "def create(): return None.nothing")
     assert error in source.traceback(f"main:{call}")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "async def application(scope, receive, send): pass",
+        "class App:\n    async def __call__(self, scope, receive, send): pass\n\n\napplication = App()",
+    ],
+)
+def test_an_asgi_application_is_told_what_to_name_instead(source: Source, code: str) -> None:
+    source.write("main.py", code)
+    assert source.objection("main:application") == (
+        "main:application is an ASGI application, and uWSGI runs WSGI. With Django, name the callable of wsgi.py; with "
+        "others, add a2wsgi to the dependencies and name wsgi = a2wsgi.ASGIMiddleware(application)"
+    )

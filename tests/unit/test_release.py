@@ -45,7 +45,7 @@ SETTINGS = Settings(
     secret_files={"key.pem": "the key"},
     migrate=["python manage.py migrate"],
     after_switch=["python manage.py warm"],
-    workers=[{"name": "mail", "command": "python -m mail", "stop_timeout": 600}],
+    workers=[{"name": "mail", "command": "python -m mail", "stop_timeout": 600, "exclusive": False}],
     timers=[{"name": "nightly", "command": "python -m nightly", "on_calendar": "*-*-* 03:00", "every_host": False}],
     address_families=["AF_UNIX", "AF_INET"],
 )
@@ -150,9 +150,10 @@ OTHERS: list[tuple[str, Any]] = [
     ("irreversible", "it drops a column"),
     ("after_switch", ["python manage.py warm", "true"]),
     ("after_switch", []),
-    ("workers", [{"name": "mail", "command": "python -m mail", "stop_timeout": 601}]),
-    ("workers", [{"name": "mail", "command": "python -m email", "stop_timeout": 600}]),
-    ("workers", [{"name": "email", "command": "python -m mail", "stop_timeout": 600}]),
+    ("workers", [{"name": "mail", "command": "python -m mail", "stop_timeout": 601, "exclusive": False}]),
+    ("workers", [{"name": "mail", "command": "python -m email", "stop_timeout": 600, "exclusive": False}]),
+    ("workers", [{"name": "email", "command": "python -m mail", "stop_timeout": 600, "exclusive": False}]),
+    ("workers", [{"name": "mail", "command": "python -m mail", "stop_timeout": 600, "exclusive": True}]),
     ("workers", []),
     ("timers", [{"name": "nightly", "command": "python -m nightly", "on_calendar": "daily", "every_host": False}]),
     ("timers", [{"name": "nightly", "command": "python -m daily", "on_calendar": "*-*-* 03:00", "every_host": False}]),
@@ -183,7 +184,26 @@ def test_another_setting_is_another_release(release: Release, setting: str, valu
 
 
 def test_no_setting_is_left_out_of_what_names_a_release() -> None:
-    assert {setting for setting, _ in OTHERS} == {field.name for field in fields(Settings)}
+    assert {setting for setting, _ in OTHERS} == {field.name for field in fields(Settings)} - {"libraries"}
+
+
+@pytest.mark.parametrize(("package", "differs"), [("uwsgi", True), ("pyuwsgi", False)])
+def test_uwsgi_from_source_is_another_with_other_libraries(release: Release, package: str, differs: bool) -> None:
+    one, other = (
+        Release(release.layout, release.build, replace(SETTINGS, package=package, libraries=libraries), HOST)
+        for libraries in ([], ["libpcre2-dev"])
+    )
+    assert [(one.server != other.server), (one.id != other.id)] == [differs, differs]
+
+
+def test_a_static_directory_that_the_build_does_not_have_is_refused_with_what_to_do(release: Release) -> None:
+    static = [{"path": "/static/", "directory": "web/dist"}]
+    one = Release(release.layout, release.build, replace(SETTINGS, static=static), HOST)
+    assert not one.is_open()
+    with pytest.raises(
+        Failed, match=r"^static: the build has no directory web/dist, .*build\.include.*build\.commands"
+    ):
+        one.open()
 
 
 @pytest.mark.parametrize(
@@ -351,7 +371,7 @@ def test_each_process_of_a_release_has_its_user_environment_limits_and_sandbox(r
         "User": ["hello"],
         "Group": ["hello"],
         "WorkingDirectory": [f"{path}/build/app"],
-        "Environment": [f"LANG=C.UTF-8 DATA_DIRECTORY={one.layout.data}"],
+        "Environment": [f"LANG=C.UTF-8 DATA_DIRECTORY={one.layout.data} PYTHONUNBUFFERED=1"],
         "EnvironmentFile": [f"{path}/env"],
         "ExecSearchPath": [f"{path}/build/venv/bin:/usr/local/bin:/usr/bin:/bin"],
         "LoadCredential": [f"key.pem:{path}/credentials/key.pem"],
@@ -407,7 +427,7 @@ HARD_QUOTED = '"python" "-m" "a b" "it\'s 100%%" "$$HOME" "back\\\\slash" "GrÃ¼Ã
 @pytest.mark.parametrize(
     ("name", "setting", "value"),
     [
-        ("instance-x.service", "workers", [{"name": "x", "command": HARD, "stop_timeout": 5}]),
+        ("instance-x.service", "workers", [{"name": "x", "command": HARD, "stop_timeout": 5, "exclusive": False}]),
         ("instance-x.service", "timers", [{"name": "x", "command": HARD, "on_calendar": "daily", "every_host": False}]),
         ("migrate.service", "migrate", [HARD]),
         ("after-switch.service", "after_switch", [HARD]),
@@ -490,7 +510,7 @@ def test_commands_around_a_switch_run_one_after_the_other_to_their_end(
 
 
 def test_several_workers_and_timers_have_each_their_own_unit(release: Release) -> None:
-    workers = [{"name": name, "command": name, "stop_timeout": 5} for name in ("a", "b-2")]
+    workers = [{"name": name, "command": name, "stop_timeout": 5, "exclusive": False} for name in ("a", "b-2")]
     timers = [{"name": name, "command": name, "on_calendar": "daily", "every_host": False} for name in ("c", "d")]
     one = made(release, workers=workers, timers=timers)
     commands = {name: said(text(one, f"instance-{name}.service"), "ExecStart") for name in ("a", "b-2", "c", "d")}
@@ -736,7 +756,11 @@ def test_the_difference_shows_settings_before_and_after(release: Release) -> Non
         ("probe", Probe(path="/health"), "probe path: /health"),
         ("migrate", ["python -m other"], 'ExecStart="python" "-m" "other"'),
         ("after_switch", ["python -m other"], 'ExecStart="python" "-m" "other"'),
-        ("workers", [{"name": "x", "command": "python x", "stop_timeout": 7}], "SyslogIdentifier=hello-x"),
+        (
+            "workers",
+            [{"name": "x", "command": "python x", "stop_timeout": 7, "exclusive": False}],
+            "SyslogIdentifier=hello-x",
+        ),
         (
             "timers",
             [{"name": "x", "command": "python x", "on_calendar": "daily", "every_host": False}],
@@ -1051,7 +1075,10 @@ def test_systemd_is_asked_whether_it_understands_when_a_timer_is_due(
         ({"after_switch": [""]}, ["after_switch: '': write a command in one line"]),
         ({"irreversible": "a\nb"}, ["irreversible: 'a\\nb': write it in one line"]),
         ({"migrate_timeout": 0}, ["migrate_timeout: 0: write a number above zero"]),
-        ({"workers": [{"name": "A", "command": "a", "stop_timeout": 1}]}, ["workers[0] (A).name: 'A': use up to 31"]),
+        (
+            {"workers": [{"name": "A", "command": "a", "stop_timeout": 1, "exclusive": False}]},
+            ["workers[0] (A).name: 'A': use up to 31"],
+        ),
         (
             {"timers": [{"name": "a", "command": "", "on_calendar": "daily", "every_host": False}]},
             ["timers[0] (a).command: '': write a"],
@@ -1072,7 +1099,7 @@ def test_the_module_refuses_what_the_rules_refuse(
 
 def test_a_worker_and_a_timer_of_one_name_are_refused_for_one_would_replace_the_other(planner: Planner) -> None:
     planned = planner(
-        workers=[{"name": "mail", "command": "python -m a", "stop_timeout": 5}],
+        workers=[{"name": "mail", "command": "python -m a", "stop_timeout": 5, "exclusive": False}],
         timers=[{"name": "mail", "command": "python -m b", "on_calendar": "daily", "every_host": False}],
     )
     assert "mail" in planned.failures.get("hello", "")

@@ -644,7 +644,7 @@ def test_where_the_files_of_the_release_before_are_is_known_and_refused() -> Non
 @pytest.mark.parametrize(
     "path",
     [
-        *("", "/", "static", "static/", "/static", "//", "/a//b/", "/../", "/.git/", "/.well-known/x/", "/a b/"),
+        *("", "static", "static/", "/static", "//", "/a//b/", "/../", "/.git/", "/.well-known/x/", "/a b/"),
         *("/a{/", "/a;/", "/$a/", "/(a)/", "/a/\n", "/ä/", "/a/*/"),
     ],
 )
@@ -755,3 +755,39 @@ def test_what_is_not_one_address_of_mail_is_refused(value: str) -> None:
 )
 def test_a_header_that_has_a_setting_of_its_own_is_refused(header: str, advice: str) -> None:
     assert rules.headers({header: "x"}) == f"{header} belongs to the role; {advice}"
+
+
+def test_the_whole_site_is_no_directory_of_files() -> None:
+    assert "that is the whole site, which the application answers" in str(
+        rules.directory({"path": "/", "directory": "good"})
+    )
+
+
+@pytest.mark.parametrize(
+    "path", ["/root/.pyenv/bin/python3", "/home/ann/.local/bin/python3.12", "/tmp/python3", "/run/user/0/python3"]
+)
+def test_an_interpreter_that_no_application_can_see_is_refused(path: str) -> None:
+    assert "no application can see what lies there" in str(rules.interpreter(path))
+
+
+@pytest.mark.parametrize("path", ["python3.12", "/usr/local/bin/python3", "/opt/python/bin/python3.13"])
+def test_an_interpreter_of_the_host_is_fine(path: str) -> None:
+    assert rules.interpreter(path) is None
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        *("stats", "stats-server", "stats-http", "udp", "zerg-server", "fastrouter-stats", "emperor-stats", "snmp"),
+        *("legion", "subscription-server", "subscription-server2", "rawrouter", "http-stats"),
+    ],
+)
+def test_an_option_that_opens_an_address_of_its_own_is_refused_with_the_reason(option: str) -> None:
+    objection = str(rules.options({option: "127.0.0.1:9191"}))
+    assert "a new release starts while the one before it holds the same address" in objection
+    assert "exclusive: true" in objection
+
+
+@pytest.mark.parametrize("option", ["stats-push", "static-map", "attach-daemon", "carbon", "chunked-input-limit"])
+def test_an_option_that_opens_no_address_is_not(option: str) -> None:
+    assert rules.options({option: "x"}) is None

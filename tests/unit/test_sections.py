@@ -213,7 +213,7 @@ def test_every_rule_is_for_an_option_that_there_is() -> None:
     assert set(sections.RUN) <= set(spec)
     assert set(sections.PROBE) <= set(spec["probe"]["options"])
     assert set(sections.HARDENING) <= set(spec["hardening"]["options"])
-    assert set(sections.PART) == {*spec["workers"]["options"], *spec["timers"]["options"]} - {"every_host"}
+    assert set(sections.PART) == {*spec["workers"]["options"], *spec["timers"]["options"]} - {"every_host", "exclusive"}
     edge = description.input_spec("nginx")
     assert set(sections.SERVE) <= set(edge)
     for section in ("tls", "maintenance"):

@@ -63,13 +63,35 @@ def test_a_relative_path_starts_at_the_current_directory(app: Path, monkeypatch:
     assert files_of("app") == ALL
 
 
-@pytest.mark.parametrize(
-    "name", ["__pycache__/main.cpython-311.pyc", ".venv/bin/python", "pages/node_modules/x.js", "old.pyc", ".DS_Store"]
-)
+@pytest.mark.parametrize("name", ["__pycache__/main.cpython-311.pyc", ".mypy_cache/x.json", "old.pyc", ".DS_Store"])
 def test_outside_of_git_rubbish_stays_out(app: Path, name: str) -> None:
     (app / name).parent.mkdir(parents=True, exist_ok=True)
     (app / name).touch()
     assert files_of(app) == ALL
+    assert source_of(app).left_out == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "left_out"),
+    [
+        (".venv/bin/python", ".venv/"),
+        ("pages/node_modules/x.js", "pages/node_modules/"),
+        (".env", ".env"),
+        ("db.sqlite3", "db.sqlite3"),
+        ("db.sqlite3-wal", "db.sqlite3-wal"),
+        ("pages/.envrc", "pages/.envrc"),
+        ("python-for-shop/pyvenv.cfg", "python-for-shop/"),
+    ],
+)
+def test_outside_of_git_what_is_a_developers_own_stays_out_is_told_and_can_be_included(
+    app: Path, name: str, left_out: str
+) -> None:
+    (app / name).parent.mkdir(parents=True, exist_ok=True)
+    (app / name).touch()
+    assert files_of(app) == ALL
+    assert source_of(app).left_out == (left_out,)
+    included = Source.of({"source": str(app), "include": [left_out]})
+    assert (list(included.files), included.left_out) == (sorted([*ALL, name]), ())
 
 
 @pytest.mark.parametrize("checkout", [False, True])
@@ -584,3 +606,24 @@ def test_requirements_are_local_where_they_lie_in_the_source(app: Path, line: st
     (app / "lib/flask-3.0.0-py3-none-any.whl").touch()
     (app / "requirements.txt").write_text(f"{line}\n")
     assert dependencies_of(app)["local"] is local
+
+
+def test_in_a_checkout_what_git_ignores_can_be_included(app: Path) -> None:
+    (app / ".gitignore").write_text("dist\n*.map\n")
+    (app / "web/dist/__pycache__").mkdir(parents=True)
+    for name in ("web/dist/app.js", "web/dist/app.map", "web/dist/__pycache__/x.pyc", "a.map", "b.map"):
+        (app / name).touch()
+    commit(app)
+    source = Source.of({"source": str(app), "include": ["web/dist", "./a.map"]})
+    assert list(source.files) == sorted([".gitignore", *ALL, "a.map", "web/dist/app.js", "web/dist/app.map"])
+    assert source.digest() != source_of(app).digest()
+
+
+def test_what_is_to_be_included_has_to_be_there(app: Path) -> None:
+    with pytest.raises(Failed, match=r"^build\.include: '.*/app' has no dist; make it first, or take it out"):
+        Source.of({"source": str(app), "include": ["dist"]})
+
+
+def test_a_package_includes_nothing() -> None:
+    with pytest.raises(Failed, match=r"^build\.include: a package is all there is; leave it out"):
+        Source.of({"source": "httpbin==0.10.2", "include": ["dist"]})

@@ -105,7 +105,7 @@ class Site:
     def recipe(self, tag: str = TAG, code: str = "code", local: bool = False, **more: Any) -> Recipe:
         """Return what a build of the application is made of."""
         dependencies: dict[str, Any] = {"file": "requirements.txt", "format": "requirements", "digest": "d1"}
-        dependencies.update({"hashed": True, "local": local, "project": ".", "extras": [], **more})
+        dependencies.update({"hashed": True, "local": local, "project": ".", "extras": [], "options": [], **more})
         return Recipe("app", {"digest": code, "commit": None, "dependencies": dependencies}, tag)
 
     def gatherer(self, **more: Any) -> Gatherer:

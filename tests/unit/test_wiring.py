@@ -205,23 +205,34 @@ def probed(serve: Any = None, **probe: Any) -> Any:
 
 
 def test_an_application_is_probed_under_its_first_host_name() -> None:
-    assert probed({"server_names": ["hello.example.org", "www.example.org"]}) == {"host": "hello.example.org"}
+    assert probed({"server_names": ["hello.example.org", "www.example.org"]}) == {
+        "host": "hello.example.org",
+        "scheme": "http",
+    }
 
 
 def test_one_host_name_without_a_list_is_the_first() -> None:
-    assert probed({"server_names": "hello.example.org"}) == {"host": "hello.example.org"}
+    assert probed({"server_names": "hello.example.org"}) == {"host": "hello.example.org", "scheme": "http"}
 
 
 def test_the_rest_of_a_probe_stands_beside_the_host_name() -> None:
     assert probed({"server_names": ["hello.example.org"]}, path="/health", tries=3) == {
         "host": "hello.example.org",
+        "scheme": "http",
         "path": "/health",
         "tries": 3,
     }
 
 
 def test_a_host_name_in_the_probe_is_the_one_to_ask_for() -> None:
-    assert probed({"server_names": ["hello.example.org"]}, host="other.example.org") == {"host": "other.example.org"}
+    assert probed({"server_names": ["hello.example.org"]}, host="other.example.org")["host"] == "other.example.org"
+
+
+@pytest.mark.parametrize(("source", "scheme"), [("none", "http"), ("acme", "https"), ("self_signed", "https")])
+def test_an_application_is_probed_over_what_its_visitors_come(source: str, scheme: str) -> None:
+    site = {"server_names": ["hello.example.org"], "tls": {"source": source}}
+    assert probed(site)["scheme"] == scheme
+    assert probed(site, scheme="https")["scheme"] == "https"
 
 
 @pytest.mark.parametrize("serve", [None, {}])
@@ -233,7 +244,7 @@ def test_an_application_without_nginx_is_probed_under_the_default_name(serve: An
 def test_each_application_is_probed_under_its_own_name() -> None:
     entries = [{**app, "serve": {"server_names": [app["name"]]}} for app in APPS]
     probes = {app["name"]: app["probe"] for app in as_served(section(entries, "run")[::-1], entries)}
-    assert probes == {"hello": {"host": "hello"}, "world": {"host": "world"}}
+    assert probes == {name: {"host": name, "scheme": "http"} for name in ("hello", "world")}
 
 
 def test_the_only_application_needs_no_name() -> None:

@@ -58,6 +58,15 @@ class Build:
         """The directory of the build."""
         return self.builder.builds.path(self.recipe.build)
 
+    @property
+    def unhashed(self) -> str:
+        """What says which packages are to be installed, where it has no hashes; empty where it has."""
+        dependencies = self.content["dependencies"]
+        installs = not self.wheels and not self.builder.has_packages(self.recipe)
+        if not installs or dependencies["hashed"] or dependencies["format"] == "none":
+            return ""
+        return f"{self.name} ({dependencies['label']})"
+
     def says(self) -> str:
         """Return what making it does."""
         there = "there already" if self.builder.has_packages(self.recipe) else "which are new"
@@ -73,31 +82,35 @@ class Build:
             return
         tool = installer(Index(*(self.module.params[option] for option in INDEX_OPTIONS)))
         if tool.name == "pip":
-            self.module.warn("uv is not to be had from this package index: pip does the work, and takes longer")
-        if not dependencies["hashed"] and not self.builder.has_packages(self.recipe):
-            self.module.warn(
-                f"{self.name}: {dependencies['file']} has no hashes, so nobody can tell whether the packages are those "
-                "that you have tested"
-            )
+            self.module.warn("this package index has no uv; pip installs the packages, which takes longer")
         packages = FromIndex(Wanted.of(dependencies), self.module.params["lock_pins"])
         self.builder.make(self.recipe, archive, self.python, tool, packages)
+        # pip warns of much that means nothing here.
+        for warning in tool.index.warnings if tool.name == "uv" else []:
+            self.module.warn(f"{self.name}: {warning}")
 
 
 def plan(module: Module) -> Plan:
     """Make builds. The action plugin of this name prepares the sources and calls this on the host."""
     planned = Plan(result={"builds": {}, "folders": {}, "missing": []})
+    unhashed: list[str] = []
     secrets = json.loads(module.params["secrets"])
     for app in module.params["apps"]:
-        planned.add(app["name"], partial(_plan, module, planned, {**app, **secrets.get(app["name"], {})}))
+        planned.add(app["name"], partial(_plan, module, planned, unhashed, {**app, **secrets.get(app["name"], {})}))
     builds = planned.result["builds"]
     planned.settled = "; ".join(f"{name}: has build {Path(path).name}" for name, path in builds.items())
     if planned.result["missing"] and module.params["archives"] is None and not module.check_mode:
         # To be asked again, with what is missing.
         planned.steps, planned.failures = [], {}
+    elif unhashed and not module.check_mode:
+        module.warn(
+            f"nothing pins the hashes of the packages of {', '.join(unhashed)}, so nobody can tell whether they are "
+            "those that you have tested; `uv pip compile --generate-hashes` writes such a file"
+        )
     return planned
 
 
-def _plan(module: Module, planned: Plan, app: dict[str, Any]) -> list[Step]:
+def _plan(module: Module, planned: Plan, unhashed: list[str], app: dict[str, Any]) -> list[Step]:
     wrong = sections.objections({"name": rules.name, **sections.BUILD}, app)
     if wrong:
         raise Failed("; ".join(wrong))
@@ -111,4 +124,12 @@ def _plan(module: Module, planned: Plan, app: dict[str, Any]) -> list[Step]:
     if build.builder.exists(build.recipe):
         return steps
     planned.result["missing"].append(build.name)
+    if build.unhashed:
+        unhashed.append(build.unhashed)
+    if "--extra-index-url" in build.content["dependencies"]["options"] and build.unhashed:
+        module.warn(
+            f"{build.name}: a package is taken from whichever index has its newest version, as pip does, so whoever "
+            "can publish under its name on one of them decides what you run; pin hashes, or name one "
+            "index that has all in python_app_index_url"
+        )
     return [*steps, Step(build.says(), build.make, build.name)]

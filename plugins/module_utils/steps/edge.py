@@ -20,9 +20,11 @@ from ansible_collections.wsgi.production.plugins.module_utils.edge_text import (
     without,
 )
 from ansible_collections.wsgi.production.plugins.module_utils.edge_units import SERVICE
+from ansible_collections.wsgi.production.plugins.module_utils.layout import APPLICATIONS
 from ansible_collections.wsgi.production.plugins.module_utils.nginx import Nginx
 from ansible_collections.wsgi.production.plugins.module_utils.passwords import Passwords
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Module, Plan, Step
+from ansible_collections.wsgi.production.plugins.module_utils.removal import left_over as applications_left_over
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
 
 CERTIFICATE: dict[str, dict[str, Any]] = {
@@ -74,11 +76,7 @@ def plan(module: Module) -> Plan:
     before = edge.text()
     known = set(blocks(before) if asked["described"] is None else asked["described"])
     left = left_over(before, known.difference(asked["kept"]).union(site["name"] for site in asked["sites"]))
-    for name in sorted(set(left).difference(asked["kept"])):
-        module.warn(
-            f"{name} is left over: NGINX serves its site here, and no entry describes it. It goes on untouched. To "
-            f"remove it, {undo(name)}"
-        )
+    _tell_of(module, set(left).difference(asked["kept"]), known)
     secrets = json.loads(asked["secrets"])
     passwords = Passwords(secrets["passwords"])
     wanted = carry_over(left, before, passwords.named(nginx.text(json.loads(asked["config"]))))
@@ -104,6 +102,20 @@ def plan(module: Module) -> Plan:
     header = str(edge.live)
     diff = {"before_header": header, "after_header": header, "before": before, "after": wanted}
     return Plan(steps, {"diff": diff}, settled="NGINX serves the sites")
+
+
+def _tell_of(module: Module, left: set[str], known: set[str]) -> None:
+    """Tell of the sites that are left over.
+
+    :param known: the applications that are described.
+    """
+    # At a switch, the end of the run tells of applications that are left over themselves.
+    told = left.difference(applications_left_over(APPLICATIONS, known)) if module.params["at_switch"] else left
+    for name in sorted(told):
+        module.warn(
+            f"{name} is left over: NGINX serves its site here, and no entry describes it. It goes on untouched. To "
+            f"remove it, {undo(name)}"
+        )
 
 
 def _obtain(edge: Edge, acme: Acme, due: list[Certificate]) -> None:

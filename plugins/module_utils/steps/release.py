@@ -28,6 +28,7 @@ ARGUMENTS = {
     # occurs, be it "1".
     "secrets": {"type": "str", "required": True, "no_log": True},
     "first": {"type": "bool", "default": True},
+    "libraries": {"type": "list", "elements": "str", "default": []},
     **ON_FAILURE,
     **INDEX_OPTIONS,
 }
@@ -63,6 +64,7 @@ def _plan(module: Module, planned: Plan, app: dict[str, Any]) -> list[Step]:
     settings = Settings(
         env={**app["env"], **app["secrets"]},
         secret_files=app["secret_files"],
+        libraries=module.params["libraries"],
         probe=Probe(**app["probe"]),
         **app["hardening"],
         **{setting: app[setting] for setting in SETTINGS},

@@ -58,6 +58,9 @@ def plan(module: Module) -> Plan:
         take_up = partial(edge.take_up, planned.failures)
         planned.steps.append(Step(TAKE_UP, take_up, always=module.params["on_failure"] == "continue"))
     for app, asked in apps:
+        if asked["name"] not in planned.failures:
+            planned.add(asked["name"], partial(app.take_turns, asked["release"]))
+    for app, asked in apps:
         before = app.layout.live()
         manifest = app.releases.manifest(asked["release"]) or {}
         switched.append(

@@ -1,5 +1,6 @@
 """An application that takes long to import, and that can be told to fail in every way there is."""
 
+import importlib
 import os
 import time
 from importlib.metadata import version
@@ -51,12 +52,19 @@ def seen() -> dict[str, Any]:
     return {**words, "body": len(request.get_data())}
 
 
+@application.get("/decorators")
+def decorators() -> str:
+    """Say what uWSGI brings for applications."""
+    return str(importlib.import_module("uwsgidecorators").postfork.__name__)
+
+
 @application.get("/health")
 def health() -> Response:
     """Be as healthy as the environment says."""
     mood = os.environ.get("MOOD")
     if mood == "hangs":
         time.sleep(600)
-    forwarded = "X-Forwarded-For" in request.headers
+    # A probe says what NGINX says, but for the number of the request.
+    forwarded = "X-Request-Id" in request.headers
     sick = os.path.exists("/etc/sick") or mood == "sick" or (mood == "sick behind NGINX" and forwarded)
     return Response("sick" if sick else "fine", status=500 if sick else 200)

@@ -1,0 +1,100 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""What a log says of a failure: its cause first, what to do about it, and the application's own lines."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+MOST_LINES = 30
+
+# How much of a cause is told: its text may be anything.
+MOST_WORDS = 400
+
+# What uWSGI and systemd say of each start, whatever the application does (uWSGI 2.0, core/uwsgi.c and others).
+BANNER = re.compile(
+    "|".join(
+        (
+            r"\*\*\* (Starting uWSGI|Operational MODE|Stats server enabled|uWSGI is running|WARNING: the)",
+            r"\*\*\* (has_emperor|running under|no app loaded|backtrace|end of backtrace|dumping internal)",
+            r"\[uWSGI\] getting INI|compiled with version|os: Linux|nodename:|machine:|clock source:|pcre jit",
+            r"detected (number of CPU cores|binary path|max file descriptor)|current working directory:|chdir\(\) to",
+            r"your (processes number limit|memory page size|server socket listen|mercy for graceful)|lock engine:",
+            r"thunder lock:|uwsgi socket \d+|uWSGI http bound|Python version:|PEP 405|Set PythonHome|dropping root",
+            r"Python main interpreter|python threads support|mapped \d+ bytes|added .+ to pythonpath\.|limiting ",
+            r"spawned uWSGI|WSGI app \d+|set cheap|unable to load app|VACUUM|goodbye to uWSGI|SIGINT/SIGTERM|gateway ",
+            r"gracefully (killing|kill)|worker \d+ (buried|killed)|cheaping worker|uWSGI worker|running .+ in |\.\.\.",
+            r"--- Python VM already|setting request body|running \"unix_signal",
+            r"!!!|(Starting|Started|Stopping|Stopped) .+\.(\.\.)?$|\S+@[0-9a-f]+\S*: (Deactivated|Scheduled|Consumed)",
+            r"\S+@[0-9a-f]+\S*: (Main process exited|Failed with result|Unit process|Killing process|Control process)",
+            r"(Failed to start|Dependency failed for) ",
+            r"\s*$",
+        )
+    )
+)
+
+TRACEBACK = "Traceback (most recent call last):"
+
+OUT_OF_MEMORY = re.compile(r"killed by the OOM killer|died, killed by signal 9|code=killed, status=9/KILL|MemoryError")
+
+# systemd kills what takes too long, which the kernel does to what takes too much.
+TOOK_TOO_LONG = re.compile(r"timed out\. (Killing|Terminating|Aborting|Stopping)")
+
+# What to do about a cause, or about a line near the end of the log; `{data}` is where the application may write.
+ADVICE = (
+    (
+        re.compile(r"Read-only file system|unable to open database file|readonly database|Permission denied: '/"),
+        "an application can write to {data} alone, whose path it finds in DATA_DIRECTORY",
+    ),
+    (OUT_OF_MEMORY, "there was not enough memory: raise run.memory_max, or start fewer processes"),
+    (
+        re.compile(r"KeyError: '[A-Z][A-Z0-9_]+'"),
+        "if that is a variable of the environment, add it to run.env or run.secrets",
+    ),
+    (re.compile(r"ModuleNotFoundError|No module named"), "add the package that has it to the dependencies"),
+    (re.compile(r"cannot open shared object file"), "add the package that has it to python_app_extra_packages"),
+    (
+        re.compile(r"Address already in use|Resource temporarily unavailable.*lock|already locked"),
+        "the release before holds it until the switch: a worker for which that is so has exclusive: true",
+    ),
+)
+
+
+def told(what: str, log: str, data: Path, ours: str = "") -> str:
+    """Return what to tell of a failure: what it is, its cause and what to do, and the end of the log.
+
+    :param what: a sentence without its end.
+    :param log: the last lines of the log, the newest last.
+    :param data: the directory that the application may write to.
+    :param ours: how a line begins in which a program of the collection says the cause.
+    """
+    lines = [line.rstrip() for line in log.splitlines()]
+    lines = [line for line in lines if not BANNER.match(line)]
+    cause = _cause(lines, ours) or _kill(log)
+    advice = next((text for sign, text in ADVICE if sign.search(cause)), "").format(data=data)
+    said = ". ".join(part for part in (f"{what}: {cause}" if cause else what, advice[:1].upper() + advice[1:]) if part)
+    if not lines:
+        return f"{said}; its log says nothing of it"
+    return "\n".join([f"{said}; its log ends with:", *lines[-MOST_LINES:]])
+
+
+def _cause(lines: list[str], ours: str) -> str:
+    """Return the one line that says why: that of the last traceback, or of what else ended a process."""
+    if ours:
+        found = next((line for line in reversed(lines) if line.startswith(ours)), "")
+        if found:
+            return found[:MOST_WORDS]
+    begins = [number for number, line in enumerate(lines) if line.strip().endswith(TRACEBACK)]
+    for line in lines[begins[-1] + 1 :] if begins else []:
+        # What belongs to the traceback is indented.
+        if re.match(r"[A-Za-z_]", line):
+            return line[:MOST_WORDS]
+    return ""
+
+
+def _kill(log: str) -> str:
+    """Return the line by which the kernel has killed a process that took too much memory."""
+    if TOOK_TOO_LONG.search(log):
+        return ""
+    return next((line for line in reversed(log.splitlines()) if OUT_OF_MEMORY.search(line)), "")[:MOST_WORDS]

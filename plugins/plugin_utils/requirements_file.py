@@ -1,0 +1,205 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""Requirements files in the format of pip: what each line says, and which lines cannot be honoured.
+
+A line is honoured by pip and uv alike, or refused with its number: nothing that somebody wrote is left out in silence.
+(pip, "Requirements File Format"; uv, `crates/uv-requirements-txt`, warns of what it leaves out.)
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+# What the collection installs itself, beside the application's packages.
+OWN = {"uwsgi", "pyuwsgi"}
+
+INCLUDES = ("-r", "-c")
+PATHS = ("-e", "-f")
+SHORT = {
+    "--requirement": "-r",
+    "--constraint": "-c",
+    "--editable": "-e",
+    "--find-links": "-f",
+    "--index-url": "-i",
+    "--pypi-url": "-i",
+}
+
+# Options that stand for themselves, and those that have a value. Both tools honour them, uv some by a word of its own.
+FLAGS = ("--no-index", "--pre", "--require-hashes")
+WITH_VALUE = ("-r", "-c", "-e", "-f", "-i", "--extra-index-url", "--no-binary", "--only-binary")
+
+# Those that the installer would leave out, and what to do instead.
+REFUSED = {
+    "--trusted-host": "no package comes over a connection that nobody has verified; name the certificate of that host "
+    "in python_app_ca_bundle",
+    "--config-settings": "uv leaves it out; build that wheel yourself and name its file",
+    "--config-setting": "uv leaves it out; build that wheel yourself and name its file",
+    "--global-option": "uv leaves it out; build that wheel yourself and name its file",
+    "--install-option": "no tool knows it any more; take it out",
+    "--prefer-binary": "uv leaves it out; write --only-binary and the names of the packages",
+    "--use-feature": "uv leaves it out; take it out",
+    "--process-dependency-links": "no tool knows it any more; take it out",
+}
+
+HASH = re.compile(r"\s+--hash[=\s]\S+")
+OPTION = re.compile(r"(--?[A-Za-z][A-Za-z-]*)[=\s]*(.*)", re.DOTALL)
+GLUED = re.compile(r"^-([rcefi])(?=[^\s=])")
+VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
+VERSION_CONTROL = re.compile(r"(?:^|@\s*)(git|hg|svn|bzr)\+")
+LEGACY_EGG = re.compile(r"#(?:.*&)?egg=([\w.-]+)", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One requirement or option.
+
+    :param number: that of its first line in the file, from 1.
+    :param option: in its short form where there is one; empty for a requirement.
+    :param value: the requirement, or what the option is given, without hashes.
+    """
+
+    number: int
+    option: str
+    value: str
+
+    @property
+    def includes(self) -> bool:
+        """Whether it names another file of requirements."""
+        return self.option in INCLUDES
+
+    @property
+    def is_path(self) -> bool:
+        """Whether it names a package by its path, as far as the line itself shows."""
+        editable = self.option == "-e" and not VERSION_CONTROL.match(self.value)
+        return editable or (not self.option and self.value.startswith(("file:", ".", "/")))
+
+    @property
+    def package(self) -> str:
+        """The name of the package that it asks for, in its normal form; empty where the line does not say it."""
+        if self.option and self.option != "-e":
+            return ""
+        try:
+            return canonicalize_name(Requirement(self.value).name)
+        except InvalidRequirement:
+            egg = LEGACY_EGG.search(self.value)
+            return canonicalize_name(egg.group(1)) if egg else ""
+
+
+def lines(text: str) -> Iterator[Line]:
+    """Yield what the lines of a requirements file say: comments are left out, and continued lines joined."""
+    number, begun, parts = 0, 0, []
+    for number, line in enumerate([*text.splitlines(), ""], 1):
+        begun = begun or number
+        comment = re.match(r"\s*#", line)
+        if line.endswith("\\") and not comment:
+            parts.append(line[:-1])
+            continue
+        parts.append("" if comment and parts else line)
+        whole = re.sub(r"(^|\s)#.*$", "", "".join(parts)).strip()
+        if whole:
+            yield _line(begun, whole)
+        begun, parts = 0, []
+
+
+def objections(name: str, text: str) -> list[str]:
+    """Return a sentence for each line of the requirements file `name` that cannot be honoured."""
+    if text.startswith(("\ufeff", "\udcff\udcfe", "\udcfe\udcff")) or "\0" in text:
+        return [f"{name} is not plain UTF-8 text; save it as UTF-8 without a byte order mark, which PowerShell writes"]
+    found = []
+    for line in lines(text):
+        wrong = _objection(line)
+        if wrong:
+            # An address may hold a password.
+            shown = line.option or re.sub(r"://[^/\s@]*@", "://***@", line.value)
+            found.append(f"{name}, line {line.number}: {shown}: {wrong}")
+    return found
+
+
+def is_ours(package: str) -> bool:
+    """Tell whether the collection installs a package itself, of which two would only be in each other's way."""
+    return canonicalize_name(package) in OWN
+
+
+OURS = "the collection brings its own uWSGI; take it out"
+
+
+def _line(number: int, whole: str) -> Line:
+    if not whole.startswith("-"):
+        return Line(number, "", HASH.sub("", whole).strip())
+    match = OPTION.fullmatch(GLUED.sub(r"-\1 ", whole))
+    option, value = match.groups() if match else (whole, "")
+    return Line(number, SHORT.get(option, option), HASH.sub("", value).strip())
+
+
+def _objection(line: Line) -> str | None:
+    """Return why a line cannot be honoured, and what to do; None where it can."""
+    if line.option:
+        return _of_option(line.option, line.value) or _of_value(line) or _of_path(line)
+    return _of_value(line) or _of_requirement(line)
+
+
+def _of_option(option: str, value: str) -> str | None:
+    if option in REFUSED:
+        return REFUSED[option]
+    if option not in (*FLAGS, *WITH_VALUE):
+        return "there is no such option; take it out"
+    if option in WITH_VALUE and not value:
+        return "its value is missing"
+    if option in FLAGS and value:
+        return f"{value!r} after it means nothing; write it in a line of its own"
+    return None
+
+
+def _of_value(line: Line) -> str | None:
+    variable = VARIABLE.search(line.value)
+    if variable:
+        return f"{variable.group()} is not filled in on a host; write an index with a password in python_app_index_url"
+    control = VERSION_CONTROL.search(line.value)
+    if control and control.group(1) != "git":
+        return f"uv does not know {control.group(1)}; build that package yourself and name the file of its wheel"
+    if control and line.option == "-e":
+        return "uv makes no package of a repository editable, and no deployment needs that; leave out -e"
+    return None
+
+
+def _of_path(line: Line) -> str | None:
+    option, value = line.option, line.value
+    if option not in (*INCLUDES, *PATHS):
+        return None
+    if line.includes and "://" in value:
+        return "another file comes from the source alone; download it and name it here"
+    if re.search(r"\s", value):
+        return "the name of a file has no spaces here; rename it"
+    return _absolute(option) if os.path.isabs(value) or value.startswith("file:/") else None
+
+
+def _of_requirement(line: Line) -> str | None:
+    value = line.value
+    if line.package and is_ours(line.package):
+        return OURS
+    if re.search(r"(^|@\s*)file:/|^/", value):
+        return _absolute("")
+    unknown = re.search(r"\s(--[a-z-]+)", value)
+    if unknown:
+        return REFUSED.get(unknown.group(1), f"{unknown.group(1)} is not known here; take it out")
+    if line.is_path or "://" in value.partition(";")[0] or re.fullmatch(r"[\w./-]+\.(whl|zip|tar\.gz|tgz)", value):
+        return None
+    if re.match(r"[\w.-]+/", value):
+        # The path of a directory in the source.
+        return None
+    try:
+        Requirement(value)
+    except InvalidRequirement:
+        return "that is not a requirement; write a name and a version, such as flask==3.1.2"
+    return None
+
+
+def _absolute(option: str) -> str:
+    what = "file" if option in INCLUDES else "package"
+    return f"that path is one of another machine; put the {what} into the source, or name a version"
