@@ -64,6 +64,8 @@ class People(Site):
                 "callable": "main:application",
                 "processes": 1,
                 "options": {"lazy-apps": True},
+                # Less than the import takes, which is none of its business.
+                "probe": {"tries": 1, "timeout": 3},
                 "listen_http": "127.0.0.1:9000",
                 "workers": [BEAT],
             },
