@@ -31,9 +31,6 @@ VENV = "venv"
 # An interpreter that runs nothing of its virtual environment: any package can put code into a `.pth` file.
 ALONE = ("-I", "-S")
 
-# Where an interpreter must not lie.
-HIDDEN = rules.HIDDEN
-
 # Where a host has its interpreters.
 PROGRAMS = (Path("/usr/local/bin"), Path("/usr/bin"))
 
@@ -55,7 +52,7 @@ def base_interpreter(python: str | Path, programs: Sequence[Path] = PROGRAMS) ->
     program = Path(found).resolve()
     if program.is_relative_to(APPLICATIONS):
         raise Failed(f"the interpreter {python} is {program}, which is part of an application: choose one of the host")
-    objection = rules.hidden(program, HIDDEN)
+    objection = rules.hidden(program)
     if objection:
         raise Failed(f"the interpreter {python} is {program}: {objection}")
     return program

@@ -8,7 +8,6 @@ import ast
 import ipaddress
 import re
 import shlex
-from collections.abc import Iterable
 from pathlib import PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -108,12 +107,9 @@ def interpreter(value: str) -> str | None:
     return hidden(PurePosixPath(value))
 
 
-def hidden(program: PurePath, places: Iterable[str] | None = None) -> str | None:
-    """Object to a program that no application can see.
-
-    :param places: the directories of which their sandbox has nothing; those that there are unless a test knows better.
-    """
-    if any(program.is_relative_to(place) for place in (HIDDEN if places is None else places)):
+def hidden(program: PurePath) -> str | None:
+    """Object to a program that no application can see."""
+    if any(program.is_relative_to(place) for place in HIDDEN):
         return "no application can see what lies there; choose an interpreter in /usr, /usr/local or /opt"
     return None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from ansible_collections.wsgi.production.plugins.module_utils import build, build_user, instance
+from ansible_collections.wsgi.production.plugins.module_utils import build_user, instance, rules
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from tests.rig import LONG
@@ -33,7 +33,7 @@ def builder(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def python(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let builds have the interpreter of the tests, wherever it lies."""
-    monkeypatch.setattr(build, "HIDDEN", ())
+    monkeypatch.setattr(rules, "HIDDEN", ())
 
 
 @pytest.fixture

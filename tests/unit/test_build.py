@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.wsgi.production.plugins.module_utils import build as unit
+from ansible_collections.wsgi.production.plugins.module_utils import rules
 from ansible_collections.wsgi.production.plugins.module_utils.build import (
     Builder,
     Recipe,
@@ -591,3 +592,16 @@ def test_whoever_has_to_wait_for_pip_is_told_why(planner: Planner, name: str, wa
     planner.app.tool.name = name
     planner.plan(planner.app.archive()).take()
     assert len([warning for warning in planner.warnings if "has no uv" in warning]) == warnings
+
+
+def test_an_interpreter_that_leads_to_where_no_application_sees_it_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "HIDDEN", (str(tmp_path / "home"),))
+    (tmp_path / "home").mkdir()
+    program = tmp_path / "home/own"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    (tmp_path / "python3").symlink_to(program)
+    with pytest.raises(Failed, match="no application can see what lies there"):
+        base_interpreter(tmp_path / "python3")

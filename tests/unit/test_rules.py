@@ -763,15 +763,21 @@ def test_the_whole_site_is_no_directory_of_files() -> None:
     )
 
 
+# The tests themselves may run with an interpreter that lies there.
+HIDDEN = rules.HIDDEN
+
+
 @pytest.mark.parametrize(
     "path", ["/root/.pyenv/bin/python3", "/home/ann/.local/bin/python3.12", "/tmp/python3", "/run/user/0/python3"]
 )
-def test_an_interpreter_that_no_application_can_see_is_refused(path: str) -> None:
+def test_an_interpreter_that_no_application_can_see_is_refused(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "HIDDEN", HIDDEN)
     assert "no application can see what lies there" in str(rules.interpreter(path))
 
 
 @pytest.mark.parametrize("path", ["python3.12", "/usr/local/bin/python3", "/opt/python/bin/python3.13"])
-def test_an_interpreter_of_the_host_is_fine(path: str) -> None:
+def test_an_interpreter_of_the_host_is_fine(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "HIDDEN", HIDDEN)
     assert rules.interpreter(path) is None
 
 
