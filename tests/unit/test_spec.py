@@ -289,3 +289,20 @@ def test_each_test_that_a_document_names_is_there() -> None:
     named = set(re.findall(r"`(test_\w+)`", documents))
     assert len(named) > 50
     assert sorted(name for name in named if f"def {name}(" not in tests) == []
+
+
+def tasks_of(role: Path) -> Iterator[dict[str, Any]]:
+    """Yield all tasks of a role, those within blocks included."""
+    waiting = [task for path in role.glob("tasks/*.yml") for task in yaml.safe_load(path.read_text(encoding="utf-8"))]
+    while waiting:
+        task = waiting.pop()
+        yield task
+        waiting += [inner for part in ("block", "rescue", "always") for inner in task.get(part, [])]
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_a_task_has_every_argument_with_which_the_survey_asks_for_its_step(role: Path) -> None:
+    given = {name: args for task in tasks_of(role) for name, args in task.items() if name.startswith("wsgi.production.")}
+    steps = yaml.safe_load((role / "vars/main.yml").read_text(encoding="utf-8"))[f"{role.name}_steps"]
+    for step, asked in steps.items():
+        assert set(asked) <= set(given.get(f"wsgi.production.{step}", asked)), step
