@@ -38,6 +38,9 @@ TRACEBACK = "Traceback (most recent call last):"
 
 OUT_OF_MEMORY = re.compile(r"killed by the OOM killer|died, killed by signal 9|code=killed, status=9/KILL|MemoryError")
 
+# How uWSGI itself says why it does not start.
+OWN_WORDS = re.compile(r"unknown config directive|unable to find plugin|bind\(\): ")
+
 # systemd kills what takes too long, which the kernel does to what takes too much.
 TOOK_TOO_LONG = re.compile(r"timed out\. (Killing|Terminating|Aborting|Stopping)")
 
@@ -90,7 +93,7 @@ def _cause(lines: list[str], ours: str) -> str:
         # What belongs to the traceback is indented.
         if re.match(r"[A-Za-z_]", line):
             return line[:MOST_WORDS]
-    return ""
+    return next((line for line in reversed(lines) if OWN_WORDS.search(line)), "")[:MOST_WORDS]
 
 
 def _kill(log: str) -> str:

@@ -364,11 +364,11 @@ def breaks_packages(site: Patient) -> list[dict[str, Any]]:
 BROKEN: dict[str, tuple[Break, list[str]]] = {
     "does not import": (
         breaks_code("raise RuntimeError('not today')"),
-        ["does not start; its log ends with:", "RuntimeError: not today"],
+        ["does not start: RuntimeError: not today; its log ends with:"],
     ),
     "lacks a package": (
         breaks_code("import there_is_no_such_module"),
-        ["does not start; its log ends with:", "No module named 'there_is_no_such_module'"],
+        ["does not start: ModuleNotFoundError: No module named 'there_is_no_such_module'"],
     ),
     "hangs on import": (
         lambda site: site.run_with(env={"IMPORT_SECONDS": "600"}, start_timeout=3),
@@ -384,7 +384,7 @@ BROKEN: dict[str, tuple[Break, list[str]]] = {
     ),
     "misspells an option of uWSGI": (
         lambda site: site.run_with(options={"max-request": 500}),
-        ["does not start; its log ends with:", "unknown config directive: max-request"],
+        ["does not start: [strict mode] unknown config directive: max-request; its log ends with:"],
     ),
     "has a package that cannot be installed": (
         breaks_packages,

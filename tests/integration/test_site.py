@@ -90,7 +90,7 @@ def test_a_callable_that_does_not_exist_never_goes_live(site: Site) -> None:
     live = site.live()
     failed = site.deploy(apps=[{**site.app, "run": {"callable": "main:aplication"}}], check=False)
     assert failed.returncode != 0
-    assert "does not start; its log ends with:" in failed.stdout
+    assert "does not start: main:aplication: there is no aplication; what can be called there" in failed.stdout
     assert "aplication" in failed.stdout
     assert site.live() == live
     assert site.get() == "Hello, World!"

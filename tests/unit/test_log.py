@@ -117,3 +117,8 @@ def test_no_more_than_the_last_lines_are_told() -> None:
     log = "".join(f"line {number}\n" for number in range(100))
     lines = told("it fails", log, DATA).splitlines()
     assert (len(lines), lines[-1]) == (MOST_LINES + 1, "line 99")
+
+
+def test_what_uwsgi_itself_objects_to_is_the_cause() -> None:
+    line = "[strict mode] unknown config directive: max-request"
+    assert told("it fails", f"{line}\nusage\n", DATA).startswith(f"it fails: {line}; its log ends with:")
