@@ -26,7 +26,7 @@ SLOTS = (os.cpu_count() or 2) + 1
 # Molecule scenarios, and those that run on one distribution in `make test`: the one where its role is more at risk.
 SCENARIOS = sorted(path.parent.name for path in PROJECT.glob("molecule/*/molecule.yml"))
 ON_ONE = {"nginx": "debian12", "python_app": "debian13", "uwsgi": "debian13"}
-PYTHON = ["app", "benchmarks", "molecule", "plugins", "requirements", "tests"]
+PYTHON = ["app", "benchmarks", "molecule", "plugins", "requirements", "roles", "tests"]
 SSH = "over SSH"
 SERVERS = "servers"
 # What is said in place of a distribution where the tests themselves say which servers they want.

@@ -10,7 +10,7 @@ from typing import Any, Callable
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.plugin_utils import description
+from ansible_collections.wsgi.production.plugins.plugin_utils import description, nginx_config, release_files
 from ansible_collections.wsgi.production.plugins.plugin_utils.survey import SURVEY
 
 
@@ -23,6 +23,8 @@ def hosts(groups: dict[str, list[str]]) -> str:
     """
     for role in description.INPUTS:
         description.role_spec(role)
+    for texts in (release_files, nginx_config):
+        texts.prepare()
     return "app_servers:load_balancers" if groups.get("app_servers") else "localhost"
 
 

@@ -10,14 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.wsgi.production.plugins.module_utils import pins, programs, units
+from ansible_collections.wsgi.production.plugins.module_utils import pins
 from ansible_collections.wsgi.production.plugins.module_utils.build import CODE, VENV, base_interpreter, interpreter_tag
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, give_way, run
-from ansible_collections.wsgi.production.plugins.module_utils.environment import (
-    command_line,
-    environment_file,
-    variables,
-)
+from ansible_collections.wsgi.production.plugins.module_utils.environment import environment_file, variables
 from ansible_collections.wsgi.production.plugins.module_utils.home import Home
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Index, install_pinned, installer
 from ansible_collections.wsgi.production.plugins.module_utils.layout import (
@@ -31,13 +27,10 @@ from ansible_collections.wsgi.production.plugins.module_utils.layout import (
 )
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
 from ansible_collections.wsgi.production.plugins.module_utils.store import Store, digest, read_manifest
+from ansible_collections.wsgi.production.plugins.module_utils.tokens import fill
 
-# Seconds between the limits, from the innermost to the outermost: a request that is too slow is
-# ended by uWSGI, with a line in the log, before NGINX gives up on it and before systemd kills.
-HARAKIRI_TO_STOP = 15
-
-# Seconds that the commands after a switch may take, which nobody waits for gladly.
-AFTER_SWITCH_TIMEOUT = 300
+# Of the programs, those that each release has for itself.
+PROGRAMS = ("entry.py", "start.py", "drain.py")
 
 # Of capabilities(7), the number of that to trace any process.
 CAP_SYS_PTRACE = 19
@@ -51,29 +44,24 @@ KINDS = ("*.service", "*.timer", f"{CREDENTIALS}/*")
 
 @dataclass(frozen=True)
 class Settings:
-    """How an application is called. The types and meanings stand in the role `uwsgi`."""
+    """What a release is made of. The role `uwsgi` documents the settings.
+
+    :param files: the text of each file that they decide, in which the host fills in what only it knows.
+    :param programs: the text of each program that a release or its uWSGI has, by its name.
+    :param env: the variables of the application, secret ones included.
+    :param exclusive: the names of workers that never run beside those of another release.
+    """
 
     callable: str
     package: str
-    processes: Any
-    harakiri: int
     start_timeout: int
+    files: dict[str, str]
+    programs: dict[str, str]
     probe: Probe = field(default_factory=Probe)
     env: dict[str, Any] = field(default_factory=dict)
     secret_files: dict[str, str] = field(default_factory=dict)
-    migrate: list[str] = field(default_factory=list)
-    migrate_timeout: int = 600
     irreversible: str = ""
-    after_switch: list[str] = field(default_factory=list)
-    workers: list[dict[str, Any]] = field(default_factory=list)
-    timers: list[dict[str, Any]] = field(default_factory=list)
-    options: dict[str, Any] = field(default_factory=dict)
-    memory_max: str = ""
-    cpu_quota: str = ""
-    tasks_max: int | None = None
-    memory_deny_write_execute: bool = False
-    address_families: list[str] = field(default_factory=list)
-    networks: list[str] = field(default_factory=list)
+    exclusive: list[str] = field(default_factory=list)
     static: list[dict[str, str]] = field(default_factory=list)
     libraries: list[str] = field(default_factory=list)
 
@@ -123,8 +111,7 @@ class Release:
         # What it finds on the host decides what uWSGI from source is able to do.
         libraries = () if self.wheel else tuple(sorted(settings.libraries))
         self.server = digest("server", self.pin, host.interpreter, *libraries)
-        self.exclusive = sorted(one["name"] for one in settings.workers if one["exclusive"])
-        asked = (settings.probe.as_dict(), settings.irreversible, settings.static, self.exclusive)
+        asked = (settings.probe.as_dict(), settings.irreversible, settings.static, settings.exclusive)
         self.id = digest("release", str(build), self._render("-"), *asked)
         self.store = Store(layout.releases, mode=PASSABLE)
 
@@ -156,7 +143,7 @@ class Release:
             "irreversible": self.settings.irreversible,
             "number": self._next_number(),
             "start_timeout": self.settings.start_timeout,
-            "exclusive": self.exclusive,
+            "exclusive": self.settings.exclusive,
         }
         with self.store.create(self.id, manifest) as path:
             if self.settings.secret_files:
@@ -230,79 +217,25 @@ class Release:
         with self.servers.create(self.server, {"uwsgi": self.pin.split()[0]}) as path:
             install_pinned(installer(index), path, python, self.pin, *only)
             if self.wheel:
-                write_file(path / "launch.py", programs.LAUNCHER)
+                write_file(path / "launch.py", self.settings.programs["launch.py"])
 
     def _render(self, release: str) -> dict[str, str]:
         """Return the text of each file, by its name in the directory of the release."""
-        layout, settings = self.layout, self.settings
-        directory = layout.releases / release
-        venv = directory / "build" / VENV
-        server = self.servers.path(self.server)
-        values = {
-            "backlog": self.host.backlog,
-            "code": directory / "build" / CODE,
-            "credentials": "".join(
-                f"LoadCredential={name}:{directory}/{CREDENTIALS}/{name}\n" for name in sorted(settings.secret_files)
-            ),
-            "current": layout.current,
-            "data": layout.data,
-            "directory": directory,
-            "filters": _filters(settings),
-            "harakiri": settings.harakiri,
-            "http": layout.socket(release, "http"),
-            "limits": _limits(settings),
-            "name": layout.name,
-            "options": _options(settings.options),
-            "processes": _processes(settings.processes, self.host.cores),
+        settings = self.settings
+        known = {
             "release": release,
-            "start_timeout": settings.start_timeout,
-            "stats": layout.stats(release),
-            "stop_timeout": settings.harakiri + HARAKIRI_TO_STOP,
-            "users": "PrivateUsers=yes\n" if self.host.private_users else "",
-            "uwsgi": layout.socket(release, "uwsgi"),
-            "venv": venv,
-            # The launcher of the wheel lies beside what uWSGI brings for applications, and runs in their environment.
-            "python_path": "" if self.wheel else f"virtualenv = {venv}\npythonpath = {server}\n",
+            "server": self.servers.path(self.server),
+            "backlog": self.host.backlog,
+            "private_users": "yes" if self.host.private_users else "no",
+            "two_per_processor": 2 * self.host.cores,
         }
-        values["process"] = units.PROCESS.format(**values)
-        start = f"{venv}/bin/python {server}/launch.py" if self.wheel else f"{server}/bin/uwsgi"
         return {
-            "uwsgi.ini": units.INI.format(**values),
-            "entry.py": programs.ENTRY.format(wanted=settings.callable),
+            **{name: fill(text, known) for name, text in settings.files.items()},
+            **{name: settings.programs[name] for name in PROGRAMS},
+            "callable": f"{settings.callable}\n",
             "env": environment_file(settings.env),
-            "drain.py": programs.DRAIN,
-            "start.py": programs.START,
-            "instance.socket": units.SOCKET.format(**values),
-            "instance.service": units.SERVICE.format(**{**values, "command": start}),
             **{f"{CREDENTIALS}/{name}": text for name, text in settings.secret_files.items()},
-            **self._render_beside(values),
         }
-
-    def _render_beside(self, values: dict[str, Any]) -> dict[str, str]:
-        """Return the units that belong to the release and answer no request."""
-        settings, found = self.settings, {}
-
-        def commands(part: str, timeout: Any, *listed: str, condition: str = "") -> str:
-            lines = "".join(f"ExecStart={command_line(one, values['code'])}\n" for one in listed)
-            more = {"part": part, "timeout": timeout, "commands": lines, "condition": condition}
-            return units.COMMANDS.format(**{**values, **more})
-
-        for one in settings.workers:
-            more = {"part": one["name"], "stop_timeout": one["stop_timeout"]}
-            command = command_line(one["command"], values["code"])
-            found[f"instance-{one['name']}.service"] = units.WORKER.format(**{**values, **more, "command": command})
-        for one in settings.timers:
-            more = {"part": one["name"], "on_calendar": one["on_calendar"]}
-            found[f"instance-{one['name']}.timer"] = units.TIMER.format(**{**values, **more})
-            # The release is the same on all hosts; which is the first, the host says.
-            only = "" if one["every_host"] else f"ConditionPathExists={self.layout.first}\n"
-            job = commands(one["name"], "infinity", one["command"], condition=only)
-            found[f"instance-{one['name']}.service"] = job
-        if settings.migrate:
-            found["migrate.service"] = commands("migration", settings.migrate_timeout, *settings.migrate)
-        if settings.after_switch:
-            found["after-switch.service"] = commands("after-switch", AFTER_SWITCH_TIMEOUT, *settings.after_switch)
-        return found
 
 
 def _python_of(build: Path) -> Path | str:
@@ -337,43 +270,3 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return ""
-
-
-def _processes(processes: Any, cores: int) -> str:
-    """Return the lines of `uwsgi.ini` that say how many processes serve."""
-    if isinstance(processes, dict):
-        low, high = processes["min"], processes["max"]
-        return f"processes = {high}\ncheaper = {low}\ncheaper-initial = {low}\ncheaper-algo = spare"
-    return f"processes = {processes or 2 * cores}"
-
-
-def _options(options: dict[str, Any]) -> str:
-    """Return the lines of `uwsgi.ini` for options that the collection does not set itself."""
-    lines = []
-    for name, value in options.items():
-        for item in value if isinstance(value, list) else [value]:
-            text = str(item).lower() if isinstance(item, bool) else str(item)
-            # uWSGI replaces %x in what it reads; a doubled one stays (uwsgi-docs, Configuration.rst).
-            lines.append(f"{name} = {text.replace('%', '%%')}\n")
-    return "".join(lines)
-
-
-def _limits(settings: Settings) -> str:
-    """Return the lines of the service that limit what the application takes from the host."""
-    limits = {
-        "MemoryMax": settings.memory_max,
-        "CPUQuota": settings.cpu_quota,
-        "TasksMax": settings.tasks_max,
-    }
-    return "".join(f"{name}={value}\n" for name, value in limits.items() if value)
-
-
-def _filters(settings: Settings) -> str:
-    """Return the lines of the service that an application may need otherwise."""
-    lines = [f"RestrictAddressFamilies={' '.join(settings.address_families)}"]
-    if settings.memory_deny_write_execute:
-        lines.append("MemoryDenyWriteExecute=yes")
-    if settings.networks:
-        lines.append("IPAddressDeny=any")
-        lines.append(f"IPAddressAllow=localhost {' '.join(settings.networks)}")
-    return "".join(f"{line}\n" for line in lines)

@@ -71,6 +71,10 @@ options:
         as C(nginx.conf.original).
     type: bool
     default: false
+  templates:
+    description: A directory on the controller with templates that come before those of the role C(nginx).
+    type: str
+    default: ""
   at_switch:
     description:
       - Whether the configuration is only made ready, for M(wsgi.production.switch) to let NGINX take it up at the

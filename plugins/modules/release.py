@@ -25,6 +25,13 @@ options:
     type: list
     elements: str
     default: []
+  templates:
+    description: A directory on the controller with templates that come before those of the role C(uwsgi).
+    type: str
+    default: ""
+  files:
+    description: The files of each release. The action plugin of this module renders them; not to be given.
+    type: str
   secrets:
     description:
       - The environment of each application and its secrets in files. The action plugin of this module takes them out of

@@ -8,11 +8,10 @@ which other sites there are, and on no setting of theirs: the host may keep it w
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.edge_text import OURS
 from ansible_collections.wsgi.production.plugins.module_utils.layout import (
     CACHES,
     CHALLENGES,
@@ -21,9 +20,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.layout import (
     VERIFY_TOKEN,
     Layout,
 )
-from ansible_collections.wsgi.production.plugins.plugin_utils import certificates
-
-TEMPLATES = Path(__file__).parents[2] / "roles/nginx/templates"
+from ansible_collections.wsgi.production.plugins.plugin_utils import certificates, templates
 
 # From which version of NGINX on `http2` is a directive of its own; before, it is a word of `listen`.
 HTTP2_ON = "1.25.1"
@@ -95,6 +92,11 @@ OWN = [
 ]
 
 
+def prepare() -> None:
+    """Compile the templates of the role, of which each process would have its own otherwise."""
+    templates.compile_all(templates.environment("nginx", FILTERS))
+
+
 def render(settings: dict[str, Any]) -> dict[str, str]:
     """Return the configuration that the complete input of the role `nginx` describes.
 
@@ -103,17 +105,7 @@ def render(settings: dict[str, Any]) -> dict[str, str]:
     :param settings: the variables of the role by their names, without the role's own.
     :return: the text, by the version of NGINX from which on it is right; the newest last.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["as_name"] = _variable
-    environment.filters["as_variable"] = lambda header: f"HTTP_{_variable(header).upper()}"
-    environment.filters["as_header_variable"] = lambda header: f"$http_{_variable(header)}"
-    template = environment.get_template("nginx.conf.j2")
+    jinja = templates.environment("nginx", FILTERS, settings.get("templates", ""))
     sites = [{**site, **_derived(site, settings)} for site in settings["sites"]]
     values = {
         **settings,
@@ -133,9 +125,31 @@ def render(settings: dict[str, Any]) -> dict[str, str]:
         "challenges": CHALLENGES,
         "caches": CACHES,
         "intermediate_ciphers": INTERMEDIATE,
-        "page": _quoted(environment.get_template("page.html.j2").render()),
+        "page": _quoted(templates.render(jinja, "page.html.j2")),
     }
-    return {version: template.render({**values, "http2_on": version == HTTP2_ON}) for version in ("0", HTTP2_ON)}
+    texts = {
+        version: templates.render(jinja, "nginx.conf.j2", **values, http2_on=version == HTTP2_ON)
+        for version in ("0", HTTP2_ON)
+    }
+    _object_to_lost(texts[HTTP2_ON], settings["sites"])
+    return texts
+
+
+def _object_to_lost(text: str, sites: list[dict[str, Any]]) -> None:
+    """Object to a configuration in which a template of the operator's has lost what the host looks for.
+
+    :raises Failed: with the line that is missing.
+    """
+    wanted = [f"include {VERIFY_TOKEN};", "map $verifies $visitor {"]
+    for site in sites:
+        wanted += [f"# site {site['name']}", f"# end of site {site['name']}", f"upstream {site['name']} {{"]
+        wanted += [f"server_name {' '.join(site['server_names'])};", f"if (-f {MAINTENANCE}/{site['name']}) {{"]
+    if not text.startswith(OURS):
+        raise Failed(f"nginx_templates: the configuration does not begin with {OURS!r} any more: put it back")
+    lines = {line.strip() for line in text.splitlines()}
+    for line in wanted:
+        if line not in lines:
+            raise Failed(f"nginx_templates: the configuration has no line {line!r} any more: put it back")
 
 
 def _derived(site: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
@@ -225,3 +239,16 @@ def _quoted(value: str) -> str:
     """Return `value` as one word of the configuration; a variable in it stays one."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+def _parameter(header: str) -> str:
+    """Return the name of the parameter of the uwsgi protocol that carries a header."""
+    return f"HTTP_{_variable(header).upper()}"
+
+
+def _header_variable(header: str) -> str:
+    """Return the variable in which NGINX has a header of the request."""
+    return f"$http_{_variable(header)}"
+
+
+FILTERS = (("as_name", _variable), ("as_variable", _parameter), ("as_header_variable", _header_variable))

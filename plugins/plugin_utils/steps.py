@@ -7,10 +7,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ansible_collections.wsgi.production.plugins.module_utils import rules, sections
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.steps.edge import ARGUMENTS as EDGE
 from ansible_collections.wsgi.production.plugins.plugin_utils import certificates, description
 from ansible_collections.wsgi.production.plugins.plugin_utils.nginx_config import render
+from ansible_collections.wsgi.production.plugins.plugin_utils.release_files import files, programs
 from ansible_collections.wsgi.production.plugins.plugin_utils.source import Source
 
 # What may hold a secret.
@@ -62,8 +64,17 @@ def _contents(apps: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _release(said: dict[str, Any]) -> dict[str, Any]:
-    apps = description.inputs(said["apps"], "uwsgi")
-    return {**said, "secrets": _taken(apps, SECRETS), "apps": apps}
+    apps, templates = description.inputs(said["apps"], "uwsgi"), said.get("templates", "")
+    rules_of_app = {"name": rules.name, **sections.RUN}
+    wrong = [
+        f"{app['name']}: {sentence}"
+        for app in apps
+        for sentence in (*sections.objections(rules_of_app, app), *sections.conflicts(app))
+    ]
+    if wrong:
+        raise Failed("\n".join(wrong))
+    rendered = {"programs": programs(), "apps": {app["name"]: files(app, templates) for app in apps}}
+    return {**said, "files": json.dumps(rendered), "secrets": _taken(apps, SECRETS), "apps": apps}
 
 
 def _taken(apps: list[dict[str, Any]], keys: tuple[str, ...]) -> str:

@@ -151,3 +151,24 @@ def test_the_installed_collection_does_what_the_checkout_does(site: Site, tmp_pa
 def test_the_application_answers_after_a_reboot(site: Site) -> None:
     site.server.restart()
     assert site.get() == "Hello, World!"
+
+
+def test_templates_of_the_operators_own_come_before_those_of_the_roles(site: Site, tmp_path: Path) -> None:
+    extend = "{{% extends 'wsgi.production/{0}' %}}\n{{% block {1} %}}\n{{{{ super() }}}}{2}\n{{% endblock %}}\n"
+    for name, block, line in (
+        ("process.j2", "more", "Nice=5"),
+        ("uwsgi.ini.j2", "log", "log-5xx = true"),
+        ("site.conf.j2", "more", "        etag off;"),
+    ):
+        (tmp_path / name).write_text(extend.format(name, block, line))
+    words = ("-e", f"uwsgi_templates={tmp_path}", "-e", f"nginx_templates={tmp_path}")
+    before = site.live()
+    site.deploy(*words)
+    live = site.live()
+    assert live != before
+    assert site.server.shell(f"systemctl show --property Nice --value hello@{live}").strip() == "5"
+    assert "log-5xx = true\n" in site.server.shell("cat /srv/hello/current/uwsgi.ini")
+    assert "        etag off;\n" in site.server.shell("nginx -T 2>/dev/null")
+    assert site.get() == "Hello, World!"
+    site.deploy()
+    assert site.live() == before

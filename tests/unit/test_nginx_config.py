@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jinja2 import UndefinedError
 
 from ansible_collections.wsgi.production.plugins.module_utils import edge_text
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
@@ -178,7 +177,7 @@ def test_the_same_sites_are_the_same_text() -> None:
 def test_a_site_that_is_not_complete_is_never_rendered(key: str) -> None:
     site = with_defaults({**REMOTE, "requests_per_second": 1, "connections": 1}, input_spec("nginx"))
     incomplete = {word: value for word, value in site.items() if word != key}
-    with pytest.raises((UndefinedError, KeyError)):
+    with pytest.raises((Failed, KeyError)):
         nginx_config.render({**SETTINGS, "sites": [incomplete]})
 
 
@@ -830,3 +829,39 @@ def test_a_page_has_a_number_to_name_and_nothing_from_elsewhere() -> None:
 @pytest.mark.parametrize("module", ["uwsgi", "proxy"])
 def test_what_an_application_runs_on_is_told_to_nobody(module: str) -> None:
     assert "X-Powered-By" in directives(render([]), f"{module}_hide_header")
+
+
+# Templates of an operator
+
+
+def own(directory: Path, name: str, text: str) -> dict[str, Any]:
+    (directory / name).write_text(text)
+    return {"templates": str(directory)}
+
+
+def test_a_block_of_a_site_can_be_replaced(tmp_path: Path) -> None:
+    text = "{% extends 'wsgi.production/site.conf.j2' %}\n{% block more %}\n        etag off;\n{% endblock %}\n"
+    plain, changed = render([LOCAL]), render([LOCAL], **own(tmp_path, "site.conf.j2", text))
+    assert changed.replace("        etag off;\n", "") == plain
+    assert changed.count("        etag off;\n") == 1
+
+
+def test_a_block_of_the_configuration_can_be_extended(tmp_path: Path) -> None:
+    block = "{% block gzip %}\n{{ super() }}    gzip_disable x;\n{% endblock %}\n"
+    settings = own(tmp_path, "nginx.conf.j2", "{% extends 'wsgi.production/nginx.conf.j2' %}\n" + block)
+    assert render([LOCAL], **settings).replace("    gzip_disable x;\n", "") == render([LOCAL])
+
+
+@pytest.mark.parametrize(
+    ("template", "text", "line"),
+    [
+        ("nginx.conf.j2", "http {}\n", "does not begin with"),
+        ("site.conf.j2", "    # site {{ site.name }}\n    # end of site {{ site.name }}\n", "upstream hello {"),
+        ("site.conf.j2", "server {}\n", "# site hello"),
+    ],
+)
+def test_a_template_that_has_lost_what_the_host_looks_for_is_refused(
+    tmp_path: Path, template: str, text: str, line: str
+) -> None:
+    with pytest.raises(Failed, match=f"^nginx_templates: the configuration .*{line}.* any more: put it back"):
+        render([LOCAL], **own(tmp_path, template, text))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.wsgi.production.plugins.module_utils.programs import DRAIN, ENTRY, LAUNCHER
+from ansible_collections.wsgi.production.plugins.plugin_utils.release_files import programs
 
 # Seconds after which who waits shows it, and after which who does not wait has long ended.
 A_WHILE = 0.3
@@ -25,7 +25,7 @@ class Instance:
     def __init__(self, path: Path) -> None:
         self.release = "81d0e77c2b6f"
         self.script = path / "drain.py"
-        self.script.write_text(DRAIN)
+        self.script.write_text(programs()["drain.py"])
         self.current = path / "current"
         self.sockets = [path / "uwsgi", path / "http"]
         self.listeners = [socket.socket(socket.AF_UNIX) for _ in self.sockets]
@@ -152,7 +152,7 @@ def test_sockets_where_nobody_listens_have_no_line(instance: Instance) -> None:
 
 
 def test_the_launcher_runs_uwsgi_in_the_interpreter_that_starts_it(tmp_path: Path) -> None:
-    (tmp_path / "launch.py").write_text(LAUNCHER)
+    (tmp_path / "launch.py").write_text(programs()["launch.py"])
     (tmp_path / "pyuwsgi.py").write_text("import sys\n\ndef run():\n    print(sys.executable, *sys.argv[1:])\n")
     command = [sys.executable, str(tmp_path / "launch.py"), "--ini", "uwsgi.ini"]
     assert subprocess.check_output(command, text=True) == f"{sys.executable} --ini uwsgi.ini\n"
@@ -178,7 +178,8 @@ class Source:
 
     def run(self, wanted: str) -> subprocess.CompletedProcess[str]:
         """Run the file as uWSGI does, with the source first in the path, and call what it has found."""
-        self.entry.write_text(ENTRY.format(wanted=wanted))
+        self.entry.write_text(programs()["entry.py"])
+        self.entry.with_name("callable").write_text(f"{wanted}\n")
         call = f"import runpy; print(runpy.run_path({str(self.entry)!r})['application']({{}}, print))"
         command = [sys.executable, "-c", f"import sys; sys.path.insert(0, '.'); {call}"]
         env = {**os.environ, "RUNTIME_DIRECTORY": str(self.entry.parent)}

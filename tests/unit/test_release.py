@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable
 from configparser import ConfigParser
-from dataclasses import fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +24,74 @@ from ansible_collections.wsgi.production.plugins.module_utils.layout import Layo
 from ansible_collections.wsgi.production.plugins.module_utils.module import carry_out
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
-from ansible_collections.wsgi.production.plugins.module_utils.programs import DRAIN, ENTRY
-from ansible_collections.wsgi.production.plugins.module_utils.release import (
-    AFTER_SWITCH_TIMEOUT,
-    Host,
-    Release,
-    Settings,
-)
+from ansible_collections.wsgi.production.plugins.module_utils.release import Host, Release, Settings
 from ansible_collections.wsgi.production.plugins.module_utils.steps import release as module
 from ansible_collections.wsgi.production.plugins.module_utils.wheels import Folder
+from ansible_collections.wsgi.production.plugins.plugin_utils import steps
+from ansible_collections.wsgi.production.plugins.plugin_utils.release_files import (
+    AFTER_SWITCH_TIMEOUT,
+    files,
+    programs,
+)
 from tests.unit.fakes import FakeModule
 
-SETTINGS = Settings(
+
+@dataclass(frozen=True)
+class App:
+    """What is described of an application, and what its host has for uWSGI from source."""
+
+    callable: str
+    package: str
+    processes: Any
+    harakiri: int
+    start_timeout: int
+    probe: Probe = field(default_factory=Probe)
+    env: dict[str, Any] = field(default_factory=dict)
+    secret_files: dict[str, str] = field(default_factory=dict)
+    migrate: list[str] = field(default_factory=list)
+    migrate_timeout: int = 600
+    irreversible: str = ""
+    after_switch: list[str] = field(default_factory=list)
+    workers: list[dict[str, Any]] = field(default_factory=list)
+    timers: list[dict[str, Any]] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
+    memory_max: str = ""
+    cpu_quota: str = ""
+    tasks_max: int | None = None
+    memory_deny_write_execute: bool = False
+    address_families: list[str] = field(default_factory=list)
+    networks: list[str] = field(default_factory=list)
+    static: list[dict[str, str]] = field(default_factory=list)
+    libraries: list[str] = field(default_factory=list)
+
+    def settings(self, layout: Layout) -> Settings:
+        """Return what a release is made of, as the controller sends it and the step reads it."""
+        hardening = {
+            name: getattr(self, name) for name in ("memory_deny_write_execute", "address_families", "networks")
+        }
+        rendered = files(
+            {**vars(self), "probe": self.probe.as_dict(), "name": layout.name, "hardening": hardening}, layout=layout
+        )
+        exclusive = sorted(one["name"] for one in self.workers if one["exclusive"])
+        same = ("callable", "package", "start_timeout", "probe", "env", "secret_files", "irreversible", "static")
+        return Settings(
+            files=rendered,
+            programs=programs(),
+            exclusive=exclusive,
+            libraries=self.libraries,
+            **{name: getattr(self, name) for name in same},
+        )
+
+
+class Given(Release):
+    """The release of an application."""
+
+    def __init__(self, layout: Layout, build: Path, app: App, host: Host) -> None:
+        super().__init__(layout, build, app.settings(layout), host)
+        self.app = app
+
+
+SETTINGS = App(
     callable="main:application",
     package="pyuwsgi",
     processes=4,
@@ -95,22 +151,22 @@ def build(layout: Layout) -> Path:
 
 
 @pytest.fixture
-def release(layout: Layout, build: Path, servers: Servers) -> Release:
-    return Release(layout, build, SETTINGS, HOST)
+def release(layout: Layout, build: Path, servers: Servers) -> Given:
+    return Given(layout, build, SETTINGS, HOST)
 
 
-def made(release: Release, **settings: Any) -> Release:
+def made(release: Given, **settings: Any) -> Given:
     """Return a release like `release` but for `settings`, made."""
-    other = Release(release.layout, release.build, replace(release.settings, **settings), release.host)
+    other = Given(release.layout, release.build, replace(release.app, **settings), release.host)
     other.make(Index())
     return other
 
 
-def text(release: Release, name: str) -> str:
+def text(release: Given, name: str) -> str:
     return (release.store.path(release.id) / name).read_text(encoding="utf-8")
 
 
-def ini(release: Release) -> dict[str, str]:
+def ini(release: Given) -> dict[str, str]:
     parser = ConfigParser(interpolation=None)
     parser.read_string(text(release, "uwsgi.ini"))
     return dict(parser["uwsgi"])
@@ -120,13 +176,13 @@ def said(unit_file: str, key: str) -> list[str]:
     return re.findall(rf"^{key}=(.*)$", unit_file, re.MULTILINE)
 
 
-def test_the_same_input_is_the_same_release(release: Release) -> None:
-    assert Release(release.layout, release.build, SETTINGS, HOST).id == release.id
+def test_the_same_input_is_the_same_release(release: Given) -> None:
+    assert Given(release.layout, release.build, SETTINGS, HOST).id == release.id
 
 
-def test_making_a_release_does_not_change_its_name(release: Release) -> None:
+def test_making_a_release_does_not_change_its_name(release: Given) -> None:
     release.make(Index())
-    assert Release(release.layout, release.build, SETTINGS, HOST).id == release.id
+    assert Given(release.layout, release.build, SETTINGS, HOST).id == release.id
 
 
 OTHERS: list[tuple[str, Any]] = [
@@ -179,26 +235,26 @@ OTHERS: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("setting", "value"), OTHERS)
-def test_another_setting_is_another_release(release: Release, setting: str, value: Any) -> None:
-    assert Release(release.layout, release.build, replace(SETTINGS, **{setting: value}), HOST).id != release.id
+def test_another_setting_is_another_release(release: Given, setting: str, value: Any) -> None:
+    assert Given(release.layout, release.build, replace(SETTINGS, **{setting: value}), HOST).id != release.id
 
 
 def test_no_setting_is_left_out_of_what_names_a_release() -> None:
-    assert {setting for setting, _ in OTHERS} == {field.name for field in fields(Settings)} - {"libraries"}
+    assert {setting for setting, _ in OTHERS} == {one.name for one in fields(App)} - {"libraries"}
 
 
 @pytest.mark.parametrize(("package", "differs"), [("uwsgi", True), ("pyuwsgi", False)])
-def test_uwsgi_from_source_is_another_with_other_libraries(release: Release, package: str, differs: bool) -> None:
+def test_uwsgi_from_source_is_another_with_other_libraries(release: Given, package: str, differs: bool) -> None:
     one, other = (
-        Release(release.layout, release.build, replace(SETTINGS, package=package, libraries=libraries), HOST)
+        Given(release.layout, release.build, replace(SETTINGS, package=package, libraries=libraries), HOST)
         for libraries in ([], ["libpcre2-dev"])
     )
     assert [(one.server != other.server), (one.id != other.id)] == [differs, differs]
 
 
-def test_a_static_directory_that_the_build_does_not_have_is_refused_with_what_to_do(release: Release) -> None:
+def test_a_static_directory_that_the_build_does_not_have_is_refused_with_what_to_do(release: Given) -> None:
     static = [{"path": "/static/", "directory": "web/dist"}]
-    one = Release(release.layout, release.build, replace(SETTINGS, static=static), HOST)
+    one = Given(release.layout, release.build, replace(SETTINGS, static=static), HOST)
     assert not one.is_open()
     with pytest.raises(
         Failed, match=r"^static: the build has no directory web/dist, .*build\.include.*build\.commands"
@@ -209,31 +265,31 @@ def test_a_static_directory_that_the_build_does_not_have_is_refused_with_what_to
 @pytest.mark.parametrize(
     ("setting", "value"), [("interpreter", "cpython-3.13-x86_64"), ("backlog", 128), ("private_users", False)]
 )
-def test_another_host_is_another_release(release: Release, setting: str, value: Any) -> None:
-    assert Release(release.layout, release.build, SETTINGS, replace(HOST, **{setting: value})).id != release.id
+def test_another_host_is_another_release(release: Given, setting: str, value: Any) -> None:
+    assert Given(release.layout, release.build, SETTINGS, replace(HOST, **{setting: value})).id != release.id
 
 
-def test_another_build_is_another_release(release: Release) -> None:
-    assert Release(release.layout, release.build.with_name("abc124"), SETTINGS, HOST).id != release.id
+def test_another_build_is_another_release(release: Given) -> None:
+    assert Given(release.layout, release.build.with_name("abc124"), SETTINGS, HOST).id != release.id
 
 
-def test_another_uwsgi_is_another_release(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_uwsgi_is_another_release(release: Given, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pins, "PYUWSGI", "pyuwsgi==9.9\n")
-    assert Release(release.layout, release.build, SETTINGS, HOST).id != release.id
+    assert Given(release.layout, release.build, SETTINGS, HOST).id != release.id
 
 
-def test_processors_matter_only_where_they_decide_the_number_of_processes(release: Release) -> None:
+def test_processors_matter_only_where_they_decide_the_number_of_processes(release: Given) -> None:
     more = replace(HOST, cores=64)
-    assert Release(release.layout, release.build, SETTINGS, more).id == release.id
+    assert Given(release.layout, release.build, SETTINGS, more).id == release.id
 
 
-def test_a_release_exists_once_it_is_made(release: Release) -> None:
+def test_a_release_exists_once_it_is_made(release: Given) -> None:
     assert not release.exists()
     release.make(Index())
     assert release.exists()
 
 
-def test_a_release_remembers_what_it_is_made_of(release: Release) -> None:
+def test_a_release_remembers_what_it_is_made_of(release: Given) -> None:
     release.make(Index())
     manifest = release.store.manifest(release.id) or {}
     assert manifest["release"] == release.id
@@ -244,25 +300,25 @@ def test_a_release_remembers_what_it_is_made_of(release: Release) -> None:
     assert re.fullmatch(r"pyuwsgi==[0-9.]+\S*", manifest["uwsgi"])
 
 
-def test_a_release_remembers_the_uwsgi_that_it_runs_with(release: Release) -> None:
+def test_a_release_remembers_the_uwsgi_that_it_runs_with(release: Given) -> None:
     release.make(Index())
     manifest = release.store.manifest(release.id) or {}
     assert release.servers.manifest(manifest["server"]) is not None
 
 
 @pytest.mark.parametrize("probe", [Probe(), Probe("/health", "hello.example.org", [200], "fine", 1, 2, 3)])
-def test_a_release_remembers_what_it_has_to_answer(release: Release, probe: Probe) -> None:
+def test_a_release_remembers_what_it_has_to_answer(release: Given, probe: Probe) -> None:
     one = made(release, probe=probe)
     assert Probe(**(one.store.manifest(one.id) or {})["probe"]) == probe
 
 
 @pytest.mark.parametrize("irreversible", ["", "it drops a column"])
-def test_a_release_remembers_why_there_is_no_way_back_past_it(release: Release, irreversible: str) -> None:
+def test_a_release_remembers_why_there_is_no_way_back_past_it(release: Given, irreversible: str) -> None:
     one = made(release, irreversible=irreversible)
     assert (one.store.manifest(one.id) or {})["irreversible"] == irreversible
 
 
-def test_a_release_leads_to_its_build_and_its_sockets(release: Release) -> None:
+def test_a_release_leads_to_its_build_and_its_sockets(release: Given) -> None:
     release.make(Index())
     path = release.store.path(release.id)
     assert (path / "build").resolve() == release.build
@@ -271,17 +327,17 @@ def test_a_release_leads_to_its_build_and_its_sockets(release: Release) -> None:
     assert os.readlink(path / "http") == f"/run/hello/{release.id}.http"
 
 
-def test_a_release_has_the_files_that_its_settings_ask_for(release: Release) -> None:
-    def files(one: Release) -> set[str]:
+def test_a_release_has_the_files_that_its_settings_ask_for(release: Given) -> None:
+    def found(one: Given) -> set[str]:
         path = one.store.path(one.id)
-        return {str(found.relative_to(path)) for found in path.rglob("*") if found.is_file() and not found.is_symlink()}
+        return {str(file.relative_to(path)) for file in path.rglob("*") if file.is_file() and not file.is_symlink()}
 
-    least = {"uwsgi.ini", "start.py", "entry.py", "env", "drain.py", "instance.socket", "instance.service"}
+    least = {"uwsgi.ini", "start.py", "entry.py", "callable", "env", "drain.py", "instance.socket", "instance.service"}
     least |= {"manifest.json", ".contents"}
     plain = made(release, secret_files={}, migrate=[], after_switch=[], workers=[], timers=[])
-    assert files(plain) == least
+    assert found(plain) == least
     assert not (plain.store.path(plain.id) / "credentials").exists()
-    assert files(made(release)) == {
+    assert found(made(release)) == {
         *least,
         "credentials/key.pem",
         "migrate.service",
@@ -292,7 +348,7 @@ def test_a_release_has_the_files_that_its_settings_ask_for(release: Release) -> 
     }
 
 
-def test_nobody_but_root_reads_the_environment_and_secrets_in_files(release: Release) -> None:
+def test_nobody_but_root_reads_the_environment_and_secrets_in_files(release: Given) -> None:
     release.make(Index())
     path = release.store.path(release.id)
     secret = {"env", "credentials/key.pem", "manifest.json", ".contents"}
@@ -306,7 +362,7 @@ def test_nobody_but_root_reads_the_environment_and_secrets_in_files(release: Rel
 
 
 def test_the_directory_of_secrets_is_closed_before_anything_is_in_it(
-    release: Release, monkeypatch: pytest.MonkeyPatch
+    release: Given, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
 
@@ -321,11 +377,11 @@ def test_the_directory_of_secrets_is_closed_before_anything_is_in_it(
 
 
 @pytest.mark.parametrize("value", ["the key", "two\nlines\n", "", "Grüße, {braces} and 100% $HOME"])
-def test_a_secret_in_a_file_is_there_as_it_was_given(release: Release, value: str) -> None:
+def test_a_secret_in_a_file_is_there_as_it_was_given(release: Given, value: str) -> None:
     assert text(made(release, secret_files={"key": value}), "credentials/key") == value
 
 
-def test_no_secret_is_in_a_file_that_others_read(release: Release) -> None:
+def test_no_secret_is_in_a_file_that_others_read(release: Given) -> None:
     one = made(release, env={"SECRET": "hunter2"}, secret_files={"key": "hunter3"})
     secret = ("env", "key")
     files = [path for path in one.store.path(one.id).rglob("*") if path.is_file() and path.name not in secret]
@@ -333,7 +389,7 @@ def test_no_secret_is_in_a_file_that_others_read(release: Release) -> None:
     assert not [path.name for path in files if "hunter" in path.read_text()]
 
 
-def test_the_environment_of_a_release_is_written_as_systemd_reads_it(release: Release) -> None:
+def test_the_environment_of_a_release_is_written_as_systemd_reads_it(release: Given) -> None:
     env = {"SECRET": 'a "quoted"\nline', "NUMBER": 8}
     assert text(made(release, env=env), "env") == environment_file(env)
 
@@ -363,7 +419,7 @@ SWITCHED_ON = [
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_each_process_of_a_release_has_its_user_environment_limits_and_sandbox(release: Release, name: str) -> None:
+def test_each_process_of_a_release_has_its_user_environment_limits_and_sandbox(release: Given, name: str) -> None:
     one = made(release, memory_max="512M", networks=["10.0.0.0/8"], memory_deny_write_execute=True)
     path = one.store.path(one.id)
     service = text(one, name)
@@ -394,18 +450,18 @@ def test_each_process_of_a_release_has_its_user_environment_limits_and_sandbox(r
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_an_instance_outlives_a_worker_that_needs_too_much_memory(release: Release, name: str) -> None:
+def test_an_instance_outlives_a_worker_that_needs_too_much_memory(release: Given, name: str) -> None:
     assert said(text(made(release, memory_max="512M"), name), "OOMPolicy") == ["continue"]
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_instances_have_users_of_their_own_where_the_host_can_give_them(release: Release, name: str) -> None:
+def test_instances_have_users_of_their_own_where_the_host_can_give_them(release: Given, name: str) -> None:
     assert said(text(made(release), name), "PrivateUsers") == ["yes"]
     release.host = replace(release.host, private_users=False)
-    assert said(text(made(release, tasks_max=5), name), "PrivateUsers") == []
+    assert said(text(made(release, tasks_max=5), name), "PrivateUsers") == ["no"]
 
 
-def test_secrets_are_handed_over_by_their_names_in_their_order(release: Release) -> None:
+def test_secrets_are_handed_over_by_their_names_in_their_order(release: Given) -> None:
     one = made(release, secret_files={"b": "2", "a.pem": "1"})
     path = one.store.path(one.id)
     for name in SERVICES:
@@ -416,7 +472,7 @@ def test_secrets_are_handed_over_by_their_names_in_their_order(release: Release)
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_without_secrets_in_files_none_is_handed_over(release: Release, name: str) -> None:
+def test_without_secrets_in_files_none_is_handed_over(release: Given, name: str) -> None:
     assert "LoadCredential" not in text(made(release, secret_files={}), name)
 
 
@@ -433,24 +489,24 @@ HARD_QUOTED = '"python" "-m" "a b" "it\'s 100%%" "$$HOME" "back\\\\slash" "Grü�
         ("after-switch.service", "after_switch", [HARD]),
     ],
 )
-def test_a_command_is_written_as_systemd_reads_it(release: Release, name: str, setting: str, value: Any) -> None:
+def test_a_command_is_written_as_systemd_reads_it(release: Given, name: str, setting: str, value: Any) -> None:
     assert said(text(made(release, **{setting: value}), name), "ExecStart") == [HARD_QUOTED]
 
 
-def test_a_program_of_the_source_is_run_from_the_release(release: Release) -> None:
+def test_a_program_of_the_source_is_run_from_the_release(release: Given) -> None:
     one = made(release, migrate=["./manage.py migrate"])
     assert said(text(one, "migrate.service"), "ExecStart") == [
         f'"{one.store.path(one.id)}/build/app/manage.py" "migrate"'
     ]
 
 
-def test_a_stop_tells_uwsgi_alone_and_kills_what_is_left_when_its_time_is_over(release: Release) -> None:
+def test_a_stop_tells_uwsgi_alone_and_kills_what_is_left_when_its_time_is_over(release: Given) -> None:
     service = text(made(release), "instance.service")
     expected = {"Type": ["notify"], "Restart": ["always"], "StartLimitIntervalSec": ["0"], "KillMode": ["mixed"]}
     assert {key: said(service, key) for key in expected} == expected
 
 
-def test_a_worker_runs_all_the_time_and_has_its_own_while_to_finish(release: Release) -> None:
+def test_a_worker_runs_all_the_time_and_has_its_own_while_to_finish(release: Given) -> None:
     worker = text(made(release), "instance-mail.service")
     expected = {
         "Type": ["exec"],
@@ -465,7 +521,7 @@ def test_a_worker_runs_all_the_time_and_has_its_own_while_to_finish(release: Rel
     assert {key: said(worker, key) for key in expected} == expected
 
 
-def test_a_timer_starts_its_job_when_it_is_due_and_makes_up_for_what_was_missed(release: Release) -> None:
+def test_a_timer_starts_its_job_when_it_is_due_and_makes_up_for_what_was_missed(release: Given) -> None:
     one = made(release)
     timer, job = text(one, "instance-nightly.timer"), text(one, "instance-nightly.service")
     expected = {"OnCalendar": ["*-*-* 03:00"], "Persistent": ["yes"], "WantedBy": ["timers.target"], "Unit": []}
@@ -476,7 +532,7 @@ def test_a_timer_starts_its_job_when_it_is_due_and_makes_up_for_what_was_missed(
     assert "[Install]" not in job
 
 
-def test_what_does_not_run_on_every_host_runs_where_the_host_says_that_it_is_the_first(release: Release) -> None:
+def test_what_does_not_run_on_every_host_runs_where_the_host_says_that_it_is_the_first(release: Given) -> None:
     timers = [{**SETTINGS.timers[0], "name": name, "every_host": name == "each"} for name in ("once", "each")]
     one = made(release, timers=timers)
     once, each = (text(one, f"instance-{name}.service") for name in ("once", "each"))
@@ -495,7 +551,7 @@ def test_what_does_not_run_on_every_host_runs_where_the_host_says_that_it_is_the
     ],
 )
 def test_commands_around_a_switch_run_one_after_the_other_to_their_end(
-    release: Release, name: str, setting: str, logged: str, timeout: int
+    release: Given, name: str, setting: str, logged: str, timeout: int
 ) -> None:
     service = text(made(release, **{setting: ["one", "two x"], "migrate_timeout": 900}), name)
     expected = {
@@ -509,7 +565,7 @@ def test_commands_around_a_switch_run_one_after_the_other_to_their_end(
     assert "[Install]" not in service
 
 
-def test_several_workers_and_timers_have_each_their_own_unit(release: Release) -> None:
+def test_several_workers_and_timers_have_each_their_own_unit(release: Given) -> None:
     workers = [{"name": name, "command": name, "stop_timeout": 5, "exclusive": False} for name in ("a", "b-2")]
     timers = [{"name": name, "command": name, "on_calendar": "daily", "every_host": False} for name in ("c", "d")]
     one = made(release, workers=workers, timers=timers)
@@ -518,13 +574,12 @@ def test_several_workers_and_timers_have_each_their_own_unit(release: Release) -
     assert {path.name for path in one.store.path(one.id).glob("*.timer")} == {"instance-c.timer", "instance-d.timer"}
 
 
-def test_uwsgi_finds_the_callable_by_the_entry_of_the_release(release: Release) -> None:
+def test_uwsgi_finds_the_callable_by_the_entry_of_the_release(release: Given) -> None:
     wanted = "main:create(name='{x}')"
     one = made(release, callable=wanted)
     assert ini(one)["wsgi-file"] == f"{one.store.path(one.id)}/entry.py"
     assert ini(one)["chdir"] == f"{one.store.path(one.id)}/build/app"
-    assert text(one, "entry.py") == ENTRY.format(wanted=wanted)
-    assert f"WANTED = {wanted!r}\n" in text(one, "entry.py")
+    assert (text(one, "entry.py"), text(one, "callable")) == (programs()["entry.py"], f"{wanted}\n")
     assert not {"module", "callable"} & set(ini(one))
 
 
@@ -539,24 +594,24 @@ def test_uwsgi_finds_the_callable_by_the_entry_of_the_release(release: Release) 
         ("hook-master-start", "unix_signal:15 gracefully_kill_them_all"),
     ],
 )
-def test_the_configuration_of_uwsgi_says(release: Release, key: str, value: str) -> None:
+def test_the_configuration_of_uwsgi_says(release: Given, key: str, value: str) -> None:
     assert ini(made(release))[key] == value
 
 
 @pytest.mark.parametrize("key", ["socket", "http-socket"])
-def test_uwsgi_opens_no_address_of_its_own(release: Release, key: str) -> None:
+def test_uwsgi_opens_no_address_of_its_own(release: Given, key: str) -> None:
     assert re.fullmatch(r"fd://\d", ini(made(release))[key])
 
 
-def test_without_a_number_of_processes_there_are_two_for_each_processor(release: Release) -> None:
+def test_without_a_number_of_processes_there_are_two_for_each_processor(release: Given) -> None:
     assert ini(made(release, processes=None))["processes"] == "6"
 
 
-def test_a_fixed_number_of_processes_is_not_made_cheaper(release: Release) -> None:
+def test_a_fixed_number_of_processes_is_not_made_cheaper(release: Given) -> None:
     assert "cheaper" not in text(made(release), "uwsgi.ini")
 
 
-def test_processes_come_and_go_between_a_minimum_and_a_maximum(release: Release) -> None:
+def test_processes_come_and_go_between_a_minimum_and_a_maximum(release: Given) -> None:
     options = ini(made(release, processes={"min": 2, "max": 8}))
     assert (options["cheaper"], options["cheaper-initial"], options["processes"]) == ("2", "2", "8")
 
@@ -564,31 +619,31 @@ def test_processes_come_and_go_between_a_minimum_and_a_maximum(release: Release)
 OPTIONS = {"max-requests": 5000, "lazy-apps": True, "memory-report": False, "route": ["^/a a:", "^/b b:"], "ratio": 0.5}
 
 
-def test_further_options_stand_in_the_configuration_of_uwsgi_one_to_a_line(release: Release) -> None:
+def test_further_options_stand_in_the_configuration_of_uwsgi_one_to_a_line(release: Given) -> None:
     lines = text(made(release, options=OPTIONS), "uwsgi.ini").splitlines()
     said = ["max-requests = 5000", "lazy-apps = true", "memory-report = false", "route = ^/a a:", "route = ^/b b:"]
     assert lines[-6:] == [*said, "ratio = 0.5"]
 
 
-def test_further_options_belong_to_uwsgi_alone(release: Release) -> None:
+def test_further_options_belong_to_uwsgi_alone(release: Given) -> None:
     plain, one = made(release), made(release, options=OPTIONS)
     for name in ("instance.socket", "instance.service"):
         assert text(one, name).replace(one.id, plain.id) == text(plain, name)
 
 
-def test_uwsgi_reads_the_value_of_an_option_as_it_was_given(release: Release) -> None:
+def test_uwsgi_reads_the_value_of_an_option_as_it_was_given(release: Given) -> None:
     # uWSGI takes %% for one, and %n for the name of the file (uwsgi-docs, Configuration.rst).
     assert "log-format = %%(uri) 100%%\n" in text(made(release, options={"log-format": "%(uri) 100%"}), "uwsgi.ini")
 
 
 @pytest.mark.parametrize("harakiri", [1, 60, 3600])
-def test_a_request_has_its_time_even_when_the_instance_stops(release: Release, harakiri: int) -> None:
+def test_a_request_has_its_time_even_when_the_instance_stops(release: Given, harakiri: int) -> None:
     one = made(release, harakiri=harakiri)
     assert int(ini(one)["worker-reload-mercy"]) >= harakiri
     assert int(said(text(one, "instance.service"), "TimeoutStopSec")[0]) > harakiri
 
 
-def test_the_service_runs_as_the_application_and_starts_in_its_time(release: Release) -> None:
+def test_the_service_runs_as_the_application_and_starts_in_its_time(release: Given) -> None:
     service = text(made(release), "instance.service")
     assert said(service, "User") == ["hello"]
     assert said(service, "TimeoutStartSec") == ["30"]
@@ -597,7 +652,7 @@ def test_the_service_runs_as_the_application_and_starts_in_its_time(release: Rel
     assert said(service, "Requires") == [f"hello@{release.id}.socket"]
 
 
-def test_the_service_finds_its_own_files(release: Release) -> None:
+def test_the_service_finds_its_own_files(release: Given) -> None:
     one = made(release)
     service = text(one, "instance.service")
     words = said(service, "ExecStart")[0].split()
@@ -605,7 +660,7 @@ def test_the_service_finds_its_own_files(release: Release) -> None:
     assert Path(words[-1]) == one.store.path(one.id) / "uwsgi.ini"
     assert Path(words[-1]).is_file()
     assert Path(words[3]) == one.store.path(one.id) / "start.py"
-    assert Path(words[5]).is_file()
+    assert Path(words[5]) == one.servers.path(one.server) / "launch.py" and Path(words[5]).is_file()
 
 
 @pytest.mark.parametrize(
@@ -618,12 +673,12 @@ def test_the_service_finds_its_own_files(release: Release) -> None:
         ("memory_deny_write_execute", True, "MemoryDenyWriteExecute", "yes"),
     ],
 )
-def test_a_limit_is_for_systemd_to_keep(release: Release, setting: str, value: Any, key: str, said_: str) -> None:
+def test_a_limit_is_for_systemd_to_keep(release: Given, setting: str, value: Any, key: str, said_: str) -> None:
     assert said(text(made(release), "instance.service"), key) == []
     assert said(text(made(release, **{setting: value}), "instance.service"), key) == [said_]
 
 
-def test_limits_are_lines_of_the_service_among_others(release: Release) -> None:
+def test_limits_are_lines_of_the_service_among_others(release: Given) -> None:
     limits = {"memory_max": "1G", "cpu_quota": "50%", "tasks_max": 9, "networks": ["::1"]}
     plain, one = made(release), made(release, **limits)
     before = text(plain, "instance.service").replace(plain.id, one.id).splitlines()
@@ -640,22 +695,22 @@ def test_limits_are_lines_of_the_service_among_others(release: Release) -> None:
     assert after.index("IPAddressDeny=any") < after.index("[Install]")
 
 
-def test_the_application_opens_sockets_of_its_families_alone(release: Release) -> None:
+def test_the_application_opens_sockets_of_its_families_alone(release: Given) -> None:
     service = text(made(release), "instance.service")
     assert said(service, "RestrictAddressFamilies") == ["AF_UNIX AF_INET"]
 
 
-def test_without_networks_the_application_reaches_all(release: Release) -> None:
+def test_without_networks_the_application_reaches_all(release: Given) -> None:
     assert "IPAddress" not in text(made(release), "instance.service")
 
 
-def test_with_networks_the_application_reaches_those_and_the_host_alone(release: Release) -> None:
+def test_with_networks_the_application_reaches_those_and_the_host_alone(release: Given) -> None:
     service = text(made(release, networks=["10.0.0.0/8", "192.0.2.10"]), "instance.service")
     assert said(service, "IPAddressDeny") == ["any"]
     assert said(service, "IPAddressAllow") == ["localhost 10.0.0.0/8 192.0.2.10"]
 
 
-def test_before_an_instance_ends_it_takes_everyone_in_line_at_its_own_sockets(release: Release) -> None:
+def test_before_an_instance_ends_it_takes_everyone_in_line_at_its_own_sockets(release: Given) -> None:
     one = made(release)
     path = one.store.path(one.id)
     assert said(text(one, "instance.service"), "ExecStop")[0].split() == [
@@ -668,19 +723,19 @@ def test_before_an_instance_ends_it_takes_everyone_in_line_at_its_own_sockets(re
         one.id,
         *said(text(one, "instance.socket"), "ListenStream"),
     ]
-    assert (path / "drain.py").read_text() == DRAIN
+    assert (path / "drain.py").read_text() == programs()["drain.py"]
 
 
-def test_whoever_connects_to_a_release_that_was_retired_is_refused_at_once(release: Release) -> None:
+def test_whoever_connects_to_a_release_that_was_retired_is_refused_at_once(release: Given) -> None:
     assert said(text(made(release), "instance.socket"), "RemoveOnStop") == ["yes"]
 
 
-def test_the_filter_of_system_calls_begins_with_what_it_allows(release: Release) -> None:
+def test_the_filter_of_system_calls_begins_with_what_it_allows(release: Given) -> None:
     lists = said(text(made(release), "instance.service"), "SystemCallFilter")
     assert lists == ["@system-service", "~@privileged @resources"]
 
 
-def test_the_sockets_are_open_to_nginx_alone(release: Release) -> None:
+def test_the_sockets_are_open_to_nginx_alone(release: Given) -> None:
     socket = text(made(release), "instance.socket")
     assert said(socket, "SocketUser") == ["root"]
     assert said(socket, "SocketGroup") == ["www-data"]
@@ -688,14 +743,14 @@ def test_the_sockets_are_open_to_nginx_alone(release: Release) -> None:
     assert said(socket, "ListenStream") == [f"/run/hello/{release.id}.socket", f"/run/hello/{release.id}.http"]
 
 
-def test_the_wheel_of_uwsgi_runs_inside_the_interpreter_of_the_build(release: Release, servers: Servers) -> None:
+def test_the_wheel_of_uwsgi_runs_inside_the_interpreter_of_the_build(release: Given, servers: Servers) -> None:
     one = made(release)
     command = said(text(one, "instance.service"), "ExecStart")[0].split()
     assert command[4] == str(one.store.path(one.id) / "build/venv/bin/python")
     assert servers.arguments == [("--only-binary", ":all:")]
 
 
-def test_uwsgi_from_source_is_told_of_the_virtual_environment(release: Release, servers: Servers) -> None:
+def test_uwsgi_from_source_is_told_of_the_virtual_environment(release: Given, servers: Servers) -> None:
     one = made(release, package="uwsgi")
     command = said(text(one, "instance.service"), "ExecStart")[0].split()
     assert command[4] == str(one.servers.path(one.server) / "bin/uwsgi")
@@ -703,20 +758,20 @@ def test_uwsgi_from_source_is_told_of_the_virtual_environment(release: Release, 
     assert servers.arguments == [("--no-binary", "uwsgi")]
 
 
-def test_releases_share_the_uwsgi_of_a_host(release: Release, servers: Servers) -> None:
+def test_releases_share_the_uwsgi_of_a_host(release: Given, servers: Servers) -> None:
     made(release)
     made(release, harakiri=30)
     assert len(servers.arguments) == 1
 
 
-def test_visitors_come_before_the_installing_of_uwsgi(release: Release, nice: list[int]) -> None:
+def test_visitors_come_before_the_installing_of_uwsgi(release: Given, nice: list[int]) -> None:
     made(release)
     assert nice == [10]
     made(release, harakiri=30)
     assert nice == [10]
 
 
-def test_a_uwsgi_that_cannot_be_installed_leaves_nothing_half_made(release: Release, servers: Servers) -> None:
+def test_a_uwsgi_that_cannot_be_installed_leaves_nothing_half_made(release: Given, servers: Servers) -> None:
     servers.failure = Failed("no matching distribution")
     with pytest.raises(Failed, match="no matching distribution"):
         release.make(Index())
@@ -725,7 +780,7 @@ def test_a_uwsgi_that_cannot_be_installed_leaves_nothing_half_made(release: Rele
     assert list(release.store.root.iterdir()) == []
 
 
-def test_what_a_killed_run_left_is_made_anew(release: Release) -> None:
+def test_what_a_killed_run_left_is_made_anew(release: Given) -> None:
     leftover = release.store.path(release.id) / "half"
     leftover.mkdir(parents=True)
     release.make(Index())
@@ -733,14 +788,14 @@ def test_what_a_killed_run_left_is_made_anew(release: Release) -> None:
     assert not leftover.exists()
 
 
-def test_before_the_first_release_the_difference_is_all_of_it(release: Release) -> None:
+def test_before_the_first_release_the_difference_is_all_of_it(release: Given) -> None:
     difference = release.difference_from_live()
     assert "main:application" not in difference["before"]
-    assert "WANTED = 'main:application'" in difference["after"]
+    assert "main:application\n" in difference["after"]
     assert "differ: COLOUR, credentials/key.pem\n" in difference["after"]
 
 
-def test_the_difference_shows_settings_before_and_after(release: Release) -> None:
+def test_the_difference_shows_settings_before_and_after(release: Given) -> None:
     live = made(release)
     live.layout.current.symlink_to(f"releases/{live.id}")
     difference = made(release, harakiri=30).difference_from_live()
@@ -768,7 +823,7 @@ def test_the_difference_shows_settings_before_and_after(release: Release) -> Non
         ),
     ],
 )
-def test_the_difference_shows_limits_hardening_and_probe(release: Release, setting: str, value: Any, line: str) -> None:
+def test_the_difference_shows_limits_hardening_and_probe(release: Given, setting: str, value: Any, line: str) -> None:
     live = made(release)
     live.layout.current.symlink_to(f"releases/{live.id}")
     difference = made(release, **{setting: value}).difference_from_live()
@@ -776,7 +831,7 @@ def test_the_difference_shows_limits_hardening_and_probe(release: Release, setti
     assert line in difference["after"]
 
 
-def test_the_difference_shows_what_the_live_release_has_and_this_one_has_no_more(release: Release) -> None:
+def test_the_difference_shows_what_the_live_release_has_and_this_one_has_no_more(release: Given) -> None:
     live = made(release)
     live.layout.current.symlink_to(f"releases/{live.id}")
     difference = made(release, workers=[], timers=[], migrate=[], after_switch=[]).difference_from_live()
@@ -785,7 +840,7 @@ def test_the_difference_shows_what_the_live_release_has_and_this_one_has_no_more
         assert line not in difference["after"]
 
 
-def test_the_difference_leaves_out_what_differs_in_any_case(release: Release) -> None:
+def test_the_difference_leaves_out_what_differs_in_any_case(release: Given) -> None:
     live = made(release)
     live.layout.current.symlink_to(f"releases/{live.id}")
     difference = made(release, env={"COLOUR": "green"}).difference_from_live()
@@ -804,7 +859,7 @@ def test_the_difference_leaves_out_what_differs_in_any_case(release: Release) ->
     ],
 )
 def test_the_difference_names_the_variables_that_differ_and_never_their_values(
-    release: Release, before: dict[str, Any], after: dict[str, Any], names: str
+    release: Given, before: dict[str, Any], after: dict[str, Any], names: str
 ) -> None:
     live = made(release, env=before)
     live.layout.current.symlink_to(f"releases/{live.id}")
@@ -823,7 +878,7 @@ def test_the_difference_names_the_variables_that_differ_and_never_their_values(
     ],
 )
 def test_the_difference_names_the_secrets_in_files_that_differ_and_never_what_is_in_them(
-    release: Release, before: dict[str, str], after: dict[str, str], names: str
+    release: Given, before: dict[str, str], after: dict[str, str], names: str
 ) -> None:
     live = made(release, secret_files=before)
     live.layout.current.symlink_to(f"releases/{live.id}")
@@ -832,7 +887,7 @@ def test_the_difference_names_the_secrets_in_files_that_differ_and_never_what_is
     assert f"secrets and variables that differ: {names}\n" in shown["after"]
 
 
-def test_the_difference_names_no_variable_where_none_differs(release: Release) -> None:
+def test_the_difference_names_no_variable_where_none_differs(release: Given) -> None:
     live = made(release)
     live.layout.current.symlink_to(f"releases/{live.id}")
     assert "that differ" not in str(made(release, harakiri=30).difference_from_live())
@@ -861,7 +916,7 @@ def calendar(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 
 @pytest.fixture
-def planner(release: Release, monkeypatch: pytest.MonkeyPatch, calendar: list[list[str]]) -> Planner:
+def planner(release: Given, monkeypatch: pytest.MonkeyPatch, calendar: list[list[str]]) -> Planner:
     """Return what calls the module for the release of that name, but for what it is given, and for other `apps`."""
     monkeypatch.setattr(module, "Layout", lambda name: Layout(name, root=release.layout.home.parent))
     monkeypatch.setattr(Host, "read", lambda _: HOST)
@@ -874,17 +929,18 @@ def planner(release: Release, monkeypatch: pytest.MonkeyPatch, calendar: list[li
     return plan
 
 
-def described(release: Release, **given: Any) -> dict[str, Any]:
+def described(release: Given, **given: Any) -> dict[str, Any]:
     """Return an application as the action plugin has it, which asks for `release` but for what is given."""
-    settings = {setting: getattr(release.settings, setting) for setting in module.SETTINGS}
-    hardening = {setting: getattr(release.settings, setting) for setting in HARDENING}
-    secret = {"env": release.settings.env, "secrets": {}, "secret_files": release.settings.secret_files}
+    elsewhere = (*HARDENING, "env", "secret_files", "probe", "libraries")
+    settings = {setting: value for setting, value in vars(release.app).items() if setting not in elsewhere}
+    hardening = {setting: getattr(release.app, setting) for setting in HARDENING}
+    secret = {"env": release.app.env, "secrets": {}, "secret_files": release.app.secret_files}
     app = {
         "name": "hello",
         "build": str(release.build),
         "wheels": "",
         "public_data": [],
-        "probe": release.settings.probe.as_dict(),
+        "probe": release.app.probe.as_dict(),
     }
     app = {**app, "hardening": hardening, **settings, **secret}
     for key, value in given.items():
@@ -900,10 +956,12 @@ def arguments(*apps: dict[str, Any]) -> dict[str, Any]:
     defaults = {option: spec.get("default") for option, spec in ARGUMENTS.items()}
     secrets = {app["name"]: {key: app[key] for key in SECRETS} for app in apps}
     plain = [{key: value for key, value in app.items() if key not in SECRETS} for app in apps]
-    return {**defaults, "apps": plain, "secrets": json.dumps(secrets)}
+    rendered = {app["name"]: files(app, layout=Layout(app["name"], root=Path(app["build"]).parents[2])) for app in apps}
+    sent = json.dumps({"programs": programs(), "apps": rendered})
+    return {**defaults, "apps": plain, "secrets": json.dumps(secrets), "files": sent}
 
 
-def test_the_module_makes_what_is_missing_and_says_so(release: Release, planner: Planner) -> None:
+def test_the_module_makes_what_is_missing_and_says_so(release: Given, planner: Planner) -> None:
     planned = planner()
     assert [(step.says, step.of) for step in planned.steps] == [
         (f"make {release.layout.data}", "hello"),
@@ -917,7 +975,7 @@ def test_the_module_makes_what_is_missing_and_says_so(release: Release, planner:
     assert release.layout.data.is_dir()
 
 
-def test_the_module_makes_the_release_of_each_application(release: Release, planner: Planner) -> None:
+def test_the_module_makes_the_release_of_each_application(release: Given, planner: Planner) -> None:
     other = described(release, name="other", env={"COLOUR": "green"})
     planned = planner(others=(other,))
     assert [step.of for step in planned.steps] == ["hello"] * 3 + ["other"] * 3
@@ -932,22 +990,25 @@ def test_the_module_makes_the_release_of_each_application(release: Release, plan
     assert (planned.steps, planned.settled, planned.result["diff"]) == ([], settled, [])
 
 
-def test_an_application_that_is_refused_keeps_no_other_from_its_release(release: Release, planner: Planner) -> None:
-    planned = planner(others=(described(release, name="other", harakiri=0),))
-    assert planned.failures == {"other": "other: harakiri: 0: write a number above zero"}
+def test_an_application_that_cannot_be_released_keeps_no_other_from_its_release(
+    release: Given, planner: Planner
+) -> None:
+    never = [{"name": "a", "command": "a", "on_calendar": "never", "every_host": False}]
+    planned = planner(others=(described(release, name="other", timers=never),))
+    assert set(planned.failures) == {"other"}
     assert planned.result["releases"] == {"hello": release.id}
     planned.take()
     assert release.exists()
 
 
-def test_the_module_has_nothing_to_do_for_a_release_that_exists(release: Release, planner: Planner) -> None:
+def test_the_module_has_nothing_to_do_for_a_release_that_exists(release: Given, planner: Planner) -> None:
     planner().take()
     planned = planner()
     assert (planned.steps, planned.result) == ([], {"releases": {"hello": release.id}, "diff": []})
     assert planned.settled == f"hello: has release {release.id}"
 
 
-def test_a_release_that_exists_is_never_made_again_because_it_may_be_live(release: Release, planner: Planner) -> None:
+def test_a_release_that_exists_is_never_made_again_because_it_may_be_live(release: Given, planner: Planner) -> None:
     release.make(Index())
     release.layout.first.touch()
     mark = release.store.path(release.id) / "mark"
@@ -960,15 +1021,15 @@ def test_a_release_that_exists_is_never_made_again_because_it_may_be_live(releas
 
 
 @pytest.mark.parametrize(("setting", "value"), OTHERS)
-def test_the_module_hands_on_each_setting(release: Release, planner: Planner, setting: str, value: Any) -> None:
-    wanted = Release(release.layout, release.build, replace(SETTINGS, **{setting: value}), HOST)
+def test_the_module_hands_on_each_setting(release: Given, planner: Planner, setting: str, value: Any) -> None:
+    wanted = Given(release.layout, release.build, replace(SETTINGS, **{setting: value}), HOST)
     assert planner(**{setting: value}).result["releases"] == {"hello": wanted.id}
 
 
 ONCE, EACH = ([{**SETTINGS.timers[0], "every_host": every_host}] for every_host in (False, True))
 
 
-def test_the_release_is_the_same_on_the_first_host_and_on_all_others(release: Release, planner: Planner) -> None:
+def test_the_release_is_the_same_on_the_first_host_and_on_all_others(release: Given, planner: Planner) -> None:
     for first in (True, False):
         planned = planner(first=first)
         planned.take()
@@ -981,7 +1042,7 @@ def test_the_release_is_the_same_on_the_first_host_and_on_all_others(release: Re
 )
 @pytest.mark.parametrize("before", [True, False])
 def test_a_host_says_that_it_is_the_first_where_it_is_and_a_timer_asks_for_it(
-    release: Release, planner: Planner, first: bool, timers: list[Any], runs: bool, before: bool
+    release: Given, planner: Planner, first: bool, timers: list[Any], runs: bool, before: bool
 ) -> None:
     planner(first=first, timers=timers).take()
     release.layout.first.unlink(missing_ok=True)
@@ -994,7 +1055,7 @@ def test_a_host_says_that_it_is_the_first_where_it_is_and_a_timer_asks_for_it(
     assert planner(first=first, timers=timers).steps == []
 
 
-def test_the_timers_of_a_release_that_is_there_move_with_the_first_host(release: Release, planner: Planner) -> None:
+def test_the_timers_of_a_release_that_is_there_move_with_the_first_host(release: Given, planner: Planner) -> None:
     planner().take()
     planned = planner(first=False)
     assert [(step.says, step.of) for step in planned.steps] == [(LEAVE, "hello")]
@@ -1006,14 +1067,14 @@ def test_the_timers_of_a_release_that_is_there_move_with_the_first_host(release:
     assert release.layout.first.exists()
 
 
-def test_each_application_has_its_own_timers_on_the_first_host(release: Release, planner: Planner) -> None:
+def test_each_application_has_its_own_timers_on_the_first_host(release: Given, planner: Planner) -> None:
     planner(others=(described(release, name="other", timers=EACH),)).take()
     assert release.layout.first.exists()
     assert not (release.layout.home.parent / "other/first").exists()
 
 
-def test_the_module_takes_a_part_of_a_probe_for_all_of_it(release: Release, planner: Planner) -> None:
-    wanted = Release(release.layout, release.build, replace(SETTINGS, probe=Probe("/health")), HOST)
+def test_the_module_takes_a_part_of_a_probe_for_all_of_it(release: Given, planner: Planner) -> None:
+    wanted = Given(release.layout, release.build, replace(SETTINGS, probe=Probe("/health")), HOST)
     assert planner(probe={"path": "/health"}).result["releases"] == {"hello": wanted.id}
 
 
@@ -1026,7 +1087,7 @@ def test_the_module_takes_a_part_of_a_probe_for_all_of_it(release: Release, plan
     ],
 )
 def test_variables_and_secrets_are_one_environment(
-    release: Release, planner: Planner, env: dict[str, Any], secrets: dict[str, Any], merged: dict[str, Any]
+    release: Given, planner: Planner, env: dict[str, Any], secrets: dict[str, Any], merged: dict[str, Any]
 ) -> None:
     planned = planner(env=env, secrets=secrets)
     planned.take()
@@ -1047,10 +1108,10 @@ def test_uwsgi_comes_from_the_index_unless_wheels_have_been_gathered(
 
 
 def test_systemd_is_asked_whether_it_understands_when_a_timer_is_due(
-    release: Release, planner: Planner, calendar: list[list[str]]
+    release: Given, planner: Planner, calendar: list[list[str]]
 ) -> None:
     timers = [{"name": "a", "command": "a", "on_calendar": "daily", "every_host": False}]
-    timers.append({"name": "b", "command": "b", "on_calendar": "never"})
+    timers.append({"name": "b", "command": "b", "on_calendar": "never", "every_host": False})
     planned = planner(timers=timers)
     assert [argv[:2] for argv in calendar] == [["systemd-analyze", "calendar"]] * 2
     assert [argv[-1] for argv in calendar] == ["daily", "never"]
@@ -1088,24 +1149,28 @@ def test_systemd_is_asked_whether_it_understands_when_a_timer_is_due(
         ({"public_data": ["../x"]}, ["public_data: '../x': write a directory"]),
     ],
 )
-def test_the_module_refuses_what_the_rules_refuse(
-    planner: Planner, given: dict[str, Any], objections: list[str]
-) -> None:
-    planned = planner(**given)
-    (failure,) = planned.failures.values()
+def test_what_the_rules_refuse_reaches_no_host(release: Given, given: dict[str, Any], objections: list[str]) -> None:
+    failure = refused(release, **given)
     assert [objection for objection in objections if objection not in failure] == []
-    assert (planned.steps, planned.result) == ([], {"releases": {}, "diff": []})
 
 
-def test_a_worker_and_a_timer_of_one_name_are_refused_for_one_would_replace_the_other(planner: Planner) -> None:
-    planned = planner(
+def refused(release: Given, **given: Any) -> str:
+    """Return why an application is refused on the controller."""
+    with pytest.raises(Failed) as failed:
+        steps.arguments("release", {"apps": [described(release, **given)]})
+    return str(failed.value)
+
+
+def test_a_worker_and_a_timer_of_one_name_are_refused_for_one_would_replace_the_other(release: Given) -> None:
+    failure = refused(
+        release,
         workers=[{"name": "mail", "command": "python -m a", "stop_timeout": 5, "exclusive": False}],
         timers=[{"name": "mail", "command": "python -m b", "on_calendar": "daily", "every_host": False}],
     )
-    assert "mail" in planned.failures.get("hello", "")
+    assert "mail" in failure
 
 
-def test_no_secret_is_in_what_the_module_returns_and_says(release: Release, planner: Planner) -> None:
+def test_no_secret_is_in_what_the_module_returns_and_says(release: Given, planner: Planner) -> None:
     live = made(release, env={"SECRET": "hunter1"}, secret_files={"key": "hunter4"})
     live.layout.current.symlink_to(f"releases/{live.id}")
     given = {"env": {"SECRET": "hunter2"}, "secrets": {"OTHER": "hunter3"}, "secret_files": {"key": "hunter5"}}
@@ -1126,8 +1191,8 @@ def test_no_secret_is_in_what_the_module_returns_and_says(release: Release, plan
         ({"secret_files": {"key": ["hunter2"]}}, "key is a list"),
     ],
 )
-def test_an_objection_to_a_secret_shows_none_of_them(planner: Planner, given: dict[str, Any], named: str) -> None:
-    (failure,) = planner(**given).failures.values()
+def test_an_objection_to_a_secret_shows_none_of_them(release: Given, given: dict[str, Any], named: str) -> None:
+    failure = refused(release, **given)
     assert named in failure
     assert "hunter" not in failure
 
@@ -1137,7 +1202,7 @@ def test_ansible_is_told_what_is_secret() -> None:
 
 
 def test_ansible_masks_the_secrets_and_nothing_that_happens_to_be_like_them(
-    release: Release, planner: Planner, capsys: pytest.CaptureFixture[str]
+    release: Given, planner: Planner, capsys: pytest.CaptureFixture[str]
 ) -> None:
     secret = {
         "env": {"DEBUG": "1", "NAME": "hello", "BUILD": "abc123", "LETTER": "e"},

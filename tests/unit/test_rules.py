@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any
 
 import pytest
 
-from ansible_collections.wsgi.production.plugins.module_utils import rules, units
+from ansible_collections.wsgi.production.plugins.module_utils import rules
+from ansible_collections.wsgi.production.plugins.plugin_utils.templates import ROLES
 
 
 @pytest.mark.parametrize("name", ["a", "hello", "hello-2", "hello_world", "x" * 31])
@@ -598,7 +598,7 @@ def test_no_option_opens_a_port_where_whoever_reaches_it_runs_code(key: str) -> 
 
 def own_options() -> list[str]:
     """Return the options that stand in each `uwsgi.ini` as the collection writes it, and decide what it promises."""
-    lines = units.INI.format_map(defaultdict(str)).splitlines()
+    lines = (ROLES / "uwsgi/templates/uwsgi.ini.j2").read_text(encoding="utf-8").splitlines()
     return [line.partition(" = ")[0] for line in lines if " = " in line]
 
 

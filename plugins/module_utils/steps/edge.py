@@ -49,6 +49,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "snippet": {"type": "str", "default": ""},
     "take_over": {"type": "bool", "default": False},
     "at_switch": {"type": "bool", "default": False},
+    # For the controller, which renders the configuration.
+    "templates": {"type": "str", "default": ""},
     # A snippet may hold a secret.
     "config": {"type": "str", "required": True, "no_log": True},
     "certificates": {"type": "list", "elements": "dict", "required": True, "options": CERTIFICATE},

@@ -9,8 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.wsgi.production.plugins.module_utils import rules, sections
-from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, run
+from ansible_collections.wsgi.production.plugins.module_utils.command import run
 from ansible_collections.wsgi.production.plugins.module_utils.data import Data
 from ansible_collections.wsgi.production.plugins.module_utils.home import Home
 from ansible_collections.wsgi.production.plugins.module_utils.installer import INDEX_OPTIONS, Index
@@ -27,35 +26,33 @@ ARGUMENTS = {
     # A text, for Ansible logs what is secret within a list, and masks each value of a secret dictionary wherever it
     # occurs, be it "1".
     "secrets": {"type": "str", "required": True, "no_log": True},
+    # What the controller has rendered, as a text that is not logged: it is long.
+    "files": {"type": "str", "required": True, "no_log": True},
     "first": {"type": "bool", "default": True},
+    # For the controller, which renders the files.
+    "templates": {"type": "str", "default": ""},
     "libraries": {"type": "list", "elements": "str", "default": []},
     **ON_FAILURE,
     **INDEX_OPTIONS,
 }
 
 # What `Settings` takes from the same key of an application.
-SETTINGS = (
-    *("callable", "package", "processes", "harakiri", "start_timeout", "options"),
-    *("migrate", "migrate_timeout", "irreversible", "after_switch", "workers", "timers"),
-    *("memory_max", "cpu_quota", "tasks_max", "static"),
-)
+SETTINGS = ("callable", "package", "start_timeout", "irreversible", "static")
 
 
 def plan(module: Module) -> Plan:
     """Make releases."""
-    secrets = json.loads(module.params["secrets"])
+    secrets, rendered = json.loads(module.params["secrets"]), json.loads(module.params["files"])
     planned = Plan(result={"releases": {}, "diff": []})
     for app in module.params["apps"]:
-        planned.add(app["name"], partial(_plan, module, planned, {**app, **secrets.get(app["name"], {})}))
+        given = {**app, **secrets.get(app["name"], {}), "files": rendered["apps"].get(app["name"], {})}
+        planned.add(app["name"], partial(_plan, module, planned, given, rendered["programs"]))
     releases = planned.result["releases"]
     planned.settled = "; ".join(f"{name}: has release {release}" for name, release in releases.items())
     return planned
 
 
-def _plan(module: Module, planned: Plan, app: dict[str, Any]) -> list[Step]:
-    wrong = sections.objections({"name": rules.name, **sections.RUN}, app) + sections.conflicts(app)
-    if wrong:
-        raise Failed("; ".join(wrong))
+def _plan(module: Module, planned: Plan, app: dict[str, Any], programs: dict[str, str]) -> list[Step]:
     for timer in app["timers"]:
         run(
             ["systemd-analyze", "calendar", "--", timer["on_calendar"]],
@@ -66,7 +63,9 @@ def _plan(module: Module, planned: Plan, app: dict[str, Any]) -> list[Step]:
         secret_files=app["secret_files"],
         libraries=module.params["libraries"],
         probe=Probe(**app["probe"]),
-        **app["hardening"],
+        files=app["files"],
+        programs=programs,
+        exclusive=sorted(one["name"] for one in app["workers"] if one["exclusive"]),
         **{setting: app[setting] for setting in SETTINGS},
     )
     layout, build = Layout(app["name"]), Path(app["build"])

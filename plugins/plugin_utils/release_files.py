@@ -1,0 +1,149 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""The files of a release, rendered from the templates of the role `uwsgi`.
+
+What only the host knows, such as the name of the release, is a token that the host fills in.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.environment import command_line
+from ansible_collections.wsgi.production.plugins.module_utils.layout import LINKS, Layout
+from ansible_collections.wsgi.production.plugins.module_utils.tokens import MARK, token
+from ansible_collections.wsgi.production.plugins.plugin_utils.templates import ROLES, compile_all, environment, render
+
+# Seconds between the limits, from the innermost to the outermost: uWSGI ends a request that is too slow, with a line in
+# the log, before NGINX gives up on it and before systemd kills.
+HARAKIRI_TO_STOP = 15
+
+# Seconds that the commands after a switch may take.
+AFTER_SWITCH_TIMEOUT = 300
+
+# The programs of a release that are not the application's.
+PROGRAMS = ("entry.py", "start.py", "drain.py", "launch.py")
+
+# What no template sees, for what is rendered is shown.
+SECRET = {"env", "secrets", "secret_files"}
+
+# What a release cannot live without, by the name of its file: the beginnings of lines. A template of the operator's may
+# have lost one.
+ACCOUNT = ("User={name}", "Group={name}", "EnvironmentFile={directory}/env", "WorkingDirectory={code}")
+REQUIRED = {
+    "uwsgi.ini": (
+        *("socket = fd://3", "http-socket = fd://4", "stats = {stats}", "wsgi-file = {directory}/entry.py"),
+        *("master = true", "need-app = true", "harakiri = ", "processes = ", "chdir = {code}"),
+        "hook-master-start = unix_signal:15 gracefully_kill_them_all",
+    ),
+    "instance.socket": (
+        *("ListenStream={sockets[uwsgi]}", "ListenStream={sockets[http]}", "SocketUser=root"),
+        *("SocketGroup=www-data", "SocketMode=0660", "RemoveOnStop=yes"),
+    ),
+    "instance.service": (
+        *("Type=notify", "KillMode=mixed", "UnsetEnvironment=LISTEN_FDS", "RuntimeDirectory={name}/{release}"),
+        *(
+            "ExecStart=/usr/bin/python3 -I -S {directory}/start.py ",
+            "ExecStop=+/usr/bin/python3 -I -S {directory}/drain.py ",
+        ),
+        *ACCOUNT,
+    ),
+    "worker.service": ("ExecStart=", "KillMode=mixed", *ACCOUNT),
+    "commands.service": ("Type=oneshot", "ExecStart=", *ACCOUNT),
+    "timer.timer": ("OnCalendar=",),
+}
+
+
+def prepare() -> None:
+    """Compile the templates of the role, of which each process would have its own otherwise."""
+    compile_all(environment("uwsgi", FILTERS))
+
+
+def programs() -> dict[str, str]:
+    """Return the text of each program that a release or its uWSGI has."""
+    return {name: (ROLES / "uwsgi/files" / name).read_text(encoding="utf-8") for name in PROGRAMS}
+
+
+def files(app: dict[str, Any], templates: str = "", layout: Layout | None = None) -> dict[str, str]:
+    """Return the text of each file of a release that its settings decide, by its name.
+
+    :param app: the input of the role for one application, in its types and with its defaults.
+    :param templates: a directory of the operator's with templates that come before those of the role.
+    :param layout: where the application lives on each host, unless a test knows better.
+    :raises Failed: when a template is not right, or has lost what a release cannot live without.
+    """
+    values = _values(app, layout or Layout(app["name"]))
+    jinja = environment("uwsgi", FILTERS, templates)
+    found = {}
+    for name, template, more in _wanted(app):
+        text = render(jinja, f"{template}.j2", **values, **more)
+        for line in REQUIRED[template]:
+            wanted = line.format(**values)
+            if not re.search(rf"^{re.escape(wanted)}", text, re.MULTILINE):
+                shown = wanted.replace(MARK, "@")
+                raise Failed(
+                    f"uwsgi_templates: {template}.j2 of {app['name']} has no line {shown!r} any more: put it back"
+                )
+        found[name] = text
+    return found
+
+
+def _values(app: dict[str, Any], layout: Layout) -> dict[str, Any]:
+    """Return what the templates of an application see."""
+    given = {setting: value for setting, value in app.items() if setting not in SECRET}
+    if MARK in json.dumps(given, ensure_ascii=False):
+        raise Failed(f"{app['name']}: a value has the character U+E000, which is for private use; take it out")
+    release = token("release")
+    directory = layout.releases / release
+    return {
+        **given,
+        "release": release,
+        "directory": directory,
+        "code": directory / "build/app",
+        "venv": directory / "build/venv",
+        "data": layout.data,
+        "current": layout.current,
+        "first": layout.first,
+        "sockets": {protocol: layout.socket(release, protocol) for protocol in LINKS},
+        "stats": layout.stats(release),
+        "server": token("server"),
+        "backlog": token("backlog"),
+        "private_users": token("private_users"),
+        "two_per_processor": token("two_per_processor"),
+        "secret_files": sorted(app["secret_files"]),
+        "stop_timeout": app["harakiri"] + HARAKIRI_TO_STOP,
+    }
+
+
+def _wanted(app: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield the name of each file, that of its template, and what else the template sees."""
+    for name in ("uwsgi.ini", "instance.socket", "instance.service"):
+        yield name, name, {}
+    for one in app["workers"]:
+        yield f"instance-{one['name']}.service", "worker.service", {"part": one}
+    for one in app["timers"]:
+        yield f"instance-{one['name']}.timer", "timer.timer", {"part": one}
+        job = {"commands": [one["command"]], "timeout": "infinity", "only_first": not one["every_host"]}
+        yield f"instance-{one['name']}.service", "commands.service", {"part": {"name": one["name"], **job}}
+    if app["migrate"]:
+        job = {"commands": app["migrate"], "timeout": app["migrate_timeout"], "only_first": False}
+        yield "migrate.service", "commands.service", {"part": {"name": "migration", **job}}
+    if app["after_switch"]:
+        job = {"commands": app["after_switch"], "timeout": AFTER_SWITCH_TIMEOUT, "only_first": False}
+        yield "after-switch.service", "commands.service", {"part": {"name": "after-switch", **job}}
+
+
+def _uwsgi_value(value: Any) -> str:
+    """Return the value of an option as uWSGI reads it back: a percent sign begins what it replaces.
+
+    (uwsgi-docs, Configuration.rst: a doubled one stays.)
+    """
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return text.replace("%", "%%")
+
+
+FILTERS = (("command_line", command_line), ("uwsgi_value", _uwsgi_value))

@@ -1,0 +1,77 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""The templates of the roles, and those of an operator that come before them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import (
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    PrefixLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateNotFound,
+    TemplateSyntaxError,
+)
+
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+
+ROLES = Path(__file__).parents[2] / "roles"
+
+# What a template of an operator writes before the name of one of ours, to extend it.
+OURS = "wsgi.production"
+
+
+@cache
+def environment(role: str, filters: tuple[tuple[str, Callable[..., str]], ...] = (), own: str = "") -> Environment:
+    """Return the environment in which the templates of a role are rendered.
+
+    :param role: the name of the role.
+    :param filters: those that its templates use, with their names.
+    :param own: a directory of the operator's, in which templates are looked for first; empty for none.
+    :raises Failed: when there is no such directory.
+    """
+    ours = FileSystemLoader(ROLES / role / "templates")
+    first = []
+    if own:
+        directory = Path(own).expanduser().absolute()
+        if not directory.is_dir():
+            raise Failed(f"{role}_templates: {own!r} is not a directory on the controller ({directory})")
+        first = [FileSystemLoader(directory)]
+    made = Environment(
+        loader=ChoiceLoader([*first, ours, PrefixLoader({OURS: ours})]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters.update(filters)
+    return made
+
+
+def compile_all(environment: Environment) -> None:
+    """Compile the templates of a role, so that the processes that Ansible forks for each task and host need not."""
+    for name in environment.list_templates():
+        if not name.startswith(f"{OURS}/"):
+            environment.get_template(name)
+
+
+def render(environment: Environment, template: str, **values: Any) -> str:
+    """Return the text of a template.
+
+    :raises Failed: when it, or one that it includes, is not right; the sentence says which and in which line.
+    """
+    try:
+        return environment.get_template(template).render(values)
+    except TemplateNotFound as missing:
+        raise Failed(f"the template {template} needs {missing.name}, which is not there") from missing
+    except TemplateSyntaxError as wrong:
+        raise Failed(f"the template {wrong.filename or template}, line {wrong.lineno}: {wrong.message}") from wrong
+    except TemplateError as wrong:
+        raise Failed(f"the template {template}: {wrong.message}") from wrong
