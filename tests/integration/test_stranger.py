@@ -39,7 +39,7 @@ class Stranger(Site):
         (source.with_name("victim") / ".env").write_text("KEY=of-the-victim\n")
         self.victim = {
             "name": "victim",
-            "build": {"source": str(source.with_name("victim"))},
+            "build": {"source": str(source.with_name("victim")), "include": [".env"]},
             "run": {"callable": "main:application", "listen_http": "127.0.0.1:9000"},
             "serve": {
                 "server_names": ["victim.example.com"],
