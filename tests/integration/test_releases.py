@@ -384,7 +384,7 @@ BROKEN: dict[str, tuple[Break, list[str]]] = {
     ),
     "misspells an option of uWSGI": (
         lambda site: site.run_with(options={"max-request": 500}),
-        ["does not start: [strict mode] unknown config directive: max-request; its log ends with:"],
+        ["does not start: [strict-mode] unknown config directive: max-request; its log ends with:"],
     ),
     "has a package that cannot be installed": (
         breaks_packages,

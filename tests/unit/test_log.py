@@ -120,5 +120,5 @@ def test_no_more_than_the_last_lines_are_told() -> None:
 
 
 def test_what_uwsgi_itself_objects_to_is_the_cause() -> None:
-    line = "[strict mode] unknown config directive: max-request"
+    line = "[strict-mode] unknown config directive: max-request"
     assert told("it fails", f"{line}\nusage\n", DATA).startswith(f"it fails: {line}; its log ends with:")

@@ -93,7 +93,10 @@ if os.environ.get("IMPORT") == "slow":
 elif os.environ.get("IMPORT") == "begs":
     beg()
 elif os.environ.get("IMPORT") == "clings":
-    threading.Thread(target=beg, daemon=True).start()
+    # When uWSGI has made its workers: one that is forked beside a thread at work may wait for its locks for ever.
+    later = threading.Timer(3, beg)
+    later.daemon = True
+    later.start()
     atexit.register(time.sleep, 600)
 elif os.environ.get("IMPORT") == "escapes":
     sys.exit("\033]0;owned\007\033[2J\u009b31mred\u202e")
