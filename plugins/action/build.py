@@ -38,7 +38,8 @@ class SourceAction(StepAction):
             args["archives"] = {name: self._send_source(name, source) for name, source in lacking.items()}
             for name, source in lacking.items():
                 if source.left_out:
-                    display.display(
+                    # Warnings of the same words are shown once, whichever host or build host the source is sent to.
+                    display.warning(
                         f"{name}: left out of the build: {_listed(source.left_out)}. What it needs of that goes "
                         "into build.include"
                     )

@@ -44,7 +44,7 @@ OWN_WORDS = re.compile(r"unknown config directive|unable to find plugin|bind\(\)
 # systemd kills what takes too long, which the kernel does to what takes too much.
 TOOK_TOO_LONG = re.compile(r"timed out\. (Killing|Terminating|Aborting|Stopping)")
 
-# What to do about a cause, or about a line near the end of the log; `{data}` is where the application may write.
+# What to do about a cause; `{data}` is where the application may write.
 ADVICE = (
     (
         re.compile(r"Read-only file system|unable to open database file|readonly database|Permission denied: '/"),

@@ -159,7 +159,9 @@ def test_json_that_comes_in_chunks_arrives(people: People) -> None:
 def test_a_body_in_another_encoding_is_refused_at_a_door(people: People) -> None:
     said = people.server.shell(
         "printf 'POST /echo HTTP/1.1\\r\\nHost: people.example.com\\r\\nTransfer-Encoding: gzip, chunked\\r\\n\\r\\n"
-        "0\\r\\n\\r\\n' | timeout 10 curl -s telnet://127.0.0.1:9000 --max-time 5 || true"
+        "0\\r\\n\\r\\n' | curl -s telnet://127.0.0.1:9000 --max-time 5",
+        # curl has no other way to end such a connection than its time limit.
+        check=False,
     )
     assert "400 Bad Request" in said and "its encoding is gzip, chunked" in said
 

@@ -84,8 +84,7 @@ def receive(environ):
     encoding = environ.pop("HTTP_TRANSFER_ENCODING")
     if encoding.strip().lower() != "chunked":
         raise ValueError(f"its encoding is {encoding}")
-    # The application reads it, and what nobody refers to any more is closed.
-    body = tempfile.TemporaryFile()  # noqa: SIM115
+    body = tempfile.TemporaryFile()  # noqa: SIM115 (the application reads it later; without a reference it is closed)
     while chunk := uwsgi.chunked_read():
         body.write(chunk)
     environ["CONTENT_LENGTH"] = str(body.tell())

@@ -9,9 +9,9 @@ from typing import Any
 
 FAULT = os.environ["FAULT"]
 if FAULT == "import error":
-    from collections import there_is_no_such_name  # type: ignore[attr-defined]  # noqa: F401
+    from collections import there_is_no_such_name  # noqa: F401 (importing it is the fault)
 if FAULT == "missing module":
-    import there_is_no_such_module  # type: ignore[import-not-found]  # noqa: F401
+    import there_is_no_such_module  # noqa: F401 (importing it is the fault)
 if FAULT == "database":
     sqlite3.connect("shop.sqlite3").execute("create table t (i)")
 if FAULT == "missing secret":
