@@ -40,7 +40,7 @@ ORDER = [
     "ansible-lint",
     "mypy",
     QUIET,
-    *(f"{SSH} {module}" for module in ("releases", "around", "many", "repair", "tls", "edge", "fleet")),
+    *(f"{SSH} {module}" for module in ("releases", "around", "many", "repair", "tls", "nginx", "fleet")),
     *(
         f"{SSH} {module}"
         for module in ("applications", "people", "stranger", "all_or_nothing", "build_once", "locks", "serve", "site")

@@ -10,10 +10,10 @@ from typing import Any
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.door import Door, open_doors
-from ansible_collections.wsgi.production.plugins.module_utils.errand import Errand
 from ansible_collections.wsgi.production.plugins.module_utils.history import History
 from ansible_collections.wsgi.production.plugins.module_utils.instance import Instance
 from ansible_collections.wsgi.production.plugins.module_utils.layout import LINKS, Layout, replace_link
+from ansible_collections.wsgi.production.plugins.module_utils.oneshot import Oneshot
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan, Step
 from ansible_collections.wsgi.production.plugins.module_utils.rules import PARTS
 from ansible_collections.wsgi.production.plugins.module_utils.store import Store
@@ -33,13 +33,13 @@ class Application:
         """Return the instance of `release`."""
         return Instance(self.layout, release, self.systemd)
 
-    def errand(self, release: str, part: str) -> Errand:
+    def oneshot(self, release: str, part: str) -> Oneshot:
         """Return the commands `part` of `release`."""
-        return Errand(self.layout, release, part, self.systemd)
+        return Oneshot(self.layout, release, part, self.systemd)
 
-    def errands(self, release: str) -> list[Errand]:
+    def oneshots(self, release: str) -> list[Oneshot]:
         """Return all commands that `release` may have, whether it has them or not."""
-        return [self.errand(release, part) for part in PARTS]
+        return [self.oneshot(release, part) for part in PARTS]
 
     def instances(self) -> list[Instance]:
         """Return all instances whose units are there, whatever their state."""
@@ -75,12 +75,12 @@ class Application:
 
         :param asked: whether it has one, in check mode, where the release is not made.
         """
-        migration = self.errand(release, "migrate")
+        migration = self.oneshot(release, "migrate")
         made = self.releases.manifest(release) is not None
         if migration.is_done() or not (migration.exists() if made else asked):
             return []
         steps = []
-        others = [self.errand(other, "migrate") for other in self.releases.names() if other != release]
+        others = [self.oneshot(other, "migrate") for other in self.releases.names() if other != release]
         for other in [one for one in others if one.runs()]:
             steps.append(self._step(f"wait for {other.unit}, which a run has left at work", other.wait))
         began = migration.began()
@@ -255,16 +255,16 @@ class Application:
         return Step(says, do, self.layout.name)
 
 
-def go_back(planned: Plan, apps: Collection[Application], edge: Iterable[Step] = ()) -> None:
+def go_back(planned: Plan, apps: Collection[Application], nginx: Iterable[Step] = ()) -> None:
     """Add to a plan the steps after which applications are as they were when they were last known to be healthy.
 
     The doors of one that cannot go back stay as they are: they lead to what is live. All others close before one opens.
 
-    :param edge: what to do with NGINX once visitors reach the releases of before.
+    :param nginx: what to do with NGINX once visitors reach the releases of before.
     """
     for app in apps:
         planned.add(app.layout.name, app.switch_back)
-    planned.steps += edge
+    planned.steps += nginx
     for steps in (Application.close_doors, Application.settle_back):
         for app in apps:
             planned.add(app.layout.name, partial(steps, app))

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from ansible_collections.wsgi.production.plugins.module_utils import rules
 from ansible_collections.wsgi.production.plugins.module_utils.build_commands import Commands
 from ansible_collections.wsgi.production.plugins.module_utils.build_user import read_made
-from ansible_collections.wsgi.production.plugins.module_utils.command import PATH, Failed, give_way, run
+from ansible_collections.wsgi.production.plugins.module_utils.command import PATH, Failed, lower_priority, run
 from ansible_collections.wsgi.production.plugins.module_utils.home import Home
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Pip, Uv
 from ansible_collections.wsgi.production.plugins.module_utils.layout import APPLICATIONS, PASSABLE, Layout
@@ -155,7 +155,7 @@ class Builder:
             "interpreter": recipe.interpreter,
             "python": python,
         }
-        give_way()
+        lower_priority()
         Home(self.layout).make()
         if self.builds.manifest(recipe.build) is not None:
             # Something of it, or of its packages, is lost.

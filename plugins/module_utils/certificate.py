@@ -92,7 +92,7 @@ class Certificate:
 
     @classmethod
     def of(cls, values: dict[str, Any], keys: dict[str, str]) -> Certificate:
-        """Return what the module `edge` is told of it.
+        """Return what the module `nginx` is told of it.
 
         :param keys: the texts of keys, by site.
         """

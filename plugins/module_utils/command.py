@@ -97,6 +97,6 @@ def has(program: str) -> bool:
     return shutil.which(program, path=PATH) is not None
 
 
-def give_way() -> None:
+def lower_priority() -> None:
     """Let visitors come first from here on: what this process starts takes the processors that they leave."""
     os.nice(10)

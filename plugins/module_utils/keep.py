@@ -53,12 +53,12 @@ class Keeper:
         instances = app.instances()
         kept = set(app.history.kept(live, keep))
         kept.update(one.release for one in instances if one.was_live() or one.is_ending())
-        errands = {name: app.errands(name) for name in app.releases.names()}
-        kept.update(name for name, both in errands.items() if any(errand.runs() for errand in both))
+        oneshots = {name: app.oneshots(name) for name in app.releases.names()}
+        kept.update(name for name, both in oneshots.items() if any(oneshot.runs() for oneshot in both))
         ended = [one for one in instances if one.release not in kept and one.has_ended()]
         steps = [Step(f"take away the units of {one.release}", one.forget, layout.name) for one in ended]
         steps += [Step("let systemd forget them", app.systemd.reload, layout.name)] if ended else []
-        left = [one for name, both in errands.items() if name not in kept for one in both if one.placed.exists()]
+        left = [one for name, both in oneshots.items() if name not in kept for one in both if one.placed.exists()]
         steps += [Step(f"take {one.unit} away, which a killed run left", one.forget, layout.name) for one in left]
         builds, venvs = Store(layout.builds), Store(layout.venvs)
         steps += self._remove(app.releases, kept, layout.name)

@@ -25,8 +25,8 @@ BUILD_CACHE = Path("/var/cache/wsgi-build")
 WEB_SERVER = "www-data"
 
 # Where NGINX is asked on its own host, and the secret by which it knows who verifies a change.
-EDGE = "127.0.0.1:80"
-EDGE_TLS = "127.0.0.1:443"
+NGINX_ADDRESS = "127.0.0.1:80"
+NGINX_HTTPS_ADDRESS = "127.0.0.1:443"
 VERIFY_TOKEN = Path("/etc/nginx/verify.token")
 
 # What NGINX reads besides its configuration: certificates and their keys, passwords, a file for each site that is

@@ -1,105 +1,328 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""NGINX on a host: what it is able to do, and its processes."""
+"""NGINX: its configuration is checked beside the live one, loaded without a restart, and can be taken back."""
 
 from __future__ import annotations
 
+import hashlib
 import os
-import re
-import signal
-import socket
+import secrets
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, has, run
-from ansible_collections.wsgi.production.plugins.module_utils.edge_units import SERVICE
+from ansible_collections.wsgi.production.plugins.module_utils import certificate
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, run
+from ansible_collections.wsgi.production.plugins.module_utils.layout import (
+    CACHES,
+    CERTIFICATES,
+    LETS_ENCRYPT,
+    MAINTENANCE,
+    PASSWORDS,
+    SYSTEM_UNITS,
+    VERIFY_TOKEN,
+    write_file,
+)
+from ansible_collections.wsgi.production.plugins.module_utils.nginx_binary import Workers, has_ipv6
+from ansible_collections.wsgi.production.plugins.module_utils.nginx_text import OURS, explain, put_back, slowest
+from ansible_collections.wsgi.production.plugins.module_utils.nginx_units import SERVICE, SOCKET, units
+from ansible_collections.wsgi.production.plugins.module_utils.store import remove_tree
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
 
-# No process has this number (kernel/pid.c, PID_MAX_LIMIT).
-NOBODY = 1 << 30
+# How long new workers may take to appear, and the seconds from one look to the next.
+RELOAD_SECONDS = 20
+LOOK = 0.05
 
-LISTENS_ON_IPV6 = re.compile(r"^ +listen \[::\]:.*\n", re.MULTILINE)
+# What a plan says of the moment in which a new configuration is served.
+TAKE_UP = "let NGINX take it up"
+
+# A snippet may hold a secret.
+MODE = 0o640
 
 
 class Nginx:
-    """What the NGINX of a host is able to do.
+    """NGINX on this host, with all of its configuration in one file.
 
-    :param said: what it says of itself, `nginx -V`; empty before it is installed.
-    :param ipv6: whether the host has IPv6.
-    :ivar version: its version, such as `1.22.1`.
+    A change is made ready in a file beside the live one, and taken up by one rename. What was served before stays
+    beside it until the run has ended well, so that one which fails, or is killed, has a way back. What the
+    configuration names, such as certificates, is named by its content: what comes with a change is there beside what
+    it replaces, and is removed when nothing names it.
+
+    :param root: NGINX's own directory of configuration.
     """
 
-    def __init__(self, said: str, ipv6: bool = True) -> None:
-        self.said = said
-        self.ipv6 = ipv6
-        match = re.search(r"nginx/([\d.]+)", said)
-        self.version = match.group(1) if match else ""
-
-    @classmethod
-    def read(cls) -> Nginx:
-        """Ask the NGINX of this host."""
-        said = run(["sh", "-c", "nginx -V 2>&1"], "ask NGINX how it was built") if has("nginx") else ""
-        return cls(said, has_ipv6())
-
-    def text(self, config: dict[str, str]) -> str:
-        """Return the one of the texts in `config` that is right for it; of one that is yet to come, the newest.
-
-        :param config: texts by the version from which on they are right.
-        """
-        fitting = [since for since in config if not self.version or _number(since) <= _number(self.version)]
-        text = config[max(fitting, key=_number)]
-        return text if self.ipv6 else LISTENS_ON_IPV6.sub("", text)
-
-    def objection(self, sites: Iterable[dict[str, Any]]) -> str | None:
-        """Object to sites that want what this NGINX cannot do."""
-        wanting = [site["name"] for site in sites if site.get("http3")]
-        if wanting and self.said and "--with-http_v3_module" not in self.said:
-            return f"{wanting[0]}: tls.http3: NGINX {self.version} of this host was built without HTTP/3; leave it out"
-        return None
-
-
-class Workers:
-    """The processes of NGINX that accept connections."""
-
-    def __init__(self, systemd: Systemd, processes: Path = Path("/proc")) -> None:
+    def __init__(
+        self,
+        systemd: Systemd,
+        root: Path = Path("/etc/nginx"),
+        directory: Path = SYSTEM_UNITS,
+        workers: Workers | None = None,
+        log: Path = Path("/var/log/nginx/error.log"),
+        caches: Path = CACHES,
+        lets_encrypt: Path = LETS_ENCRYPT,
+    ) -> None:
         self.systemd = systemd
-        self.processes = processes
+        self.root = root
+        self.live = root / "nginx.conf"
+        self.next = root / "nginx.conf.next"
+        self.before = root / "nginx.conf.before"
+        self.original = root / "nginx.conf.original"
+        self.token = root / VERIFY_TOKEN.name
+        self.workers = workers or Workers(systemd)
+        self.log = log
+        self.caches = caches
+        self.lets_encrypt = lets_encrypt
+        self.certificates = root / CERTIFICATES.name
+        self.passwords = root / PASSWORDS.name
+        self.maintenance = root / MAINTENANCE.name
+        self.units = [directory / SOCKET, directory / f"{SERVICE}.d/wsgi.conf"]
 
-    def renew(self) -> None:
-        """Let there be new ones that go by the file in place, at once: `systemctl reload` would check it once more.
+    def text(self) -> str:
+        """Return the configuration that is in place; empty while there is none of ours."""
+        text = _read(self.live)
+        return text if text.startswith(OURS) else ""
 
-        :raises Failed: where NGINX does not run.
+    def is_taken_over(self) -> bool:
+        """Tell whether this host's NGINX is ours."""
+        # Of one whose file is lost, systemd still holds the ports.
+        return bool(self.text()) or (not self.live.exists() and self.systemd.is_active(SOCKET))
+
+    def foreign(self) -> list[Path]:
+        """Return the files that say what NGINX serves here, and are neither ours nor as a package has brought them."""
+        if self.text() or not self.live.exists():
+            return []
+        packaged = _packaged()
+        found = [self.live, *sorted(self.root.glob("conf.d/*.conf")), *sorted(self.root.glob("sites-enabled/*"))]
+        return [path for path in found if path.exists() and packaged.get(str(path.resolve())) != _digest(path)]
+
+    def serves(self) -> bool:
+        """Tell whether NGINX runs with the file in place, and will after the host's next boot."""
+        return not (self.next.exists() or self.before.exists()) and all(
+            self.systemd.is_active(unit) and self.systemd.is_enabled(unit) for unit in (SERVICE, SOCKET)
+        )
+
+    def is_complete(self) -> bool:
+        """Tell whether all that NGINX needs besides is there: its units, and the secret of verifications."""
+        return self.token.exists() and [_read(path) for path in self.units] == self._units()
+
+    def is_changing(self) -> bool:
+        """Tell whether a run has begun to change what is served, and did not come to its end."""
+        return self.next.exists() or self.before.exists() or bool(self._unnamed())
+
+    def take_over(self, config: str) -> None:
+        """Let NGINX serve from a file of ours, and from ports that systemd holds; the file that was there is kept.
+
+        :param config: a configuration without sites.
+        :raises Failed: where it does not; NGINX serves what it served before then.
         """
-        (master,) = self.systemd.properties(SERVICE, "MainPID")
+        self.stage(config)
+        there = os.path.lexists(self.live)
+        if there:
+            # Not copied: it may be a link, or hold what others may not read.
+            self.live.replace(self.original)
+        self.next.replace(self.live)
         try:
-            os.kill(int(master) or NOBODY, signal.SIGHUP)
-        except ProcessLookupError as gone:
-            raise Failed("could not reload NGINX, which does not run") from gone
+            self._serve()
+        except Failed:
+            self.live.unlink()
+            if there:
+                self.original.replace(self.live)
+            if not self.systemd.is_active(SOCKET):
+                for path in self.units:
+                    path.unlink(missing_ok=True)
+                self.systemd.reload()
+            with suppress(Failed):
+                self.systemd.start(SERVICE)
+            raise
+        self.systemd.enable(SOCKET, SERVICE)
 
-    def pids(self) -> set[int]:
-        """Return their ids; those that only finish what they have begun are not among them."""
-        (master,) = self.systemd.properties(SERVICE, "MainPID")
-        found = set()
-        for directory in self.processes.glob("[0-9]*"):
-            # What ends meanwhile cannot be read, and is no worker any more.
-            with suppress(OSError):
-                parent = (directory / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1]
-                title = (directory / "cmdline").read_bytes().rstrip(b"\0 ")
-                if parent == master and title == b"nginx: worker process":
-                    found.add(int(directory.name))
-        return found
+    def stage(self, config: str) -> None:
+        """Make a configuration ready, for `take_up`: check it with `nginx -t` beside the live one.
+
+        :raises Failed: with what NGINX said, and where that was described; nothing is ready then.
+        """
+        if not self.token.exists():
+            write_file(self.token, f'"{secrets.token_hex(16)}" 1;\n', 0o600)
+        write_file(self.next, config, MODE)
+        try:
+            run(["nginx", "-t", "-q", "-c", self.next], "use the new configuration of NGINX")
+        except Failed as failure:
+            self.next.unlink()
+            raise Failed(explain(str(failure), config)) from failure
+
+    def take_up(self, kept: Iterable[str] = ()) -> None:
+        """Let NGINX serve what was made ready.
+
+        :param kept: the names of sites that go on as they are.
+        :raises Failed: where it does not take it up; it goes on with what it served before then.
+        """
+        self._leave(kept, _read(self.next), self.text())
+        if not self.before.exists():
+            write_file(self.before, self.text(), MODE)
+        # Visitors are on new code by now, so nothing else comes between.
+        self.systemd.look_at(SOCKET, SERVICE)
+        self.next.replace(self.live)
+        try:
+            self._serve()
+        except Failed as failure:
+            wanted = self.text()
+            # Where NGINX does not run and does not start again, what lies beside the file tells the next run.
+            with suppress(Failed):
+                self.go_back(taken_up=not self.systemd.is_active(SERVICE))
+            raise Failed(
+                "NGINX did not take up the new configuration, and what it served goes on: "
+                f"{explain(str(failure), wanted)}"
+            ) from failure
+
+    def go_back(self, taken_up: bool = True) -> None:
+        """Let NGINX serve what it served before a run that failed, and remove what that has made ready.
+
+        :param taken_up: whether NGINX may have taken up anything else.
+        :raises Failed: where it does not take it up.
+        """
+        self.next.unlink(missing_ok=True)
+        before = _read(self.before)
+        if before:
+            write_file(self.live, before, MODE)
+            if taken_up:
+                self._serve()
+        self.before.unlink(missing_ok=True)
+        self._prune()
+
+    def settle(self, kept: Iterable[str] = ()) -> None:
+        """Keep what a run has changed: from here on there is no way back, and what nothing names is removed.
+
+        :param kept: the names of sites that are as they were before all the same.
+        :raises Failed: where NGINX does not take that up.
+        """
+        if self._leave(kept, self.text(), _read(self.before)):
+            self.next.replace(self.live)
+            self._serve()
+        self.systemd.enable(SOCKET, SERVICE)
+        self._prune()
+        # Not when a run goes back: the next one may want what an ACME server gives only so often. And not where the
+        # configuration is lost, which may have named them all.
+        if self.text():
+            certificate.abandon(self.text(), self.lets_encrypt)
+        self.before.unlink(missing_ok=True)
+
+    def _leave(self, sites: Iterable[str], config: str, before: str) -> bool:
+        """Make `config` ready with `sites` as they are in `before`, and tell whether that is another configuration."""
+        left = put_back(config, before, sites)
+        if left != config:
+            self.stage(left)
+        return left != config
+
+    def _serve(self) -> None:
+        """Let NGINX take up the file in place. What runs already goes on; its sandbox is that of its next start."""
+        if not self.is_complete():
+            for path, text in zip(self.units, self._units()):
+                path.parent.mkdir(exist_ok=True)
+                write_file(path, text)
+            self.systemd.reload()
+        if not self.systemd.is_active(SOCKET):
+            self._hold_ports()
+        elif self.systemd.is_active(SERVICE):
+            self._reload()
+        else:
+            self.systemd.start(SERVICE)
+
+    def _reload(self) -> None:
+        """Reload NGINX, and see that it did: its check of the configuration is not its last word on it."""
+        known = self.workers.pids()
+        logged = len(_read(self.log))
+        self.workers.renew()
+        deadline = time.monotonic() + RELOAD_SECONDS
+        while not self.workers.pids() - known:
+            said = [line for line in _read(self.log)[logged:].splitlines() if "[emerg]" in line]
+            if said:
+                raise Failed("\n".join(said))
+            if time.monotonic() > deadline:
+                raise Failed(f"it has no new workers after {RELOAD_SECONDS} s")
+            time.sleep(LOOK)
+
+    def _hold_ports(self) -> None:
+        """Give the ports to systemd: the NGINX that the distribution has started holds them itself."""
+        self.systemd.stop(SERVICE)
+        try:
+            self.systemd.start(SOCKET, SERVICE)
+        except Failed as failure:
+            for unit in (SOCKET, SERVICE):
+                if not self.systemd.is_active(unit):
+                    raise Failed(f"{failure}; the log of {unit} ends with:\n{self.systemd.journal(unit)}") from failure
+            raise
+
+    def _units(self) -> list[str]:
+        return units(slowest(self.text()), has_ipv6())
+
+    def _unnamed(self) -> list[Path]:
+        """Return the certificates, keys and files of passwords that the configuration in place does not name."""
+        config = self.text()
+        kept = [path for root in (self.certificates, self.passwords) for path in root.glob("*")]
+        return [path for path in kept if f"{path};" not in config] if config else []
+
+    def _prune(self) -> None:
+        """Remove what the configuration in place does not name."""
+        config = self.text()
+        if not config:
+            return
+        for path in self._unnamed():
+            path.unlink()
+        for path in self.caches.glob("cache-*"):
+            if f"{path} " not in config:
+                remove_tree(path)
+        for path in self.maintenance.glob("*"):
+            if f"{path})" not in config:
+                path.unlink()
 
 
-def has_ipv6() -> bool:
-    """Tell whether the host has IPv6: its kernel may have been told to do without (`ipv6.disable=1`)."""
+def verify_token(path: Path = VERIFY_TOKEN) -> str:
+    """Return the secret by which NGINX lets through who verifies a change; empty where it has none yet."""
+    return _read(path).partition('"')[2].partition('"')[0]
+
+
+class MaintenanceFlag:
+    """The sign at a site that says "closed", which NGINX looks for with each request.
+
+    :param site: the name of the site.
+    :raises Failed: where this host serves no such site.
+    """
+
+    def __init__(self, site: str, live: Path = Path("/etc/nginx/nginx.conf"), root: Path = MAINTENANCE) -> None:
+        self.path = root / site
+        if f"{self.path})" not in _read(live):
+            raise Failed(f"{site}: this host serves no site of that name")
+
+    def is_set(self) -> bool:
+        """Tell whether the site is closed."""
+        return self.path.exists()
+
+    def set(self) -> None:
+        """Close the site."""
+        self.path.parent.mkdir(exist_ok=True)
+        self.path.touch()
+
+    def clear(self) -> None:
+        """Open the site."""
+        self.path.unlink()
+
+
+def _packaged() -> dict[str, str]:
+    """Return the digest of each file of configuration that a package of NGINX has brought, by its path."""
     try:
-        socket.socket(socket.AF_INET6).close()
-    except OSError:
-        return False
-    return True
+        said = run(["dpkg-query", "--show", "--showformat", "${Conffiles}\n", "nginx*"], "ask for files of packages")
+    except Failed:
+        # It knows no such package.
+        return {}
+    words = (line.split() for line in said.splitlines())
+    return {line[0]: line[1] for line in words if len(line) >= 2}
 
 
-def _number(version: str) -> list[int]:
-    return [int(part) for part in version.split(".")]
+def _digest(path: Path) -> str:
+    # As dpkg has it, which is no matter of security.
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() if path.is_file() else ""
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""

@@ -119,7 +119,7 @@ def over_uwsgi(path: Path) -> Ask:
 def over_http(address: str, token: str = "", tls: bool = False) -> Ask:
     """Return what asks over HTTP at `address`, such as `127.0.0.1:80`; a wildcard means this host.
 
-    :param token: the secret of the edge of this host, which lets through who has it.
+    :param token: the secret with which the NGINX of this host lets a request through.
     :param tls: whether to ask over HTTPS, whoever signed the certificate.
     """
     host, port = split_address(address)

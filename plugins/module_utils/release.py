@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.wsgi.production.plugins.module_utils import pins
 from ansible_collections.wsgi.production.plugins.module_utils.build import CODE, VENV, base_interpreter, interpreter_tag
-from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, give_way, run
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, lower_priority, run
 from ansible_collections.wsgi.production.plugins.module_utils.environment import environment_file, variables
 from ansible_collections.wsgi.production.plugins.module_utils.home import Home
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Index, install_pinned, installer
@@ -213,7 +213,7 @@ class Release:
     def _install_server(self, index: Index) -> None:
         python = str(base_interpreter(_python_of(self.build)))
         only = ["--only-binary", ":all:"] if self.wheel else ["--no-binary", "uwsgi"]
-        give_way()
+        lower_priority()
         with self.servers.create(self.server, {"uwsgi": self.pin.split()[0]}) as path:
             install_pinned(installer(index), path, python, self.pin, *only)
             if self.wheel:

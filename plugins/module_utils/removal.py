@@ -35,7 +35,7 @@ def removal(app: Application, remove_data: bool) -> list[Step]:
         says = f"take {layout.live()} out of service" if layout.live() else "remove its links"
         steps.append(Step(says, partial(_unlink, links), of))
     instances = app.instances()
-    at_work = [one for release in app.releases.names() for one in app.errands(release) if one.placed.exists()]
+    at_work = [one for release in app.releases.names() for one in app.oneshots(release) if one.placed.exists()]
     steps += [Step(f"end {one.unit}", one.end, of) for one in at_work]
     steps += [Step(f"end {one.release}", partial(_end, app, one.release), of) for one in instances]
     if remove_data and not data.is_removed():

@@ -109,7 +109,7 @@ SERVE: dict[str, Any] = {
 }
 
 # What the role `nginx` has for all sites.
-EDGE = {
+NGINX = {
     "headers": rules.headers,
     "trusted_proxies": rules.networks,
     "acme_directory": rules.url,

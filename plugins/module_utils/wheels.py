@@ -16,7 +16,7 @@ from typing import Any
 
 from ansible_collections.wsgi.production.plugins.module_utils import build_user, pins
 from ansible_collections.wsgi.production.plugins.module_utils.build import CODE, Recipe, unpack_source
-from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, give_way
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, lower_priority
 from ansible_collections.wsgi.production.plugins.module_utils.formats import Resolved, Wanted
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Index, Pip, Uv, pinned_tool
 from ansible_collections.wsgi.production.plugins.module_utils.layout import CACHE, write_file
@@ -164,7 +164,7 @@ class Gatherer:
         :param lock_pins: the requirements of the lock tool that is needed, by its name.
         :raises Failed: when one cannot be had, or is not what was locked; nothing half-made stays behind.
         """
-        give_way()
+        lower_priority()
         pip = [Path(python), pinned_tool(tool, "pip", pins.PIP) / "pip"]
         manifest: dict[str, Any] = {}
         with self.store.create(self.name, manifest) as folder, build_user.scratch() as scratch:

@@ -45,7 +45,7 @@ options:
         elements: str
         default: []
   take_up:
-    description: Whether NGINX takes up at the same moment what M(wsgi.production.edge) has made ready for that.
+    description: Whether NGINX takes up at the same moment what M(wsgi.production.nginx) has made ready for that.
     type: bool
     default: false
 extends_documentation_fragment:

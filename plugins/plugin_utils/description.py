@@ -18,8 +18,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.wsgi.production.plugins.module_utils import rules, sections
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.layout import (
-    EDGE,
-    EDGE_TLS,
+    NGINX_ADDRESS,
+    NGINX_HTTPS_ADDRESS,
     STATIC,
     Layout,
     static_name,
@@ -315,7 +315,7 @@ def fronts(apps: list[dict[str, Any]], host: str, groups: Any, hostvars: Any) ->
         address = app["run"].get("listen_http") if host in app_servers else None
         if host in load_balancers and app.get("serve"):
             tls = app["serve"].get("tls") or {}
-            address = EDGE if tls.get("source", "none") == "none" else EDGE_TLS
+            address = NGINX_ADDRESS if tls.get("source", "none") == "none" else NGINX_HTTPS_ADDRESS
         if app["name"] in probes and address:
             found.append({"name": app["name"], "address": address, "probe": probes[app["name"]]})
     return found
@@ -492,13 +492,13 @@ def host_claims(site: dict[str, Any]) -> list[tuple[str, str]]:
     return [("host name", name) for name in names] + ([("role of", "default")] if site.get("default") else [])
 
 
-def edge_objections(settings: dict[str, Any]) -> list[str]:
+def nginx_objections(settings: dict[str, Any]) -> list[str]:
     """Return a sentence for all that is wrong with the input of the role `nginx`, which has its types already.
 
     :param settings: the variables of the role by their names, without the role's own.
     """
     sites = settings["sites"]
-    found = [f"nginx_{sentence}" for sentence in sections.objections(sections.EDGE, settings)]
+    found = [f"nginx_{sentence}" for sentence in sections.objections(sections.NGINX, settings)]
     for site in sites:
         wrong = [*sections.objections(sections.SERVE, site), *certificates.objections(site), *_paths_twice(site)]
         wrong += _relative(site)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.module_utils.edge_text import OURS
 from ansible_collections.wsgi.production.plugins.module_utils.layout import (
     CACHES,
     CHALLENGES,
@@ -20,6 +19,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.layout import (
     VERIFY_TOKEN,
     Layout,
 )
+from ansible_collections.wsgi.production.plugins.module_utils.nginx_text import OURS
 from ansible_collections.wsgi.production.plugins.plugin_utils import certificates, templates
 
 # From which version of NGINX on `http2` is a directive of its own; before, it is a word of `listen`.

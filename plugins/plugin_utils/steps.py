@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.wsgi.production.plugins.module_utils import rules, sections
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.module_utils.steps.edge import ARGUMENTS as EDGE
+from ansible_collections.wsgi.production.plugins.module_utils.steps.nginx import ARGUMENTS as NGINX
 from ansible_collections.wsgi.production.plugins.plugin_utils import certificates, description
 from ansible_collections.wsgi.production.plugins.plugin_utils.nginx_config import render
 from ansible_collections.wsgi.production.plugins.plugin_utils.release_files import files, programs
@@ -20,7 +20,7 @@ SECRETS = ("env", "secrets", "secret_files")
 BUILD_SECRETS = ("env",)
 
 # Arguments that no task gives, because they follow from the others.
-EDGE_FOLLOWS = {"config", "certificates", "secrets"}
+NGINX_FOLLOWS = {"config", "certificates", "secrets"}
 
 
 def arguments(step: str, said: dict[str, Any]) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def arguments(step: str, said: dict[str, Any]) -> dict[str, Any]:
     :param said: the arguments of its task.
     :raises Failed: with a sentence for each mistake in them.
     """
-    made = {"build": _build, "wheels": _wheels, "release": _release, "edge": _edge}
+    made = {"build": _build, "wheels": _wheels, "release": _release, "nginx": _nginx}
     return made[step](said) if step in made else dict(said)
 
 
@@ -82,10 +82,10 @@ def _taken(apps: list[dict[str, Any]], keys: tuple[str, ...]) -> str:
     return json.dumps({app["name"]: {key: app.pop(key) for key in keys} for app in apps})
 
 
-def _edge(said: dict[str, Any]) -> dict[str, Any]:
-    spec = {key: option for key, option in EDGE.items() if key not in EDGE_FOLLOWS}
+def _nginx(said: dict[str, Any]) -> dict[str, Any]:
+    spec = {key: option for key, option in NGINX.items() if key not in NGINX_FOLLOWS}
     args = description.with_defaults(said, spec)
-    wrong = description.edge_objections(args)
+    wrong = description.nginx_objections(args)
     if wrong:
         raise Failed("\n".join(wrong))
     sites = args["sites"]

@@ -9,21 +9,21 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from ansible_collections.wsgi.production.plugins.module_utils.steps.edge import ARGUMENTS as EDGE
+from ansible_collections.wsgi.production.plugins.module_utils.steps.nginx import ARGUMENTS as NGINX
 from ansible_collections.wsgi.production.plugins.plugin_utils.steps import arguments
 
 # The variable in which a play registers the result of its survey.
 SURVEY = "__wsgi_production_survey"
 
 # The order of the steps in a survey. `verify` comes last, since it only runs if no other step has anything to do.
-ORDER = ("packages", "build", "release", "migrate", "boot", "edge", "switch", "retire", "verify")
+ORDER = ("packages", "build", "release", "migrate", "boot", "nginx", "switch", "retire", "verify")
 
 # For the steps that depend on no other step: the arguments that decide whether there is anything to do. Secrets decide
 # as well, but they come from the same variables throughout a run, and not even a digest of them is kept.
 DECIDING = {
     "packages": ["names"],
     "build": ["apps", "contents", "wheels"],
-    "edge": sorted(EDGE.keys() - {"secrets"}),
+    "nginx": sorted(NGINX.keys() - {"secrets"}),
 }
 
 

@@ -131,7 +131,7 @@ class Site:
         return self.server.shell("basename $(readlink /srv/hello/current)").strip()
 
 
-class Edge(Site):
+class NginxSite(Site):
     """A server with an application, and NGINX before it that a test describes anew with the role alone."""
 
     def __init__(self, server: Server, source: Path) -> None:
@@ -153,7 +153,7 @@ class Edge(Site):
     def play(self, variables: dict[str, Any], check: bool = True) -> CompletedProcess[str]:
         """Run the role alone with `variables`."""
         inventory = self.server.write_inventory(HOST, variables)
-        return ansible("ansible-playbook", "tests/integration/edge.yml", "-i", inventory, check=check)
+        return ansible("ansible-playbook", "tests/integration/nginx.yml", "-i", inventory, check=check)
 
     def state(self) -> str:
         """Return what the role owns on the server."""
@@ -216,9 +216,9 @@ def site(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 @pytest.fixture(scope="module")
-def edge(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Edge:
+def nginx(server: Server, tmp_path_factory: pytest.TempPathFactory) -> NginxSite:
     """Return a server with an application live behind NGINX."""
-    one = Edge(server, tmp_path_factory.mktemp("edge") / "source")
+    one = NginxSite(server, tmp_path_factory.mktemp("nginx") / "source")
     one.deploy()
     return one
 

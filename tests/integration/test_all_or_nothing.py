@@ -1,4 +1,4 @@
-"""A run that fails leaves the edge as it was, and one that goes well changes code and settings at the same moment."""
+"""A run that fails leaves NGINX as it was, and one that goes well changes code and settings at the same moment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.integration.conftest import Edge
+from tests.integration.conftest import NginxSite
 
 # NGINX 1.22 is the older one: how it is reloaded has had fewer fixes.
 pytestmark = pytest.mark.on("debian12")
@@ -34,9 +34,9 @@ class Answer(NamedTuple):
     colour: str
 
 
-def ask(edge: Edge, path: str = "/", host: str = NAME) -> Answer:
+def ask(nginx: NginxSite, path: str = "/", host: str = NAME) -> Answer:
     """Ask a site; who is hung up on without an answer has the status 0."""
-    connection = http.client.HTTPConnection("127.0.0.1", edge.server.port(80), timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", nginx.server.port(80), timeout=30)
     try:
         connection.request("GET", path, headers={"Host": host, "Authorization": f"Basic {ALICE}"})
         answer = connection.getresponse()
@@ -54,20 +54,20 @@ def zone(key: str) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="module")
-def site(edge: Edge) -> Edge:
+def site(nginx: NginxSite) -> NginxSite:
     """Return a server with a site of which much can change."""
-    (edge.source / "static").mkdir()
-    (edge.source / "static/a.css").write_text("before")
-    edge.app["run"]["env"]["COLOUR"] = "blue"
-    edge.app["run"]["probe"] = {"path": "/health", "tries": 2, "interval": 1}
-    edge.app["serve"].update(
+    (nginx.source / "static").mkdir()
+    (nginx.source / "static/a.css").write_text("before")
+    nginx.app["run"]["env"]["COLOUR"] = "blue"
+    nginx.app["run"]["probe"] = {"path": "/health", "tries": 2, "interval": 1}
+    nginx.app["serve"].update(
         static=[{"path": "/static/", "directory": "static"}],
         basic_auth={"alice": "hunter2hunter2"},
         headers={"X-Colour": "blue"},
         tls={"source": "self_signed", "redirect": False},
     )
-    edge.deploy(*zone("$uri"))
-    return edge
+    nginx.deploy(*zone("$uri"))
+    return nginx
 
 
 # What a change does besides all that is changed of the site, and what is said of it.
@@ -81,7 +81,7 @@ FAILS: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize("case", FAILS)
-def test_a_run_that_fails_leaves_the_edge_to_the_byte(site: Edge, case: str) -> None:
+def test_a_run_that_fails_leaves_nginx_to_the_byte(site: NginxSite, case: str) -> None:
     run, serve, key, words = FAILS[case]
 
     def seen() -> tuple[str, str, list[Answer]]:
@@ -111,7 +111,7 @@ def test_a_run_that_fails_leaves_the_edge_to_the_byte(site: Edge, case: str) -> 
 
 
 @pytest.mark.parametrize("mood", ["sick", "sick behind NGINX"])
-def test_of_an_application_whose_first_deploy_fails_nobody_hears(site: Edge, mood: str) -> None:
+def test_of_an_application_whose_first_deploy_fails_nobody_hears(site: NginxSite, mood: str) -> None:
     second = {
         **site.app,
         "name": "second",
@@ -126,7 +126,7 @@ def test_of_an_application_whose_first_deploy_fails_nobody_hears(site: Edge, moo
 
 
 @pytest.mark.quiet
-def test_visitors_see_new_code_with_new_settings(site: Edge) -> None:
+def test_visitors_see_new_code_with_new_settings(site: NginxSite) -> None:
     seen: list[tuple[float, Answer]] = []
     done = threading.Event()
 
@@ -158,7 +158,7 @@ def test_visitors_see_new_code_with_new_settings(site: Edge) -> None:
     assert len(mixed) <= len(seen) / 10
 
 
-def test_an_nginx_that_serves_something_else_is_refused_and_taken_over_on_word(site: Edge) -> None:
+def test_an_nginx_that_serves_something_else_is_refused_and_taken_over_on_word(site: NginxSite) -> None:
     site.deploy(*zone("$uri"))
     shop = "events {} http { server { listen 127.0.0.1:8088; return 200 shop; } }"
     site.server.shell(f"cp /etc/nginx/nginx.conf /root && echo '{shop}' > /etc/nginx/nginx.conf")

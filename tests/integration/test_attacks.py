@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from ansible_collections.wsgi.production.plugins.plugin_utils.nginx_config import BELIEVED, DROPPED
-from tests.integration.conftest import Edge
+from tests.integration.conftest import NginxSite
 
 # NGINX 1.22 is the older one: what it reads requests with has had fewer fixes.
 pytestmark = pytest.mark.on("debian12")
@@ -34,13 +34,13 @@ class Answer(NamedTuple):
         return found
 
 
-def send(edge: Edge, request: str | bytes, pieces: float = 0) -> Answer:
+def send(nginx: NginxSite, request: str | bytes, pieces: float = 0) -> Answer:
     """Send `request` as it is, and return the answer.
 
     :param pieces: seconds to wait between two halves of it.
     """
     raw = request.encode("latin-1") if isinstance(request, str) else request
-    with socket.create_connection(("127.0.0.1", edge.server.port(80)), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", nginx.server.port(80)), timeout=30) as connection:
         half = len(raw) // 2 if pieces else len(raw)
         connection.sendall(raw[:half])
         time.sleep(pieces)
@@ -56,30 +56,30 @@ def send(edge: Edge, request: str | bytes, pieces: float = 0) -> Answer:
     return Answer(status, f"{head}\r\n", body)
 
 
-def get(edge: Edge, *headers: str, target: str = "/seen") -> Answer:
+def get(nginx: NginxSite, *headers: str, target: str = "/seen") -> Answer:
     """Ask for `target` with `headers`."""
-    return send(edge, "\r\n".join([f"GET {target} HTTP/1.1", *headers, "Connection: close", "", ""]))
+    return send(nginx, "\r\n".join([f"GET {target} HTTP/1.1", *headers, "Connection: close", "", ""]))
 
 
 @pytest.fixture(scope="module")
-def site(edge: Edge) -> Edge:
-    """Return the edge with its site as it is by default."""
-    edge.serve()
-    return edge
+def site(nginx: NginxSite) -> NginxSite:
+    """Return NGINX with its site as it is by default."""
+    nginx.serve()
+    return nginx
 
 
 @pytest.fixture(autouse=True)
-def forgotten(site: Edge) -> None:
+def forgotten(site: NginxSite) -> None:
     """Let the application forget what it has seen."""
     site.server.shell("rm --force /srv/patient/data/seen")
 
 
-def reached(site: Edge) -> bool:
+def reached(site: NginxSite) -> bool:
     """Tell whether anything has reached the application."""
     return bool(site.server.shell("cat /srv/patient/data/seen", check=False))
 
 
-def test_an_honest_request_reaches_the_application(site: Edge) -> None:
+def test_an_honest_request_reaches_the_application(site: NginxSite) -> None:
     answer = get(site, GOOD)
     assert answer.status == 200
     assert answer.seen()["HTTP_HOST"] == NAME
@@ -112,7 +112,7 @@ REFUSED: dict[str, tuple[str, set[int]]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_no_honest_visitor_sends_is_refused_and_not_passed_on(site: Edge, case: str) -> None:
+def test_what_no_honest_visitor_sends_is_refused_and_not_passed_on(site: NginxSite, case: str) -> None:
     request, right = REFUSED[case]
     answer = send(site, request)
     assert answer.status in right, answer
@@ -137,7 +137,7 @@ FORGED = [
 ]
 
 
-def test_what_only_the_edge_may_say_cannot_be_forged(site: Edge) -> None:
+def test_what_only_nginx_may_say_cannot_be_forged(site: NginxSite) -> None:
     honest = get(site, GOOD).seen()
     forged = get(site, GOOD, *FORGED).seen()
     assert forged["HTTP_X_REQUEST_ID"] != "forged-forged"
@@ -149,21 +149,21 @@ def test_what_only_the_edge_may_say_cannot_be_forged(site: Edge) -> None:
     assert honest["HTTP_X_FORWARDED_PROTO"] == "http"
 
 
-def test_the_host_of_the_request_line_counts(site: Edge) -> None:
+def test_the_host_of_the_request_line_counts(site: NginxSite) -> None:
     answer = get(site, "Host: other.example.com", target=f"http://{NAME}/seen")
     assert answer.seen()["HTTP_HOST"] == NAME
 
 
-def test_a_port_stays_with_the_host(site: Edge) -> None:
+def test_a_port_stays_with_the_host(site: NginxSite) -> None:
     assert get(site, f"{GOOD}:8080").seen()["HTTP_HOST"] == f"{NAME}:8080"
 
 
-def test_big_cookies_pass(site: Edge) -> None:
+def test_big_cookies_pass(site: NginxSite) -> None:
     cookies = [f"Cookie: a{number}={LONG}" for number in range(2)]
     assert get(site, GOOD, *cookies).status == 200
 
 
-def test_each_request_has_a_number_in_the_answer_in_the_log_and_in_the_application(site: Edge) -> None:
+def test_each_request_has_a_number_in_the_answer_in_the_log_and_in_the_application(site: NginxSite) -> None:
     answer = get(site, GOOD, 'User-Agent: odd "agent" \\ \x01', target="/seen?numbered")
     number = answer.seen()["HTTP_X_REQUEST_ID"]
     assert f"X-Request-Id: {number}" in answer.headers
@@ -174,14 +174,14 @@ def test_each_request_has_a_number_in_the_answer_in_the_log_and_in_the_applicati
     assert (line["status"], line["host"], line["upstream_status"]) == (200, NAME, "200")
 
 
-def test_answers_carry_the_security_headers_errors_too(site: Edge) -> None:
+def test_answers_carry_the_security_headers_errors_too(site: NginxSite) -> None:
     for answer in (get(site, GOOD), get(site, GOOD, target="/absent"), send(site, REFUSED["a body over the limit"][0])):
         for header in ("X-Content-Type-Options: nosniff", "X-Frame-Options: SAMEORIGIN", "Referrer-Policy: "):
             assert answer.headers.count(header) == 1, answer
         assert "Server: nginx\r\n" in answer.headers
 
 
-def test_what_a_known_proxy_says_of_a_visitor_is_believed(site: Edge) -> None:
+def test_what_a_known_proxy_says_of_a_visitor_is_believed(site: NginxSite) -> None:
     said = ["X-Forwarded-For: 203.0.113.9, 192.0.2.1", "X-Forwarded-Proto: https", "X-Request-Id: taken-over-1"]
     site.play({"nginx_sites": [site.site], "nginx_trusted_proxies": ["127.0.0.0/8", "172.16.0.0/12", "192.0.2.1"]})
     seen = get(site, GOOD, *said).seen()
@@ -191,7 +191,7 @@ def test_what_a_known_proxy_says_of_a_visitor_is_believed(site: Edge) -> None:
     assert seen["wsgi.url_scheme"] == "https"
 
 
-def test_who_a_visitor_is_is_believed_of_a_known_proxy(site: Edge) -> None:
+def test_who_a_visitor_is_is_believed_of_a_known_proxy(site: NginxSite) -> None:
     site.play({"nginx_sites": [site.site], "nginx_trusted_proxies": ["127.0.0.0/8", "172.16.0.0/12"]})
     seen = get(site, GOOD, *(f"{header}: alice" for header in BELIEVED)).seen()
     site.serve()
@@ -200,7 +200,7 @@ def test_who_a_visitor_is_is_believed_of_a_known_proxy(site: Edge) -> None:
     assert "REMOTE_USER" not in seen
 
 
-def test_the_password_for_a_site_does_not_reach_its_application(site: Edge) -> None:
+def test_the_password_for_a_site_does_not_reach_its_application(site: NginxSite) -> None:
     word = base64.b64encode(b"alice:hunter2hunter2").decode()
     assert get(site, GOOD, f"Authorization: Basic {word}").seen()["HTTP_AUTHORIZATION"] == f"Basic {word}"
     site.serve(basic_auth={"alice": "hunter2hunter2"})
@@ -209,13 +209,13 @@ def test_the_password_for_a_site_does_not_reach_its_application(site: Edge) -> N
     assert answer.status == 200 and "HTTP_AUTHORIZATION" not in answer.seen()
 
 
-def test_the_chunks_of_a_body_are_no_business_of_the_application(site: Edge) -> None:
+def test_the_chunks_of_a_body_are_no_business_of_the_application(site: NginxSite) -> None:
     request = f"POST /seen HTTP/1.1\r\n{GOOD}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
     seen = send(site, f"{request}5\r\nhello\r\n0\r\n\r\n").seen()
     assert seen["body"] == 5 and "HTTP_TRANSFER_ENCODING" not in seen
 
 
-def test_limits_count_the_network_of_a_visitor_in_ipv6(site: Edge) -> None:
+def test_limits_count_the_network_of_a_visitor_in_ipv6(site: NginxSite) -> None:
     def statuses(address: str) -> list[int]:
         return [get(site, GOOD, f"X-Forwarded-For: {address.format(number)}").status for number in range(10)]
 
@@ -227,7 +227,7 @@ def test_limits_count_the_network_of_a_visitor_in_ipv6(site: Edge) -> None:
     assert of_many == [200] * 10
 
 
-def test_a_client_that_asks_too_often_is_told_so_and_its_health_check_is_not(site: Edge) -> None:
+def test_a_client_that_asks_too_often_is_told_so_and_its_health_check_is_not(site: NginxSite) -> None:
     site.serve(requests_per_second=1, burst=3, health="/health")
     statuses = [get(site, GOOD).status for _ in range(10)]
     health = [get(site, GOOD, target="/health").status for _ in range(10)]
@@ -237,7 +237,7 @@ def test_a_client_that_asks_too_often_is_told_so_and_its_health_check_is_not(sit
     assert health == [200] * 10
 
 
-def test_a_network_that_is_not_allowed_sees_nothing_and_a_run_is_verified_all_the_same(site: Edge) -> None:
+def test_a_network_that_is_not_allowed_sees_nothing_and_a_run_is_verified_all_the_same(site: NginxSite) -> None:
     site.app["serve"]["allowed_networks"] = ["192.0.2.0/24"]
     site.app["run"]["env"]["COLOUR"] = "green"
     try:
@@ -250,7 +250,7 @@ def test_a_network_that_is_not_allowed_sees_nothing_and_a_run_is_verified_all_th
     assert " green " in get(site, GOOD, target="/").body
 
 
-def test_an_alias_leads_to_the_main_name(site: Edge) -> None:
+def test_an_alias_leads_to_the_main_name(site: NginxSite) -> None:
     site.serve(aliases=["old.example.com"])
     answer = get(site, "Host: old.example.com", target="/a?b=c")
     site.serve()
@@ -258,7 +258,7 @@ def test_an_alias_leads_to_the_main_name(site: Edge) -> None:
     assert f"Location: http://{NAME}/a?b=c\r\n" in answer.headers
 
 
-def test_a_default_site_answers_to_any_name(site: Edge) -> None:
+def test_a_default_site_answers_to_any_name(site: NginxSite) -> None:
     site.serve(default=True)
     answer = get(site, "Host: whatever.example.com")
     site.serve()

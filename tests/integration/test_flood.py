@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import Edge
+from tests.integration.conftest import NginxSite
 
 # NGINX 1.26 is the newer one, and may treat who takes his time in another way.
 pytestmark = [pytest.mark.on("debian13"), pytest.mark.quiet]
@@ -36,21 +36,21 @@ LATE = 3
 
 
 @pytest.fixture(scope="module")
-def site(edge: Edge) -> Edge:
-    """Return the edge with its site as it is by default, and the script on the server."""
-    edge.serve()
+def site(nginx: NginxSite) -> NginxSite:
+    """Return NGINX with its site as it is by default, and the script on the server."""
+    nginx.serve()
     script = Path(__file__).with_name("flood.py").read_text(encoding="utf-8")
-    edge.server.shell(f"cat > {SCRIPT} <<'END'\n{script}\nEND")
-    return edge
+    nginx.server.shell(f"cat > {SCRIPT} <<'END'\n{script}\nEND")
+    return nginx
 
 
-def flood(site: Edge, mode: str, amount: int) -> dict[str, Any]:
+def flood(site: NginxSite, mode: str, amount: int) -> dict[str, Any]:
     """Run a mode of the script to its end, and return what it saw."""
     said: dict[str, Any] = json.loads(site.server.shell(f"python3 {SCRIPT} {mode} {NAME} {amount}"))
     return said
 
 
-def connections(site: Edge) -> int:
+def connections(site: NginxSite) -> int:
     """Return how many connections NGINX has from clients, this question included."""
     code = "from urllib.request import urlopen; print(urlopen('http://127.0.0.1:8099').read().decode())"
     found = re.search(r"Active connections: (\d+)", site.server.shell(f'python3 -c "{code}"'))
@@ -58,7 +58,7 @@ def connections(site: Edge) -> int:
     return int(found.group(1))
 
 
-def test_slow_clients_do_not_slow_others_down(site: Edge) -> None:
+def test_slow_clients_do_not_slow_others_down(site: NginxSite) -> None:
     before = flood(site, "visit", VISIT)
     command = ["docker", "exec", "--interactive", site.server.name, "python3", SCRIPT, "slow", NAME, str(SLOW)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -84,7 +84,7 @@ def test_slow_clients_do_not_slow_others_down(site: Edge) -> None:
     assert connections(site) < 10
 
 
-def test_many_connections_at_once_are_all_answered(site: Edge) -> None:
+def test_many_connections_at_once_are_all_answered(site: NginxSite) -> None:
     seen = flood(site, "crowd", CROWD)
     print(seen)
     assert seen["came"] == CROWD

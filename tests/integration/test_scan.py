@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import Edge
+from tests.integration.conftest import NginxSite
 from tests.integration.test_tls import authority, own
 from tests.rig import scanners
 from tests.rig.authority import Authority
@@ -25,14 +25,16 @@ WAIVED = {
 }
 
 
-def test_gixy_finds_nothing_in_a_site_with_everything_on(edge: Edge, authority: Authority, tmp_path: Path) -> None:
-    edge.play(
+def test_gixy_finds_nothing_in_a_site_with_everything_on(
+    nginx: NginxSite, authority: Authority, tmp_path: Path
+) -> None:
+    nginx.play(
         {
             "nginx_trusted_proxies": ["192.0.2.0/24"],
             "nginx_snippet": "# by hand",
             "nginx_sites": [
                 {
-                    **edge.site,
+                    **nginx.site,
                     **own(authority, "patient.example.com", "old.example.com"),
                     "aliases": ["old.example.com"],
                     "static": [{"path": "/static/", "directory": "/srv/static", "previous": "/srv/before"}],
@@ -51,7 +53,7 @@ def test_gixy_finds_nothing_in_a_site_with_everything_on(edge: Edge, authority: 
         }
     )
     for path in ("nginx.conf", "mime.types", "uwsgi_params"):
-        (tmp_path / path).write_text(edge.server.shell(f"cat /etc/nginx/{path}"))
+        (tmp_path / path).write_text(nginx.server.shell(f"cat /etc/nginx/{path}"))
     config = tmp_path / "nginx.conf"
     text = config.read_text().replace("include /etc/nginx/verify.token;", "").replace("/etc/nginx/", f"{tmp_path}/")
     config.write_text(text)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import Edge
+from tests.integration.conftest import NginxSite
 from tests.rig.server import ansible
 
 # NGINX 1.22 is the older one: how it finds files has had fewer fixes.
@@ -25,8 +25,8 @@ OLD, NEW, PLAIN = "app.3f9c2a17.css", "app.a41b5c60.css", "plain.css"
 class Answer:
     """What a visitor got, with the names of headers in lower case."""
 
-    def __init__(self, edge: Edge, path: str, method: str = "GET", **headers: str) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", edge.server.port(80), timeout=30)
+    def __init__(self, nginx: NginxSite, path: str, method: str = "GET", **headers: str) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", nginx.server.port(80), timeout=30)
         # As it is: what a client makes of `..` is its own affair.
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         for name, value in {"Host": NAME, **headers}.items():
@@ -40,32 +40,32 @@ class Answer:
 
 
 @pytest.fixture(scope="module")
-def site(edge: Edge) -> Edge:
+def site(nginx: NginxSite) -> NginxSite:
     """Return a server on which an application with files is live."""
-    (edge.source / "static").mkdir()
-    put(edge, OLD, "body { color: red }")
-    put(edge, PLAIN, "body { color: blue }")
-    put(edge, ".env", "SECRET=1")
-    (edge.source / "static" / f"{PLAIN}.gz").write_bytes(gzip.compress(b"precompressed"))
-    (edge.source / "static/version.txt").symlink_to("/etc/debian_version")
-    edge.app["serve"].update(
+    (nginx.source / "static").mkdir()
+    put(nginx, OLD, "body { color: red }")
+    put(nginx, PLAIN, "body { color: blue }")
+    put(nginx, ".env", "SECRET=1")
+    (nginx.source / "static" / f"{PLAIN}.gz").write_bytes(gzip.compress(b"precompressed"))
+    (nginx.source / "static/version.txt").symlink_to("/etc/debian_version")
+    nginx.app["serve"].update(
         static=[{"path": "/static/", "directory": "static"}], uploads=[{"path": "/media/", "directory": "media"}]
     )
-    edge.deploy()
-    return edge
+    nginx.deploy()
+    return nginx
 
 
-def put(edge: Edge, name: str, text: str) -> None:
+def put(nginx: NginxSite, name: str, text: str) -> None:
     """Put a file among the static ones of the application."""
-    (edge.source / "static" / name).write_text(text)
+    (nginx.source / "static" / name).write_text(text)
 
 
-def serve(site: Edge, **settings: Any) -> None:
+def serve(site: NginxSite, **settings: Any) -> None:
     """Bring the site live with other settings of `serve`."""
     site.deploy(apps=[{**site.app, "serve": {**site.app["serve"], **settings}}])
 
 
-def test_static_files_come_from_nginx_and_their_hashed_names_are_kept(site: Edge) -> None:
+def test_static_files_come_from_nginx_and_their_hashed_names_are_kept(site: NginxSite) -> None:
     hashed, plain = Answer(site, f"/static/{OLD}"), Answer(site, f"/static/{PLAIN}")
     assert (hashed.status, hashed.body) == (200, b"body { color: red }")
     assert hashed.headers["cache-control"] == "public, max-age=31536000, immutable"
@@ -76,7 +76,7 @@ def test_static_files_come_from_nginx_and_their_hashed_names_are_kept(site: Edge
     assert again.status == 304
 
 
-def test_a_precompressed_file_is_used_where_it_is_there(site: Edge) -> None:
+def test_a_precompressed_file_is_used_where_it_is_there(site: NginxSite) -> None:
     answer = Answer(site, f"/static/{PLAIN}", Accept_Encoding="gzip")
     assert answer.headers["content-encoding"] == "gzip"
     assert gzip.decompress(answer.body) == b"precompressed"
@@ -101,31 +101,31 @@ def test_a_precompressed_file_is_used_where_it_is_there(site: Edge) -> None:
         "/media/",
     ],
 )
-def test_no_path_leads_out_of_the_files(site: Edge, path: str) -> None:
+def test_no_path_leads_out_of_the_files(site: NginxSite, path: str) -> None:
     answer = Answer(site, path)
     assert answer.status in (400, 403, 404), answer.body
     assert b"import" not in answer.body
     assert b"root:" not in answer.body
 
 
-def test_no_link_in_the_code_is_followed_though_root_owns_it_and_what_it_leads_to(site: Edge) -> None:
+def test_no_link_in_the_code_is_followed_though_root_owns_it_and_what_it_leads_to(site: NginxSite) -> None:
     there = "/srv/patient/current/build/app/static/version.txt"
     assert site.server.shell(f"stat --format %U {there} /etc/debian_version").split() == ["root", "root"]
     assert Answer(site, "/static/version.txt").status == 404
 
 
-def test_a_null_byte_ends_no_name(site: Edge) -> None:
+def test_a_null_byte_ends_no_name(site: NginxSite) -> None:
     assert Answer(site, f"/static/{PLAIN}%00.css").status == 400
 
 
-def test_what_cannot_be_asked_of_a_file_is_refused(site: Edge) -> None:
+def test_what_cannot_be_asked_of_a_file_is_refused(site: NginxSite) -> None:
     assert Answer(site, f"/static/{PLAIN}", "POST", Content_Length="0").status == 405
     absent = Answer(site, "/static/none.3f9c2a17.css")
     assert absent.status == 404
     assert "cache-control" not in absent.headers, "a mistake must not be kept for a year"
 
 
-def test_a_page_that_was_loaded_before_a_switch_still_finds_its_files(site: Edge) -> None:
+def test_a_page_that_was_loaded_before_a_switch_still_finds_its_files(site: NginxSite) -> None:
     assert Answer(site, f"/static/{OLD}").status == 200
     (site.source / "static" / OLD).unlink()
     put(site, NEW, "body { color: green }")
@@ -140,7 +140,7 @@ def test_a_page_that_was_loaded_before_a_switch_still_finds_its_files(site: Edge
     assert Answer(site, "/static/.env").status == 404
 
 
-def test_uploads_are_served_and_nobody_else_can_read_them(site: Edge) -> None:
+def test_uploads_are_served_and_nobody_else_can_read_them(site: NginxSite) -> None:
     data = "/srv/patient/data"
     script = f"umask 027; mkdir -p {data}/media/a; echo hi > {data}/media/a/x.html; ln -sf /etc/passwd {data}/media/p"
     site.server.shell(f'su --shell /bin/sh patient --command "{script}"')
@@ -154,20 +154,20 @@ def test_uploads_are_served_and_nobody_else_can_read_them(site: Edge) -> None:
     assert "Permission denied" in refused
 
 
-def test_an_upload_does_not_replace_another_for_who_accepts_gzip(site: Edge) -> None:
+def test_an_upload_does_not_replace_another_for_who_accepts_gzip(site: NginxSite) -> None:
     media = "/srv/patient/data/media"
     site.server.shell(f"su --shell /bin/sh patient -c 'echo good > {media}/a.txt; echo evil | gzip > {media}/a.txt.gz'")
     answer = Answer(site, "/media/a.txt", Accept_Encoding="gzip")
     assert (answer.status, answer.body) == (200, b"good\n")
 
 
-def reached(site: Edge) -> int:
+def reached(site: NginxSite) -> int:
     """Return how many requests have reached the application since it was last asked for."""
     count = site.server.shell("cat /srv/patient/data/seen 2>/dev/null | wc -l; rm -f /srv/patient/data/seen")
     return int(count)
 
 
-def test_a_cache_answers_for_the_application_and_never_for_who_is_known(site: Edge) -> None:
+def test_a_cache_answers_for_the_application_and_never_for_who_is_known(site: NginxSite) -> None:
     serve(site, cache_seconds=30)
     reached(site)
     assert {Answer(site, "/seen?cached").status for _ in range(10)} == {200}
@@ -189,11 +189,11 @@ def test_a_cache_answers_for_the_application_and_never_for_who_is_known(site: Ed
         site.server.shell(f"systemctl start patient@{instance}.socket patient@{instance}.service")
 
 
-def ask(edge: Edge, path: str, *headers: str, method: str = "GET", body: str = "") -> dict[str, Any]:
+def ask(nginx: NginxSite, path: str, *headers: str, method: str = "GET", body: str = "") -> dict[str, Any]:
     """Return what the application saw of a request, or of that of which the answer was kept."""
     length = [f"Content-Length: {len(body)}"] if body else []
     request = [f"{method} {path} HTTP/1.1", f"Host: {NAME}", "Connection: close", *length, *headers, "", body]
-    with socket.create_connection(("127.0.0.1", edge.server.port(80)), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", nginx.server.port(80)), timeout=30) as connection:
         connection.sendall("\r\n".join(request).encode())
         said = b""
         while some := connection.recv(65536):
@@ -202,7 +202,7 @@ def ask(edge: Edge, path: str, *headers: str, method: str = "GET", body: str = "
     return found
 
 
-def test_no_visitor_decides_what_another_gets_from_the_cache(site: Edge) -> None:
+def test_no_visitor_decides_what_another_gets_from_the_cache(site: NginxSite) -> None:
     serve(site, cache_seconds=30)
     evil = ("X-Evil: 1", "User-Agent: evil", "Content-Type: evil", "Referer: evil", "X-Forwarded-For: 192.0.2.1")
     poisons: list[tuple[tuple[str, ...], str, str]] = [
@@ -225,7 +225,7 @@ def test_no_visitor_decides_what_another_gets_from_the_cache(site: Edge) -> None
     site.deploy()
 
 
-def test_an_application_that_does_not_answer_is_excused_with_a_page(site: Edge) -> None:
+def test_an_application_that_does_not_answer_is_excused_with_a_page(site: NginxSite) -> None:
     site.deploy()
     instance = site.server.shell("basename $(readlink /srv/patient/current)").strip()
     site.server.shell(f"systemctl stop patient@{instance}.socket patient@{instance}.service")
@@ -245,14 +245,14 @@ def test_an_application_that_does_not_answer_is_excused_with_a_page(site: Edge) 
     assert Answer(site, "/").status == 200
 
 
-def close(site: Edge, closed: str) -> float:
+def close(site: NginxSite, closed: str) -> float:
     """Close the site or open it with the playbook, and return how many seconds that took."""
     begun = time.monotonic()
     ansible(*site.command("-e", f"wsgi_maintenance={closed}", playbook="maintenance"))
     return time.monotonic() - begun
 
 
-def test_a_site_is_closed_and_opened_within_seconds_and_without_a_release(site: Edge) -> None:
+def test_a_site_is_closed_and_opened_within_seconds_and_without_a_release(site: NginxSite) -> None:
     serve(site, maintenance={"retry_after": 120})
     live, state = site.server.shell("readlink /srv/patient/current"), site.state()
     assert close(site, "on") < 10
@@ -274,7 +274,7 @@ def test_a_site_is_closed_and_opened_within_seconds_and_without_a_release(site: 
     assert site.state() == state
 
 
-def test_a_site_that_the_host_does_not_serve_cannot_be_closed(site: Edge) -> None:
+def test_a_site_that_the_host_does_not_serve_cannot_be_closed(site: NginxSite) -> None:
     apps = [{**site.app, "name": "other"}]
     command = site.command("-e", "wsgi_maintenance=on", apps=apps, playbook="maintenance")
     refused = ansible(*command, check=False)
@@ -282,7 +282,7 @@ def test_a_site_that_the_host_does_not_serve_cannot_be_closed(site: Edge) -> Non
     assert "other: this host serves no site of that name" in refused.stdout
 
 
-def test_only_who_knows_the_password_sees_the_site(site: Edge) -> None:
+def test_only_who_knows_the_password_sees_the_site(site: NginxSite) -> None:
     password = "a long one, with $ % and : in it"
     site.app["serve"]["basic_auth"] = {"ann": password, "bob": "another long one"}
     try:

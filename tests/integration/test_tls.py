@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from tests.integration.conftest import HOST, Edge, assert_nothing_to_do, everywhere
+from tests.integration.conftest import HOST, NginxSite, assert_nothing_to_do, everywhere
 from tests.integration.test_around import until
-from tests.integration.test_edge import assert_nobody_noticed
+from tests.integration.test_nginx import assert_nobody_noticed
 from tests.rig import STATE, apt_install, scanners
 from tests.rig.authority import Authority
 from tests.rig.server import ansible
@@ -42,16 +42,16 @@ def own(authority: Authority, *names: str, **tls: Any) -> dict[str, Any]:
 
 
 @everywhere
-def test_https_is_served_and_http_leads_there(edge: Edge, authority: Authority) -> None:
-    edge.serve(**own(authority, NAME, ALIAS), aliases=[ALIAS])
-    page = edge.server.https(NAME, "/seen", authority.root)
+def test_https_is_served_and_http_leads_there(nginx: NginxSite, authority: Authority) -> None:
+    nginx.serve(**own(authority, NAME, ALIAS), aliases=[ALIAS])
+    page = nginx.server.https(NAME, "/seen", authority.root)
     assert page.headers["Strict-Transport-Security"] == "max-age=63072000"
     seen = json.loads(page.body)
     assert (seen["HTTPS"], seen["REQUEST_SCHEME"], seen["HTTP_X_FORWARDED_PROTO"]) == ("on", "https", "https")
-    there = edge.server.https(ALIAS, "/a?b=c", authority.root)
+    there = nginx.server.https(ALIAS, "/a?b=c", authority.root)
     assert (there.status, there.headers["Location"]) == (308, f"https://{NAME}/a?b=c")
     for name in (NAME, ALIAS):
-        said = edge.server.shell(ask(f"http://{name}/a?b=c"))
+        said = nginx.server.shell(ask(f"http://{name}/a?b=c"))
         assert f"\r\nLocation: https://{NAME}/a?b=c\r\n" in said.replace("\n", "\r\n").replace("\r\r", "\r")
         assert "Strict-Transport-Security" not in said
 
@@ -63,91 +63,91 @@ def ask(url: str, *options: str) -> str:
 
 
 @everywhere
-def test_http_2_is_spoken(edge: Edge, authority: Authority) -> None:
-    edge.serve(**own(authority))
-    assert edge.server.shell(ask(f"https://{NAME}/")).startswith("HTTP/2 200")
+def test_http_2_is_spoken(nginx: NginxSite, authority: Authority) -> None:
+    nginx.serve(**own(authority))
+    assert nginx.server.shell(ask(f"https://{NAME}/")).startswith("HTTP/2 200")
 
 
 @everywhere
-def test_http_3_is_spoken_where_nginx_was_built_with_it(edge: Edge, authority: Authority) -> None:
+def test_http_3_is_spoken_where_nginx_was_built_with_it(nginx: NginxSite, authority: Authority) -> None:
     site = own(authority, http3=True)
-    if edge.server.distribution == "debian12":
-        before = edge.state()
-        refused = edge.serve(check=False, **site)
+    if nginx.server.distribution == "debian12":
+        before = nginx.state()
+        refused = nginx.serve(check=False, **site)
         assert "patient: tls.http3: NGINX 1.22.1 of this host was built without HTTP/3" in refused.stdout
-        assert edge.state() == before
+        assert nginx.state() == before
         return
-    edge.serve(**site)
-    assert edge.server.shell(ask(f"https://{NAME}/", "--http3-only")).startswith("HTTP/3 200")
-    assert edge.server.https(NAME).headers["Alt-Svc"].startswith('h3=":443"')
+    nginx.serve(**site)
+    assert nginx.server.shell(ask(f"https://{NAME}/", "--http3-only")).startswith("HTTP/3 200")
+    assert nginx.server.https(NAME).headers["Alt-Svc"].startswith('h3=":443"')
 
 
-def test_an_unknown_name_is_refused_in_the_handshake(edge: Edge, authority: Authority) -> None:
-    edge.serve(**own(authority))
+def test_an_unknown_name_is_refused_in_the_handshake(nginx: NginxSite, authority: Authority) -> None:
+    nginx.serve(**own(authority))
     with pytest.raises(ssl.SSLError, match=r"(?i)unrecognized.name"):
-        edge.server.https("unknown.example.com")
+        nginx.server.https("unknown.example.com")
 
 
-def test_another_certificate_is_taken_up_and_fails_no_request(edge: Edge, authority: Authority) -> None:
-    edge.serve(**own(authority, **BOTH))
-    first = edge.server.https(NAME, root=authority.root).certificate
-    with edge.server.load(NAME) as seen:
-        edge.serve(**own(authority, **BOTH))
+def test_another_certificate_is_taken_up_and_fails_no_request(nginx: NginxSite, authority: Authority) -> None:
+    nginx.serve(**own(authority, **BOTH))
+    first = nginx.server.https(NAME, root=authority.root).certificate
+    with nginx.server.load(NAME) as seen:
+        nginx.serve(**own(authority, **BOTH))
     assert_nobody_noticed(seen)
-    assert edge.server.https(NAME, root=authority.root).certificate != first
-    assert len(edge.server.shell("ls /etc/nginx/certificates").split()) == 2, "the first is gone"
+    assert nginx.server.https(NAME, root=authority.root).certificate != first
+    assert len(nginx.server.shell("ls /etc/nginx/certificates").split()) == 2, "the first is gone"
 
 
-def test_a_certificate_that_the_host_has_is_used(edge: Edge, authority: Authority) -> None:
+def test_a_certificate_that_the_host_has_is_used(nginx: NginxSite, authority: Authority) -> None:
     certificate, key = authority.issue(NAME)
-    edge.server.shell(f"cat > /etc/ssl/mine.crt <<'END'\n{certificate.read_text()}END")
-    edge.server.shell(f"cat > /etc/ssl/private/mine.key <<'END'\n{key.read_text()}END")
-    edge.serve(tls={"source": "host", "certificate": "/etc/ssl/mine.crt", "key": "/etc/ssl/private/mine.key"})
-    assert edge.server.https(NAME, root=authority.root).status == 200
+    nginx.server.shell(f"cat > /etc/ssl/mine.crt <<'END'\n{certificate.read_text()}END")
+    nginx.server.shell(f"cat > /etc/ssl/private/mine.key <<'END'\n{key.read_text()}END")
+    nginx.serve(tls={"source": "host", "certificate": "/etc/ssl/mine.crt", "key": "/etc/ssl/private/mine.key"})
+    assert nginx.server.https(NAME, root=authority.root).status == 200
 
 
-def test_a_key_of_another_certificate_changes_nothing(edge: Edge, authority: Authority) -> None:
-    edge.serve(**own(authority))
+def test_a_key_of_another_certificate_changes_nothing(nginx: NginxSite, authority: Authority) -> None:
+    nginx.serve(**own(authority))
     (certificate, _), (_, key) = authority.issue(NAME), authority.issue(NAME)
-    edge.server.shell(f"cat > /etc/ssl/one.crt <<'END'\n{certificate.read_text()}END")
-    edge.server.shell(f"cat > /etc/ssl/private/other.key <<'END'\n{key.read_text()}END")
-    before, shown = edge.state(), edge.server.https(NAME).certificate
+    nginx.server.shell(f"cat > /etc/ssl/one.crt <<'END'\n{certificate.read_text()}END")
+    nginx.server.shell(f"cat > /etc/ssl/private/other.key <<'END'\n{key.read_text()}END")
+    before, shown = nginx.state(), nginx.server.https(NAME).certificate
     on_the_host = {"source": "host", "certificate": "/etc/ssl/one.crt", "key": "/etc/ssl/private/other.key"}
     on_the_controller = {"source": "own", "certificate": str(certificate), "key": str(key)}
     for tls, words in (
         (on_the_host, 'patient: tls: SSL_CTX_use_PrivateKey("/etc/ssl/private/other.key") failed'),
         (on_the_controller, "nginx_sites (patient): tls.key: the key does not belong to the first certificate"),
     ):
-        refused = edge.serve(check=False, tls=tls)
+        refused = nginx.serve(check=False, tls=tls)
         assert refused.returncode != 0
         assert words in " ".join(refused.stdout.split())
-        assert (edge.state(), edge.server.https(NAME).certificate) == (before, shown)
+        assert (nginx.state(), nginx.server.https(NAME).certificate) == (before, shown)
 
 
-def test_a_key_shows_up_nowhere(edge: Edge, authority: Authority) -> None:
+def test_a_key_shows_up_nowhere(nginx: NginxSite, authority: Authority) -> None:
     site = own(authority)
     key = Path(site["tls"]["key"]).read_text()
     site["tls"]["key"] = key
-    inventory = edge.server.write_inventory(HOST, {"nginx_sites": [{**edge.site, **site}]})
-    said = ansible("ansible-playbook", "-vvv", "--diff", "tests/integration/edge.yml", "-i", inventory).stdout
+    inventory = nginx.server.write_inventory(HOST, {"nginx_sites": [{**nginx.site, **site}]})
+    said = ansible("ansible-playbook", "-vvv", "--diff", "tests/integration/nginx.yml", "-i", inventory).stdout
     secret = key.splitlines()[1]
     assert secret not in said
     readable = (
         f"grep --recursive --no-messages --text '{secret}' /etc /home /opt /proc/[0-9]*/environ /run /srv /tmp /var"
     )
-    shown = edge.server.shell(f'journalctl --no-pager; su --shell /bin/sh nobody --command "{readable}"', check=False)
+    shown = nginx.server.shell(f'journalctl --no-pager; su --shell /bin/sh nobody --command "{readable}"', check=False)
     assert secret not in shown
-    assert secret in edge.server.shell("cat /etc/nginx/certificates/*.key")
+    assert secret in nginx.server.shell("cat /etc/nginx/certificates/*.key")
 
 
 @everywhere
 @pytest.mark.parametrize("profile", ["intermediate", "modern"])
-def test_it_complies_with_mozillas_guidelines(edge: Edge, authority: Authority, profile: str) -> None:
-    edge.play({"nginx_sites": [{**edge.site, **own(authority)}], "nginx_tls_profile": profile})
+def test_it_complies_with_mozillas_guidelines(nginx: NginxSite, authority: Authority, profile: str) -> None:
+    nginx.play({"nginx_sites": [{**nginx.site, **own(authority)}], "nginx_tls_profile": profile})
     scanned = subprocess.run(
         [
             *(scanners.program("sslyze"), f"--mozilla_config={profile}", "--certinfo_ca_file", authority.root),
-            f"{NAME}:{edge.server.port(443)}{{127.0.0.1}}",
+            f"{NAME}:{nginx.server.port(443)}{{127.0.0.1}}",
         ],
         capture_output=True,
         text=True,
@@ -168,17 +168,17 @@ WAIVED = {
 }
 
 
-def test_testssl_finds_nothing_above_low(edge: Edge, authority: Authority) -> None:
+def test_testssl_finds_nothing_above_low(nginx: NginxSite, authority: Authority) -> None:
     if not Path("/usr/bin/testssl").exists():
         apt_install("testssl.sh", "bsdextrautils", "dnsutils")
-    edge.serve(**own(authority))
-    found = STATE / f"testssl-{edge.server.distribution}.json"
+    nginx.serve(**own(authority))
+    found = STATE / f"testssl-{nginx.server.distribution}.json"
     found.unlink(missing_ok=True)
     subprocess.run(
         [
             *("testssl", "--quiet", "--color", "0", "--warnings", "batch", "--ip", "127.0.0.1", "--jsonfile", found),
             *("--protocols", "--server-defaults", "--server-preference", "--headers", "--vulnerable", "--std"),
-            f"https://{NAME}:{edge.server.port(443)}/",
+            f"https://{NAME}:{nginx.server.port(443)}/",
         ],
         capture_output=True,
         check=False,
@@ -191,32 +191,34 @@ def test_testssl_finds_nothing_above_low(edge: Edge, authority: Authority) -> No
     assert [one for one in bad if not any(word in one["id"] for word in WAIVED)] == []
 
 
-def acme(edge: Edge, *names: str, check: bool = True, words: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+def acme(
+    nginx: NginxSite, *names: str, check: bool = True, words: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
     """Serve the site under `names` with certificates of the ACME server."""
-    site = {**edge.app["serve"], "server_names": list(names), "tls": {"source": "acme", **BOTH}}
-    apps = [{**edge.app, "serve": site}]
-    return edge.deploy("-e", f"nginx_acme_directory={DIRECTORY}", *words, apps=apps, check=check)
+    site = {**nginx.app["serve"], "server_names": list(names), "tls": {"source": "acme", **BOTH}}
+    apps = [{**nginx.app, "serve": site}]
+    return nginx.deploy("-e", f"nginx_acme_directory={DIRECTORY}", *words, apps=apps, check=check)
 
 
 @pytest.fixture(scope="module")
-def certified(edge: Edge) -> Edge:
-    """Return the edge of a server on which a real ACME server runs, which comes and goes."""
-    edge.server.install("pebble")
+def certified(nginx: NginxSite) -> NginxSite:
+    """Return a server with NGINX on which a real ACME server runs, which comes and goes."""
+    nginx.server.install("pebble")
     script = Path(__file__).with_name("pebble.sh").read_text(encoding="utf-8")
-    edge.server.shell(f"bash -s <<'END'\n{script}\nEND")
-    return edge
+    nginx.server.shell(f"bash -s <<'END'\n{script}\nEND")
+    return nginx
 
 
-def serial(edge: Edge, name: str = NAME) -> tuple[bytes, list[str]]:
+def serial(nginx: NginxSite, name: str = NAME) -> tuple[bytes, list[str]]:
     """Return the certificate that visitors are shown, and the names that it is for."""
-    page = edge.server.https(name)
+    page = nginx.server.https(name)
     assert page.status == 200
     shown = x509.load_der_x509_certificate(page.certificate)
     names = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return page.certificate, names.get_values_for_type(x509.DNSName)
 
 
-def test_a_host_that_serves_nothing_yet_has_its_certificate_after_one_run(certified: Edge) -> None:
+def test_a_host_that_serves_nothing_yet_has_its_certificate_after_one_run(certified: NginxSite) -> None:
     certified.server.shell(
         "systemctl stop nginx.socket nginx.service 'patient@*'"
         " && apt-get purge --yes --quiet nginx nginx-common certbot && rm -rf /etc/nginx /etc/letsencrypt /srv/patient"
@@ -230,7 +232,7 @@ def test_a_host_that_serves_nothing_yet_has_its_certificate_after_one_run(certif
 
 
 @everywhere
-def test_the_first_certificate_comes_in_one_run_and_fails_no_request(certified: Edge) -> None:
+def test_the_first_certificate_comes_in_one_run_and_fails_no_request(certified: NginxSite) -> None:
     certified.deploy()
     told = acme(certified, NAME, words=("--check",)).stdout
     assert "changed=0" not in told
@@ -243,13 +245,13 @@ def test_the_first_certificate_comes_in_one_run_and_fails_no_request(certified: 
     assert serial(certified)[1] == [NAME]
 
 
-def test_a_second_run_changes_nothing(certified: Edge) -> None:
+def test_a_second_run_changes_nothing(certified: NginxSite) -> None:
     before = serial(certified)
     assert_nothing_to_do(lambda *words: acme(certified, NAME, words=words).stdout)
     assert serial(certified) == before
 
 
-def test_a_name_that_is_added_is_certified_and_fails_no_request(certified: Edge) -> None:
+def test_a_name_that_is_added_is_certified_and_fails_no_request(certified: NginxSite) -> None:
     before = serial(certified)
     with certified.server.load(NAME) as seen:
         acme(certified, NAME, ANOTHER)
@@ -260,7 +262,7 @@ def test_a_name_that_is_added_is_certified_and_fails_no_request(certified: Edge)
 
 
 @everywhere
-def test_the_timer_renews_and_nginx_is_not_stopped(certified: Edge) -> None:
+def test_the_timer_renews_and_nginx_is_not_stopped(certified: NginxSite) -> None:
     assert "certbot.timer" in certified.server.shell("systemctl list-timers")
     before = serial(certified)
     master = certified.server.shell("systemctl show --property MainPID nginx")
@@ -279,7 +281,7 @@ def test_the_timer_renews_and_nginx_is_not_stopped(certified: Edge) -> None:
     certified.server.shell("sed -i 1d /etc/letsencrypt/renewal/patient-acme-*.conf")
 
 
-def test_without_the_acme_server_the_old_certificate_serves_on(certified: Edge) -> None:
+def test_without_the_acme_server_the_old_certificate_serves_on(certified: NginxSite) -> None:
     before, state = serial(certified), certified.state()
     certified.server.shell("systemctl stop pebble")
     try:
@@ -296,7 +298,7 @@ def test_without_the_acme_server_the_old_certificate_serves_on(certified: Edge) 
         certified.server.shell("systemctl start pebble")
 
 
-def test_a_site_that_leaves_is_renewed_no_longer(certified: Edge) -> None:
+def test_a_site_that_leaves_is_renewed_no_longer(certified: NginxSite) -> None:
     certified.deploy()
     assert certified.server.shell("ls /etc/letsencrypt/renewal /etc/nginx/certificates").split() == [
         "/etc/letsencrypt/renewal:",
@@ -304,10 +306,10 @@ def test_a_site_that_leaves_is_renewed_no_longer(certified: Edge) -> None:
     ]
 
 
-def test_a_certificate_that_signs_itself_is_made_where_it_is_asked_for(edge: Edge) -> None:
-    edge.serve(tls={"source": "self_signed"})
-    page = edge.server.https(NAME)
+def test_a_certificate_that_signs_itself_is_made_where_it_is_asked_for(nginx: NginxSite) -> None:
+    nginx.serve(tls={"source": "self_signed"})
+    page = nginx.server.https(NAME)
     assert page.status == 200
     assert "Strict-Transport-Security" not in page.headers
-    assert "changed=0 " in edge.serve(tls={"source": "self_signed"}).stdout
-    assert edge.server.https(NAME).certificate == page.certificate
+    assert "changed=0 " in nginx.serve(tls={"source": "self_signed"}).stdout
+    assert nginx.server.https(NAME).certificate == page.certificate

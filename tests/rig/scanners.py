@@ -1,4 +1,4 @@
-"""Programs that judge what the edge is like from outside. What they depend on does not go with our own tools."""
+"""Programs that judge what NGINX is like from outside. What they depend on does not go with our own tools."""
 
 from __future__ import annotations
 

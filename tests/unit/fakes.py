@@ -334,7 +334,7 @@ def make_release(
     build: str = "b1",
     workers: Iterable[str] = (),
     timers: Iterable[str] = (),
-    errands: Iterable[str] = (),
+    oneshots: Iterable[str] = (),
     **manifest: Any,
 ) -> Path:
     """Make the release that `manifest` describes; without its seal it is as a killed run left it."""
@@ -346,7 +346,7 @@ def make_release(
     lasting |= {f"instance-{name}.timer" for name in timers}
     for file in lasting:
         (path / file).write_text(f"the {file} of {release}")
-    for file in (*(f"instance-{name}.service" for name in timers), *(f"{name}.service" for name in errands)):
+    for file in (*(f"instance-{name}.service" for name in timers), *(f"{name}.service" for name in oneshots)):
         (path / file).write_text(f"the {file} of {release}\nType=oneshot")
     os.symlink(f"../../builds/{build}", path / "build")
     if sealed:

@@ -18,9 +18,9 @@ from ansible.errors import AnsibleActionFail
 from ansible.parsing.dataloader import DataLoader
 
 from ansible_collections.wsgi.production.plugins.action import build, check, step, survey, verify, wheels
-from ansible_collections.wsgi.production.plugins.module_utils.layout import EDGE
+from ansible_collections.wsgi.production.plugins.module_utils.layout import NGINX_ADDRESS
 from ansible_collections.wsgi.production.plugins.module_utils.steps import build as build_module
-from ansible_collections.wsgi.production.plugins.module_utils.steps import edge as edge_module
+from ansible_collections.wsgi.production.plugins.module_utils.steps import nginx as nginx_module
 from ansible_collections.wsgi.production.plugins.module_utils.steps import release as release_module
 from ansible_collections.wsgi.production.plugins.module_utils.steps import survey as survey_step
 from ansible_collections.wsgi.production.plugins.module_utils.steps import wheels as wheels_module
@@ -653,7 +653,7 @@ def test_wheels_that_came_out_otherwise_in_the_same_folder_are_another_archive(s
     assert sorted(path.read_text() for path in kept.iterdir()) == ["of hello", "old"]
 
 
-# edge
+# nginx
 
 
 def site(name: str, **given: Any) -> dict[str, Any]:
@@ -680,14 +680,14 @@ def sites(pem: Pem) -> list[dict[str, Any]]:
 
 def serve(host: Host, sites: list[dict[str, Any]], **given: Any) -> Any:
     """Run the task that serves `sites`, and return its result."""
-    return act(step, host, "edge", sites=sites, **given)
+    return act(step, host, "nginx", sites=sites, **given)
 
 
-def test_the_edge_is_asked_to_serve_what_the_controller_has_made_of_the_sites(sites: list[dict[str, Any]]) -> None:
+def test_nginx_is_asked_to_serve_what_the_controller_has_made_of_the_sites(sites: list[dict[str, Any]]) -> None:
     host = Host(DONE)
     assert serve(host, sites, headers={"X-Y": "z"}, acme_email="ops@example.org") == DONE
     ((module, asked),) = host.asked
-    assert module == "wsgi.production.edge"
+    assert module == "wsgi.production.nginx"
     config = json.loads(asked["config"])
     assert list(config) == ["0", "1.25.1"]
     assert all("server_name hello.example.org;" in text and '"z"' in text for text in config.values())
@@ -700,16 +700,16 @@ def test_the_edge_is_asked_to_serve_what_the_controller_has_made_of_the_sites(si
     assert (asked["acme_email"], asked["tls_profile"], asked["snippet"]) == ("ops@example.org", "intermediate", "")
 
 
-def test_the_defaults_of_the_edge_have_no_objection() -> None:
-    assert act(step, Host(DONE), "edge", sites=[site("hello")]) == DONE
+def test_the_defaults_of_nginx_have_no_objection() -> None:
+    assert act(step, Host(DONE), "nginx", sites=[site("hello")]) == DONE
 
 
-def test_all_that_the_edge_is_asked_is_known_to_its_module(sites: list[dict[str, Any]]) -> None:
+def test_all_that_nginx_is_asked_is_known_to_its_module(sites: list[dict[str, Any]]) -> None:
     host = Host(DONE)
     serve(host, sites)
-    assert set(host.asked[0][1]) == {*edge_module.ARGUMENTS, "run"}
+    assert set(host.asked[0][1]) == {*nginx_module.ARGUMENTS, "run"}
     for one in host.asked[0][1]["certificates"]:
-        assert set(one) <= set(edge_module.CERTIFICATE)
+        assert set(one) <= set(nginx_module.CERTIFICATE)
 
 
 def test_keys_and_passwords_travel_as_one_text_and_nowhere_else(sites: list[dict[str, Any]], pem: Pem) -> None:
@@ -723,7 +723,7 @@ def test_keys_and_passwords_travel_as_one_text_and_nowhere_else(sites: list[dict
     }
     assert "hunter2" not in json.dumps(asked)
     assert pem.key.splitlines()[1] not in json.dumps(asked)
-    assert edge_module.ARGUMENTS["secrets"]["no_log"] is True
+    assert nginx_module.ARGUMENTS["secrets"]["no_log"] is True
 
 
 def test_a_host_is_not_asked_to_serve_what_is_wrong(sites: list[dict[str, Any]]) -> None:
@@ -868,8 +868,8 @@ def test_what_nobody_could_serve_or_install_is_refused(sources: Sources) -> None
     ("groups", "host", "address"),
     [
         ({"app_servers": ["app1"]}, "app1", "0.0.0.0:9000"),
-        ({"app_servers": ["app1"], "load_balancers": ["app1"]}, "app1", EDGE),
-        ({"load_balancers": ["lb"]}, "lb", EDGE),
+        ({"app_servers": ["app1"], "load_balancers": ["app1"]}, "app1", NGINX_ADDRESS),
+        ({"load_balancers": ["lb"]}, "lb", NGINX_ADDRESS),
         ({}, "app1", None),
     ],
 )
@@ -943,7 +943,7 @@ def test_what_each_step_is_asked_by_the_survey_is_what_its_task_asks(sources: So
         "packages": {"names": ["gcc"]},
         "build": {"apps": [app], "wheels": {}},
         "release": {"apps": [released("hello", **SECRETS)], "first": True},
-        "edge": {"sites": sites, "described": None, "kept": []},
+        "nginx": {"sites": sites, "described": None, "kept": []},
     }
     host = Host(dict(SEEN), *[{**DONE, **lacks()}] * 4)
     look(host, [said])
@@ -984,9 +984,9 @@ def test_a_build_that_the_survey_has_found_missing_is_sent_at_once(sources: Sour
 
 def test_no_secret_is_in_what_the_survey_remembers(sites: list[Any], pem: Pem) -> None:
     host = Host({**SEEN, "done": [[0, {}]]}, {**SEEN, "done": [[0, {}]]})
-    edge = {"sites": sites, "described": None, "kept": []}
+    nginx = {"sites": sites, "described": None, "kept": []}
     others = [{**one, "basic_auth": {"alice": "another password"} if one["basic_auth"] else {}} for one in sites]
-    assert look(host, [{"edge": edge}])["done"] == look(host, [{"edge": {**edge, "sites": others}}])["done"] != {}
+    assert look(host, [{"nginx": nginx}])["done"] == look(host, [{"nginx": {**nginx, "sites": others}}])["done"] != {}
 
 
 def test_a_run_goes_on_where_the_build_host_has_not_gathered_all_wheels() -> None:

@@ -810,19 +810,19 @@ def test_a_way_back_that_was_killed_before_the_workers_were_started_starts_them(
     assert states(app, systemd, A) == {**ALL_ACTIVE, **NO_JOB}
 
 
-# Errands
+# Oneshots
 
 
 def test_a_release_may_have_a_migration_and_commands_after_a_switch(app: Application) -> None:
-    make_release(app.layout, A, errands=["migrate"])
-    found = [(errand.unit, errand.exists()) for errand in app.errands(A)]
+    make_release(app.layout, A, oneshots=["migrate"])
+    found = [(oneshot.unit, oneshot.exists()) for oneshot in app.oneshots(A)]
     assert found == [(unit(A, "migrate.service"), True), (unit(A, "after-switch.service"), False)]
-    assert not any(errand.exists() for errand in app.errands(B))
+    assert not any(oneshot.exists() for oneshot in app.oneshots(B))
 
 
 # Migrate
 
-MIGRATE: dict[str, Any] = {"errands": ["migrate"]}
+MIGRATE: dict[str, Any] = {"oneshots": ["migrate"]}
 
 
 def memory(app: Application, release: str) -> dict[str, Any]:
@@ -954,7 +954,7 @@ def test_each_step_is_of_its_application(app: Application) -> None:
     retired(app, A)
     switched(app, B)
     Door(app.layout, "http", "0.0.0.0:9000", app.systemd).put_right()
-    make_release(app.layout, C, errands=["migrate"])
+    make_release(app.layout, C, oneshots=["migrate"])
     plans: list[list[Step]] = [
         app.migrate(C, True),
         app.boot(C),

@@ -759,7 +759,7 @@ def test_what_is_not_a_host_name_is_refused(entry: dict[str, Any], name: str) ->
 
 
 @pytest.mark.parametrize(("path", "health"), [("/", None), ("/health", "/health")])
-def test_the_edge_knows_the_path_of_the_probe(entry: dict[str, Any], path: str, health: str | None) -> None:
+def test_nginx_knows_the_path_of_the_probe(entry: dict[str, Any], path: str, health: str | None) -> None:
     (site,) = description.sites([changed(entry, "run.probe", {"path": path})], "app1", ["app1"], HOSTS)
     assert site.get("health") == health
 
@@ -1105,10 +1105,10 @@ SETTINGS: dict[str, Any] = {
         ),
     ],
 )
-def test_the_input_of_the_edge_alone_is_checked_too(settings: dict[str, Any], sentence: str | None) -> None:
+def test_the_input_of_nginx_alone_is_checked_too(settings: dict[str, Any], sentence: str | None) -> None:
     given = {**SETTINGS, "sites": [SITE], **settings}
     complete = [description.with_defaults(site, description.input_spec("nginx")) for site in given["sites"]]
-    found = description.edge_objections({**given, "sites": complete})
+    found = description.nginx_objections({**given, "sites": complete})
     assert [one[: len(sentence or "")] for one in found] == ([sentence] if sentence else [])
 
 

@@ -203,11 +203,11 @@ def test_a_release_with_a_worker_that_finishes_its_jobs_stays(
 
 def migration(app: Application, systemd: FakeSystemd, release: str, state: str) -> Path:
     """Leave the migration of a release as a killed run does, and return the file of its unit."""
-    errand = app.errand(release, "migrate")
-    errand.placed.parent.mkdir(exist_ok=True)
-    errand.placed.write_text("Type=oneshot")
-    systemd.states[errand.unit] = state
-    return errand.placed
+    oneshot = app.oneshot(release, "migrate")
+    oneshot.placed.parent.mkdir(exist_ok=True)
+    oneshot.placed.write_text("Type=oneshot")
+    systemd.states[oneshot.unit] = state
+    return oneshot.placed
 
 
 def test_a_release_that_was_refused_stays_until_its_workers_have_finished_and_goes_then(
@@ -230,7 +230,7 @@ def test_a_release_whose_migration_a_killed_run_left_at_work_stays(
 ) -> None:
     went_live(A, B)
     make_build(app.layout, f"b-{C}", f"v-{C}")
-    make_release(app.layout, C, build=f"b-{C}", errands=["migrate"])
+    make_release(app.layout, C, build=f"b-{C}", oneshots=["migrate"])
     migration(app, systemd, C, "activating")
     take(Keeper([]).prune(app, B, 2))
     assert there(app) == those_of(A, B, C)
@@ -242,7 +242,7 @@ def test_with_a_release_goes_the_migration_that_a_killed_run_left_behind(
 ) -> None:
     went_live(A, B)
     make_build(app.layout, f"b-{C}", f"v-{C}")
-    make_release(app.layout, C, build=f"b-{C}", errands=["migrate"])
+    make_release(app.layout, C, build=f"b-{C}", oneshots=["migrate"])
     placed = migration(app, systemd, C, state)
     take(Keeper([]).prune(app, B, 2))
     assert there(app) == those_of(A, B)

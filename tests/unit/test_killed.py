@@ -21,7 +21,7 @@ from tests.unit.fakes import FakeSystemd, make_build, make_release, take, way_ba
 
 LIVE, NEW, NEXT = "aaa111", "bbb222", "ccc333"
 KEEP = 2
-PARTS: dict[str, Any] = {"workers": ["mail"], "timers": ["nightly"], "errands": ["migrate", "after-switch"]}
+PARTS: dict[str, Any] = {"workers": ["mail"], "timers": ["nightly"], "oneshots": ["migrate", "after-switch"]}
 DOORS = {"http": "0.0.0.0:9000"}
 
 
@@ -80,7 +80,7 @@ def run(app: Application, release: str, doors: dict[str, str] = DOORS) -> None:
     take(app.open_doors(doors))
     steps = app.record(release, KEEP)
     if app.history.latest() != release:
-        steps.append(Step("run its commands after the switch", app.errand(release, "after-switch").run))
+        steps.append(Step("run its commands after the switch", app.oneshot(release, "after-switch").run))
     take(steps + app.end_others(release) + Keeper([]).prune(app, release, KEEP))
 
 
@@ -247,5 +247,5 @@ def test_a_migration_that_was_done_to_its_end_is_not_done_again(
     tmp_path: Path, body: Callable[[Application], None]
 ) -> None:
     for number, app in each_way_to_be_killed(tmp_path, body):
-        done = [release for release in app.releases.names() if app.errand(release, "migrate").is_done()]
+        done = [release for release in app.releases.names() if app.oneshot(release, "migrate").is_done()]
         assert [app.migrate(release, True) for release in done] == [[]] * len(done), number

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.wsgi.production.plugins.module_utils import edge_text
+from ansible_collections.wsgi.production.plugins.module_utils import nginx_text
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.module_utils.edge import Sign
 from ansible_collections.wsgi.production.plugins.module_utils.layout import CACHES
+from ansible_collections.wsgi.production.plugins.module_utils.nginx import MaintenanceFlag
 from ansible_collections.wsgi.production.plugins.plugin_utils import certificates, nginx_config
 from ansible_collections.wsgi.production.plugins.plugin_utils.description import input_spec, with_defaults
 from tests.unit.fakes import certify
@@ -483,7 +483,7 @@ def test_an_acme_server_is_answered_by_any_name_and_before_anything_is_closed(tl
 
 def site_block(config: str, name: str) -> str:
     """Return all that the configuration has of a site."""
-    return edge_text.blocks(config)[name]
+    return nginx_text.blocks(config)[name]
 
 
 ALL: dict[str, Any] = {
@@ -507,7 +507,7 @@ COMMON = {"X-Frame-Options": "SAMEORIGIN"}
 
 def rest_of(config: str) -> str:
     """Return what the configuration has for no site."""
-    return edge_text.without(config, edge_text.blocks(config))
+    return nginx_text.without(config, nginx_text.blocks(config))
 
 
 @pytest.mark.parametrize("tls", [{"source": "none"}, {**HOST, "http3": True}, {"source": "acme"}])
@@ -515,7 +515,7 @@ def test_a_site_is_one_block_and_nothing_else_depends_on_it(tls: dict[str, Any])
     sites = [{**ALL, "tls": tls}, REMOTE]
     alone, both, none = (texts(some, headers=COMMON) for some in (sites[:1], sites, []))
     for version, config in both.items():
-        assert [name for name in edge_text.blocks(config) if name != "_"] == ["hello", "world"]
+        assert [name for name in nginx_text.blocks(config) if name != "_"] == ["hello", "world"]
         assert site_block(config, "hello") == site_block(alone[version], "hello")
         assert rest_of(config) == rest_of(alone[version]) == none[version] == texts([])[version]
 
@@ -783,9 +783,9 @@ def test_the_sign_of_a_site_is_put_up_where_nginx_looks(tmp_path: Path) -> None:
     live = tmp_path / "nginx.conf"
     live.write_text(render([LOCAL, REMOTE]))
     for name in ("hello", "world"):
-        assert Sign(name, live).path == Path("/etc/nginx/maintenance", name)
+        assert MaintenanceFlag(name, live).path == Path("/etc/nginx/maintenance", name)
     with pytest.raises(Failed):
-        Sign("hell", live)
+        MaintenanceFlag("hell", live)
 
 
 def test_who_gets_no_answer_gets_a_page_that_says_so() -> None:

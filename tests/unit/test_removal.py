@@ -26,7 +26,7 @@ from tests.unit.fakes import FakeSystemd, make_build, make_release, say, take
 
 A, B = "aaa111", "bbb222"
 DOOR = "0.0.0.0:9000"
-PARTS: dict[str, Any] = {"workers": ["mail"], "timers": ["nightly"], "errands": ["migrate", "after-switch"]}
+PARTS: dict[str, Any] = {"workers": ["mail"], "timers": ["nightly"], "oneshots": ["migrate", "after-switch"]}
 
 
 class Users:
@@ -74,13 +74,13 @@ def deployed(app: Application) -> Application:
 
 def at_work(app: Application, release: str, part: str) -> str:
     """Let commands of a release be as a killed run leaves them, which go on; return their unit."""
-    errand = app.errand(release, part)
+    oneshot = app.oneshot(release, part)
     app.layout.transient.mkdir(exist_ok=True)
-    errand.placed.write_text(errand.description.read_text())
+    oneshot.placed.write_text(oneshot.description.read_text())
     assert isinstance(app.systemd, FakeSystemd)
-    app.systemd.states[errand.unit] = "activating"
-    assert errand.runs()
-    return errand.unit
+    app.systemd.states[oneshot.unit] = "activating"
+    assert oneshot.runs()
+    return oneshot.unit
 
 
 @pytest.fixture

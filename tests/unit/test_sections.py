@@ -69,9 +69,9 @@ def test_a_rule_within_another_names_both() -> None:
     ]
 
 
-def test_what_of_the_edge_is_not_set_has_no_objection() -> None:
-    assert sections.objections(sections.EDGE, {"acme_email": "", "status": ""}) == []
-    assert len(sections.objections(sections.EDGE, {"acme_email": "x", "acme_directory": "", "status": "x"})) == 3
+def test_what_of_nginx_is_not_set_has_no_objection() -> None:
+    assert sections.objections(sections.NGINX, {"acme_email": "", "status": ""}) == []
+    assert len(sections.objections(sections.NGINX, {"acme_email": "x", "acme_directory": "", "status": "x"})) == 3
 
 
 @pytest.mark.parametrize("key", ["env", "secrets", "secret_files"])
@@ -214,10 +214,10 @@ def test_every_rule_is_for_an_option_that_there_is() -> None:
     assert set(sections.PROBE) <= set(spec["probe"]["options"])
     assert set(sections.HARDENING) <= set(spec["hardening"]["options"])
     assert set(sections.PART) == {*spec["workers"]["options"], *spec["timers"]["options"]} - {"every_host", "exclusive"}
-    edge = description.input_spec("nginx")
-    assert set(sections.SERVE) <= set(edge)
+    nginx = description.input_spec("nginx")
+    assert set(sections.SERVE) <= set(nginx)
     for section in ("tls", "maintenance"):
-        assert set(sections.SERVE[section]) <= set(edge[section]["options"])
+        assert set(sections.SERVE[section]) <= set(nginx[section]["options"])
 
 
 def test_every_field_of_a_probe_has_a_rule() -> None:
@@ -229,6 +229,6 @@ def test_the_defaults_of_the_role_have_no_objection() -> None:
     assert sections.objections(sections.RUN, defaults) == []
 
 
-def test_the_defaults_of_the_edge_have_no_objection() -> None:
+def test_the_defaults_of_nginx_have_no_objection() -> None:
     defaults = description.with_defaults({"server_names": ["hello.example.org"]}, description.section_spec("serve"))
     assert sections.objections(sections.SERVE, defaults) == []

@@ -19,9 +19,9 @@ from ansible_collections.wsgi.production.plugins.module_utils.certificate import
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.data import Data
 from ansible_collections.wsgi.production.plugins.module_utils.door import open_doors
-from ansible_collections.wsgi.production.plugins.module_utils.edge import Sign
 from ansible_collections.wsgi.production.plugins.module_utils.keep import Keeper
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
+from ansible_collections.wsgi.production.plugins.module_utils.nginx import MaintenanceFlag
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Answer, Ask, Probe
 from ansible_collections.wsgi.production.plugins.module_utils.steps import (
@@ -30,7 +30,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.steps import (
     choose,
     maintenance,
     migrate,
-    releases,
+    release_info,
     retire,
     switch,
     verify,
@@ -110,7 +110,7 @@ def asked(release: str, name: str = "hello", **doors: str) -> dict[str, Any]:
 @pytest.fixture
 def host(tmp_path: Path, systemd: FakeSystemd, apps: FakeApps, monkeypatch: pytest.MonkeyPatch) -> Host:
     host = Host(tmp_path, systemd)
-    modules: list[ModuleType] = [back, boot, choose, migrate, releases, retire, switch]
+    modules: list[ModuleType] = [back, boot, choose, migrate, release_info, retire, switch]
     for module in modules:
         monkeypatch.setattr(module, "Layout", host.layout)
         monkeypatch.setattr(module, "Systemd", lambda: systemd)
@@ -154,87 +154,87 @@ class FakeEdge:
 
 
 @pytest.fixture
-def edge(host: Host, monkeypatch: pytest.MonkeyPatch) -> FakeEdge:
+def nginx(host: Host, monkeypatch: pytest.MonkeyPatch) -> FakeEdge:
     fake = FakeEdge(host.root)
     for module in (back, retire, switch):
-        monkeypatch.setattr(module, "Edge", lambda systemd: fake)
+        monkeypatch.setattr(module, "Nginx", lambda systemd: fake)
     return fake
 
 
 @pytest.mark.parametrize(("take_up", "ready"), [(True, False), (False, True), (False, False)])
 def test_switch_leaves_nginx_alone_where_nothing_is_ready_or_it_is_not_asked_to(
-    host: Host, edge: FakeEdge, take_up: bool, ready: bool
+    host: Host, nginx: FakeEdge, take_up: bool, ready: bool
 ) -> None:
     if ready:
-        edge.next.touch()
+        nginx.next.touch()
     assert host.plan(switch, apps=[], take_up=take_up).steps == []
 
 
-def test_nginx_takes_up_what_is_new_once_visitors_reach_the_new_release(host: Host, edge: FakeEdge) -> None:
+def test_nginx_takes_up_what_is_new_once_visitors_reach_the_new_release(host: Host, nginx: FakeEdge) -> None:
     host.bring_live(A)
     host.make(B)
     host.take(boot, releases={"hello": B})
-    edge.next.touch()
+    nginx.next.touch()
     seen: list[str | None] = []
-    edge.does = lambda: seen.append(host.layout("hello").live())
+    nginx.does = lambda: seen.append(host.layout("hello").live())
     planned = host.take(switch, apps=[asked(B)], take_up=True)
     assert say(planned.steps) == [f"switch from {A} to {B}", "let NGINX take it up"]
-    assert (seen, edge.told) == ([B], [("take up", [])])
+    assert (seen, nginx.told) == ([B], [("take up", [])])
 
 
 @pytest.mark.parametrize(("on_failure", "told"), [("stop", []), ("continue", [("take up", ["hello"])])])
 def test_the_site_of_an_application_that_cannot_be_switched_goes_on_as_it_is(
-    host: Host, edge: FakeEdge, systemd: FakeSystemd, on_failure: str, told: list[tuple[str, list[str]]]
+    host: Host, nginx: FakeEdge, systemd: FakeSystemd, on_failure: str, told: list[tuple[str, list[str]]]
 ) -> None:
     for name in ("hello", "other"):
         host.make(A, name=name)
         host.take(boot, releases={name: A})
     systemd.states[host.app().instance(A).service] = "failed"
-    edge.next.touch()
+    nginx.next.touch()
     apps = [asked(A), asked(A, "other")]
     planned = host.plan(switch, apps=apps, take_up=True, on_failure=on_failure)
     planned.take()
     assert list(planned.failures) == ["hello"]
     assert host.layout("other").live() == A
-    assert edge.told == told
+    assert nginx.told == told
 
 
 @pytest.mark.parametrize("mark", ["next", "before"])
-def test_back_lets_nginx_serve_what_it_served_before(host: Host, edge: FakeEdge, mark: str) -> None:
+def test_back_lets_nginx_serve_what_it_served_before(host: Host, nginx: FakeEdge, mark: str) -> None:
     host.bring_live(A)
     host.switch(B)
-    getattr(edge, mark).touch()
+    getattr(nginx, mark).touch()
     planned = host.take(back, names=["hello"])
     said = say(planned.steps)
     # Visitors are on the old release by then, and what is left of the new one is not waited for.
     assert said[:2] == [f"switch back from {B} to {A}", "let NGINX serve what it served before"]
     assert len(said) > 2
-    assert edge.told == [("go back", [])]
+    assert nginx.told == [("go back", [])]
 
 
 def test_back_lets_nginx_serve_what_it_served_before_though_an_application_cannot_go_back(
-    host: Host, edge: FakeEdge, systemd: FakeSystemd
+    host: Host, nginx: FakeEdge, systemd: FakeSystemd
 ) -> None:
     host.bring_live(A)
     host.switch(B)
-    edge.before.touch()
+    nginx.before.touch()
     host.app().instance(A).remove()
     systemd.broken.add(host.app().instance(A).service)
     planned = host.plan(back, names=["hello"])
     planned.take()
     assert list(planned.failures) == ["hello"]
-    assert edge.told == [("go back", [])]
+    assert nginx.told == [("go back", [])]
 
 
 @pytest.mark.parametrize("changed", [False, True])
-def test_retire_keeps_what_nginx_serves_but_for_what_is_broken(host: Host, edge: FakeEdge, changed: bool) -> None:
+def test_retire_keeps_what_nginx_serves_but_for_what_is_broken(host: Host, nginx: FakeEdge, changed: bool) -> None:
     host.bring_live(A)
-    edge.told.clear()
+    nginx.told.clear()
     if changed:
-        edge.before.touch()
+        nginx.before.touch()
     # It may run on other hosts alone.
     host.take(retire, apps=[HELLO], broken=["other"])
-    assert edge.told == ([("settle", ["other"])] if changed else [])
+    assert nginx.told == ([("settle", ["other"])] if changed else [])
 
 
 # boot
@@ -276,8 +276,8 @@ def test_a_release_that_does_not_boot_keeps_no_other_application_from_it(host: H
 
 
 def test_migrate_runs_the_migration_of_each_release_that_has_one(host: Host) -> None:
-    host.make(A, errands=["migrate"])
-    host.make(B, name="other", errands=["migrate"])
+    host.make(A, oneshots=["migrate"])
+    host.make(B, name="other", oneshots=["migrate"])
     host.make(C, name="third")
     releases = {"hello": A, "other": B, "third": C}
     planned = host.take(migrate, releases=releases, asked=["hello", "other"])
@@ -295,14 +295,14 @@ def test_in_check_mode_migrate_tells_of_what_was_asked_for_before_the_release_is
 
 
 def test_a_migration_that_fails_keeps_no_other_application_from_its_own(host: Host, systemd: FakeSystemd) -> None:
-    host.make(A, errands=["migrate"])
-    host.make(A, name="other", errands=["migrate"])
+    host.make(A, oneshots=["migrate"])
+    host.make(A, name="other", oneshots=["migrate"])
     systemd.broken = {f"hello@{A}-migrate.service"}
     planned = host.plan(migrate, releases={"hello": A, "other": A}, asked=["hello", "other"])
     planned.take()
     unit = f"hello@{A}-migrate.service"
     assert planned.failures == {"hello": f"hello: {unit} fails; its log ends with:\nthe log of {unit}"}
-    assert host.app("other").errand(A, "migrate").is_done()
+    assert host.app("other").oneshot(A, "migrate").is_done()
 
 
 # switch
@@ -794,7 +794,7 @@ AFTER = "run its commands after the switch"
 
 def test_the_commands_after_a_switch_run_once_when_a_release_becomes_healthy(host: Host, systemd: FakeSystemd) -> None:
     host.bring_live(A)
-    host.make(B, errands=["after-switch"])
+    host.make(B, oneshots=["after-switch"])
     host.switch(B)
     systemd.calls.clear()
     planned = host.take(retire, apps=[HELLO])
@@ -804,31 +804,31 @@ def test_the_commands_after_a_switch_run_once_when_a_release_becomes_healthy(hos
         (f"retire {A}", "hello"),
     ]
     assert f"start hello@{B}-after-switch.service" in systemd.calls
-    assert host.app().errand(B, "after-switch").is_done()
+    assert host.app().oneshot(B, "after-switch").is_done()
     systemd.finish()
     assert host.take(retire, apps=[HELLO]).steps == []
 
 
 def test_the_commands_after_a_switch_do_not_run_when_only_a_door_has_changed(host: Host) -> None:
-    host.make(A, errands=["after-switch"])
+    host.make(A, oneshots=["after-switch"])
     host.bring_live(A)
     host.take(switch, apps=[asked(A, listen_http="127.0.0.1:9000")])
     assert say(host.take(retire, apps=[HELLO]).steps) == [f"remember {A} as healthy"]
 
 
 def test_the_commands_after_a_switch_run_again_for_a_release_that_one_went_back_to(host: Host) -> None:
-    host.make(A, errands=["after-switch"])
+    host.make(A, oneshots=["after-switch"])
     host.bring_live(A, B)
     host.switch(A)
     assert AFTER in say(host.plan(retire, apps=[HELLO]).steps)
 
 
 def test_the_commands_after_a_switch_run_only_where_that_is_told(host: Host) -> None:
-    host.make(A, errands=["after-switch"])
+    host.make(A, oneshots=["after-switch"])
     host.switch(A)
     planned = host.take(retire, apps=[HELLO], after_switch=False)
     assert say(planned.steps) == [f"remember {A} as healthy"]
-    assert not host.app().errand(A, "after-switch").began()
+    assert not host.app().oneshot(A, "after-switch").began()
 
 
 @pytest.mark.parametrize("how", ["broken", "slow"])
@@ -836,7 +836,7 @@ def test_commands_after_a_switch_that_fail_are_a_warning_and_the_run_goes_on(
     host: Host, systemd: FakeSystemd, how: str
 ) -> None:
     host.bring_live(A)
-    host.make(B, errands=["after-switch"])
+    host.make(B, oneshots=["after-switch"])
     host.switch(B)
     unit = f"hello@{B}-after-switch.service"
     setattr(systemd, how, {unit})
@@ -974,7 +974,9 @@ def test_where_it_is_not_told_what_is_described_nothing_is_left_over(host: Host)
 def test_maintenance_closes_a_site_until_it_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     signs = tmp_path / "maintenance"
     (tmp_path / "nginx.conf").write_text(f"if (-f {signs}/hello) {{\n")
-    monkeypatch.setattr(maintenance, "Sign", lambda site: Sign(site, tmp_path / "nginx.conf", signs))
+    monkeypatch.setattr(
+        maintenance, "MaintenanceFlag", lambda site: MaintenanceFlag(site, tmp_path / "nginx.conf", signs)
+    )
 
     def asked(closed: bool) -> tuple[list[tuple[str, str]], str]:
         planned = maintenance.plan(cast(AnsibleModule, FakeModule(name="hello", closed=closed)))
@@ -983,10 +985,10 @@ def test_maintenance_closes_a_site_until_it_is_opened(tmp_path: Path, monkeypatc
 
     assert asked(False) == ([], "hello is open")
     assert asked(True) == ([("close it", "hello")], "")
-    assert Sign("hello", tmp_path / "nginx.conf", signs).is_up()
+    assert MaintenanceFlag("hello", tmp_path / "nginx.conf", signs).is_set()
     assert asked(True) == ([], "hello is closed")
     assert asked(False) == ([("open it", "hello")], "")
-    assert not Sign("hello", tmp_path / "nginx.conf", signs).is_up()
+    assert not MaintenanceFlag("hello", tmp_path / "nginx.conf", signs).is_set()
 
 
 # choose, releases
@@ -1021,7 +1023,7 @@ def test_choose_refuses_what_is_not_there(host: Host) -> None:
 def test_releases_are_told_as_data_and_as_text(host: Host) -> None:
     host.bring_live(A, B)
     make_release(host.layout("hello"), C, commit=None, source=None)
-    planned = host.plan(releases, name="hello")
+    planned = host.plan(release_info, name="hello")
     since = {release: entry["live"] for release, entry in host.app().history.entries().items()}
     assert [one["release"] for one in planned.result["releases"]] == [B, A, C]
     assert planned.result["lines"] == [
@@ -1039,7 +1041,10 @@ def test_the_way_back_in_full_leads_from_each_release_to_the_one_before(host: Ho
         assert release == expected
         host.bring_live(release)
         assert host.app().instance(release).is_live()
-        assert [one["state"] for one in host.plan(releases, name="hello").result["releases"]] == ["live", "previous"]
+        assert [one["state"] for one in host.plan(release_info, name="hello").result["releases"]] == [
+            "live",
+            "previous",
+        ]
 
 
 each_module: Callable[..., Any] = pytest.mark.parametrize(
@@ -1052,12 +1057,12 @@ each_module: Callable[..., Any] = pytest.mark.parametrize(
         (retire, {"apps": [{"name": "hello", "keep": 2}], "described": []}),
         (retire, {"apps": [], "absent": [{"name": "hello", "remove_data": True}]}),
         (choose, {"names": ["hello"]}),
-        (releases, {"name": "hello"}),
+        (release_info, {"name": "hello"}),
     ],
 )
 
 
-@pytest.mark.parametrize("name", ["back", "boot", "choose", "migrate", "releases", "retire", "survey", "switch"])
+@pytest.mark.parametrize("name", ["back", "boot", "choose", "migrate", "release_info", "retire", "survey", "switch"])
 def test_a_run_ends_with_back_or_retire_or_a_survey(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     carried: list[tuple[object, object, bool]] = []
 
@@ -1074,7 +1079,7 @@ def test_a_run_ends_with_back_or_retire_or_a_survey(monkeypatch: pytest.MonkeyPa
 @each_module
 def test_a_plan_changes_nothing(host: Host, systemd: FakeSystemd, module: Any, params: dict[str, Any]) -> None:
     host.bring_live(A, B)
-    host.make(C, errands=["migrate", "after-switch"], workers=["mail"], timers=["nightly"])
+    host.make(C, oneshots=["migrate", "after-switch"], workers=["mail"], timers=["nightly"])
     host.switch(C)
     systemd.disable(*host.app().instance(C).units)
     systemd.calls.clear()

@@ -160,8 +160,8 @@ def test_others_are_looked_at_without_an_application_that_is_broken(steps: Steps
 def test_check_mode_tells_the_whole_plan_with_its_differences(steps: Steps) -> None:
     difference = {"before": "one", "after": "two"}
     steps.add("boot", does("boot aaa"), "releases")
-    steps.add("edge", does("replace nginx.conf", of="", diff=difference))
-    seen = steps.look(("boot", {}), ("edge", {}), check_mode=True)
+    steps.add("nginx", does("replace nginx.conf", of="", diff=difference))
+    seen = steps.look(("boot", {}), ("nginx", {}), check_mode=True)
     assert seen.lines("would ") == ["hello: would boot aaa", "would replace nginx.conf"] == seen.result["plan"]
     assert (seen.result["ends"], seen.diff()) == (True, [difference])
 

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application, go_back
-from ansible_collections.wsgi.production.plugins.module_utils.edge import Edge
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
+from ansible_collections.wsgi.production.plugins.module_utils.nginx import Nginx
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Module, Plan, Step
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
 
@@ -17,9 +17,9 @@ def plan(module: Module) -> Plan:
     """Go back."""
     systemd, planned = Systemd(), Plan()
     apps = {name: Application(Layout(name), systemd) for name in module.params["names"]}
-    edge = Edge(systemd)
-    serve = Step("let NGINX serve what it served before", edge.go_back, always=True)
-    go_back(planned, apps.values(), [serve] if edge.is_changing() else [])
+    nginx = Nginx(systemd)
+    serve = Step("let NGINX serve what it served before", nginx.go_back, always=True)
+    go_back(planned, apps.values(), [serve] if nginx.is_changing() else [])
     live = {name: app.layout.live() for name, app in apps.items()}
     settled = "; ".join(f"{name} has {release or 'nothing'} live, as before" for name, release in live.items())
     planned.settled = settled or "no application runs here"

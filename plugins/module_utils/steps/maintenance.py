@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.wsgi.production.plugins.module_utils.edge import Sign
+from ansible_collections.wsgi.production.plugins.module_utils.nginx import MaintenanceFlag
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Module, Plan, Step
 
 ARGUMENTS = {
@@ -16,7 +16,7 @@ ARGUMENTS = {
 def plan(module: Module) -> Plan:
     """Close a site, or open it."""
     name, closed = module.params["name"], module.params["closed"]
-    sign = Sign(name)
-    if sign.is_up() == closed:
+    sign = MaintenanceFlag(name)
+    if sign.is_set() == closed:
         return Plan(settled=f"{name} is {'closed' if closed else 'open'}")
-    return Plan([Step("close it", sign.put_up, name) if closed else Step("open it", sign.take_down, name)])
+    return Plan([Step("close it", sign.set, name) if closed else Step("open it", sign.clear, name)])

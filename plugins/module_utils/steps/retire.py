@@ -9,10 +9,10 @@ from functools import partial
 from ansible_collections.wsgi.production.plugins.module_utils import rules, sections
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application, go_back
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.module_utils.edge import Edge
-from ansible_collections.wsgi.production.plugins.module_utils.errand import Errand
 from ansible_collections.wsgi.production.plugins.module_utils.keep import Keeper, in_use
 from ansible_collections.wsgi.production.plugins.module_utils.layout import APPLICATIONS, SERVERS, Layout
+from ansible_collections.wsgi.production.plugins.module_utils.nginx import Nginx
+from ansible_collections.wsgi.production.plugins.module_utils.oneshot import Oneshot
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Module, Plan, Step
 from ansible_collections.wsgi.production.plugins.module_utils.removal import left_over, removal
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
@@ -46,9 +46,9 @@ def plan(module: Module) -> Plan:
     """Retire what is no longer live, and remove what is no longer kept."""
     asked, systemd = module.params, Systemd()
     planned = Plan(settled="nothing is left over")
-    edge, broken = Edge(systemd), asked["broken"]
-    settle = Step("keep what NGINX serves now", partial(edge.settle, broken), always=True)
-    go_back(planned, [Application(Layout(name), systemd) for name in broken], [settle] if edge.before.exists() else [])
+    nginx, broken = Nginx(systemd), asked["broken"]
+    settle = Step("keep what NGINX serves now", partial(nginx.settle, broken), always=True)
+    go_back(planned, [Application(Layout(name), systemd) for name in broken], [settle] if nginx.before.exists() else [])
     if asked["apps"] or asked["absent"]:
         keeper = Keeper(in_use(APPLICATIONS, SERVERS))
         for absent in asked["absent"]:
@@ -83,13 +83,13 @@ def _settle(module: Module, app: Application, keeper: Keeper, keep: int) -> list
     if not live:
         return []
     steps = []
-    after = app.errand(live, "after-switch")
+    after = app.oneshot(live, "after-switch")
     if module.params["after_switch"] and after.exists() and app.history.latest() != live:
         steps.append(Step("run its commands after the switch", partial(_run, module, after), app.layout.name))
     return steps + app.record(live, keep) + app.end_others(live) + keeper.prune(app, live, keep)
 
 
-def _run(module: Module, after: Errand) -> None:
+def _run(module: Module, after: Oneshot) -> None:
     try:
         after.run()
     except Failed as failure:

@@ -11,7 +11,6 @@ from ansible_collections.wsgi.production.plugins.module_utils import sections
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.door import described, open_doors
-from ansible_collections.wsgi.production.plugins.module_utils.edge import TAKE_UP, Edge
 from ansible_collections.wsgi.production.plugins.module_utils.layout import (
     APPLICATIONS,
     LINKS,
@@ -19,6 +18,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.layout import (
     Layout,
 )
 from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE
+from ansible_collections.wsgi.production.plugins.module_utils.nginx import TAKE_UP, Nginx
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Module, Plan, Step
 from ansible_collections.wsgi.production.plugins.module_utils.removal import left_over
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
@@ -53,9 +53,9 @@ def plan(module: Module) -> Plan:
     for app, asked in apps:
         if asked["name"] not in planned.failures:
             planned.add(asked["name"], partial(app.open_doors, _doors(asked)))
-    edge = Edge(systemd)
-    if module.params["take_up"] and edge.next.exists():
-        take_up = partial(edge.take_up, planned.failures)
+    nginx = Nginx(systemd)
+    if module.params["take_up"] and nginx.next.exists():
+        take_up = partial(nginx.take_up, planned.failures)
         planned.steps.append(Step(TAKE_UP, take_up, always=module.params["on_failure"] == "continue"))
     for app, asked in apps:
         if asked["name"] not in planned.failures:

@@ -8,9 +8,9 @@ from typing import Any
 
 from ansible_collections.wsgi.production.plugins.module_utils.certificate import served
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.module_utils.edge import verify_token
-from ansible_collections.wsgi.production.plugins.module_utils.layout import EDGE, EDGE_TLS
+from ansible_collections.wsgi.production.plugins.module_utils.layout import NGINX_ADDRESS, NGINX_HTTPS_ADDRESS
 from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE
+from ansible_collections.wsgi.production.plugins.module_utils.nginx import verify_token
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Module, Plan
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe, over_http, wait_for
 
@@ -51,7 +51,7 @@ def plan(module: Module) -> Plan:
 def _days(front: dict[str, Any]) -> dict[str, int]:
     """Ask at a front door, and return for how many days its certificate is valid, if it has one."""
     address, probe = front["address"], Probe.of(front["probe"])
-    tls = address == EDGE_TLS
-    ask = over_http(address, verify_token() if address in (EDGE, EDGE_TLS) else "", tls)
+    tls = address == NGINX_HTTPS_ADDRESS
+    ask = over_http(address, verify_token() if address in (NGINX_ADDRESS, NGINX_HTTPS_ADDRESS) else "", tls)
     wait_for(probe, ask, MOST_TRIES, INTERVAL, SECONDS)
     return {probe.host: served(address, probe.host.partition(":")[0]).left.days} if tls else {}

@@ -3,7 +3,7 @@
 # GNU General Public License v3.0 or later (see LICENSE)
 
 DOCUMENTATION = """
-module: edge
+module: nginx
 short_description: Makes NGINX serve sites
 version_added: 0.1.0
 author: The wsgi.production authors
@@ -126,7 +126,7 @@ extends_documentation_fragment: wsgi.production.step
 
 EXAMPLES = """
 - name: Serve the sites
-  wsgi.production.edge:
+  wsgi.production.nginx:
     sites:
       - name: hello
         server_names: [hello.example.com]

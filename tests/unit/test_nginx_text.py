@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.wsgi.production.plugins.module_utils import edge_text
+from ansible_collections.wsgi.production.plugins.module_utils import nginx_text
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 
 
@@ -25,16 +25,16 @@ SHARED, QUIC = block("_", "listen 443 quic reuseport default_server;"), block("h
 
 
 def merge(live: str, wanted: str, *described: str) -> str:
-    return edge_text.carry_over(edge_text.left_over(live, described), live, wanted)
+    return nginx_text.carry_over(nginx_text.left_over(live, described), live, wanted)
 
 
 def test_each_site_is_found_by_its_name_and_to_the_byte() -> None:
     odd = block("a_b-2", "# site hello", "# end of site a_b-2", "", "\t# end of site a_b-2 ")
-    found = edge_text.blocks(whole(HELLO, odd, WORLD))
+    found = nginx_text.blocks(whole(HELLO, odd, WORLD))
     assert found == {"hello": HELLO, "a_b-2": odd, "world": WORLD}
     assert list(found) == ["hello", "a_b-2", "world"]
     stray = whole(HELLO, WORLD, "    # end of site hello\n", first="http {\n        # site hello\n")
-    assert edge_text.blocks(stray) == {"hello": HELLO, "world": WORLD}
+    assert nginx_text.blocks(stray) == {"hello": HELLO, "world": WORLD}
 
 
 @pytest.mark.parametrize(
@@ -42,14 +42,14 @@ def test_each_site_is_found_by_its_name_and_to_the_byte() -> None:
     ["", "distribution", HELLO.replace("# end of site hello", "# end of site hell"), HELLO.replace("    ", "  ")],
 )
 def test_what_has_not_both_marks_is_no_site(text: str) -> None:
-    assert edge_text.blocks(text) == {}
+    assert nginx_text.blocks(text) == {}
 
 
 def test_a_site_is_left_over_where_its_name_is_not_described() -> None:
     live = whole(SHARED, HELLO, WORLD, AWAY)
-    assert edge_text.left_over(live, ["world"]) == {"hello": HELLO, "away": AWAY}
-    assert list(edge_text.left_over(live, [])) == ["hello", "world", "away"]
-    assert edge_text.left_over(live, ["away", "world", "hello", "more"]) == {}
+    assert nginx_text.left_over(live, ["world"]) == {"hello": HELLO, "away": AWAY}
+    assert list(nginx_text.left_over(live, [])) == ["hello", "world", "away"]
+    assert nginx_text.left_over(live, ["away", "world", "hello", "more"]) == {}
 
 
 def test_what_is_left_over_stays_as_it_is_after_what_is_described() -> None:
@@ -105,7 +105,7 @@ def test_what_sites_share_for_http_3_stays_with_those_that_use_it() -> None:
     ],
 )
 def test_what_cannot_be_beside_what_is_left_over_is_refused(old: str, new: str, said: str) -> None:
-    (name,) = edge_text.blocks(old)
+    (name,) = nginx_text.blocks(old)
     if not said:
         assert merge(whole(AWAY, old), whole(SHARED, new), "away") == whole(SHARED, new, old)
         return
@@ -116,18 +116,18 @@ def test_what_cannot_be_beside_what_is_left_over_is_refused(old: str, new: str, 
 
 def test_a_site_is_put_back_as_it_was_and_no_other() -> None:
     before, after = whole(HELLO, WORLD), whole(block("hello", "new"), block("world", "new"), AWAY)
-    assert edge_text.put_back(after, before, ["hello"]) == whole(block("world", "new"), AWAY, HELLO)
+    assert nginx_text.put_back(after, before, ["hello"]) == whole(block("world", "new"), AWAY, HELLO)
     # One that was not there before goes.
-    assert edge_text.put_back(after, before, ["away", "hello"]) == whole(block("world", "new"), HELLO)
-    assert edge_text.put_back(whole(WORLD), before, ["hello"]) == before.replace(HELLO + WORLD, WORLD + HELLO)
+    assert nginx_text.put_back(after, before, ["away", "hello"]) == whole(block("world", "new"), HELLO)
+    assert nginx_text.put_back(whole(WORLD), before, ["hello"]) == before.replace(HELLO + WORLD, WORLD + HELLO)
     for others in ([], ["none"]):
-        assert edge_text.put_back(after, before, others) == after
+        assert nginx_text.put_back(after, before, others) == after
 
 
 def test_without_its_sites_a_configuration_is_what_it_is_for_none() -> None:
     config = whole(SHARED, HELLO, WORLD)
-    assert edge_text.without(config, edge_text.blocks(config)) == whole()
-    assert edge_text.without(config, ["hello"]) == whole(SHARED, WORLD)
+    assert nginx_text.without(config, nginx_text.blocks(config)) == whole()
+    assert nginx_text.without(config, ["hello"]) == whole(SHARED, WORLD)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_without_its_sites_a_configuration_is_what_it_is_for_none() -> None:
     ],
 )
 def test_how_long_an_answer_may_take_is_known_from_the_configuration(sites: list[str], seconds: int) -> None:
-    assert edge_text.slowest(whole(*sites)) == seconds
+    assert nginx_text.slowest(whole(*sites)) == seconds
 
 
 CONFIG = """\
@@ -187,4 +187,4 @@ http {
     ],
 )
 def test_an_error_says_what_is_wrong_and_where_it_was_described(said: str, explained: str) -> None:
-    assert edge_text.explain(said, CONFIG) == explained
+    assert nginx_text.explain(said, CONFIG) == explained

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""Errands: commands of a release that run to their end once, its migration and those after a switch."""
+"""Oneshots: commands of a release that run to their end once, its migration and those after a switch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.systemd import Sys
 RUNS = ("activating", "deactivating")
 
 
-class Errand:
+class Oneshot:
     """Commands of a release, as a unit that systemd runs to its end, be the run that asked for it alive or not.
 
     What became of it is remembered beside the release.

@@ -3,7 +3,7 @@
 # GNU General Public License v3.0 or later (see LICENSE)
 
 DOCUMENTATION = """
-module: releases
+module: release_info
 short_description: Lists the releases of an application on a host
 version_added: 0.1.0
 author: The wsgi.production authors
@@ -19,7 +19,7 @@ extends_documentation_fragment: wsgi.production.step
 
 EXAMPLES = """
 - name: List the releases
-  wsgi.production.releases:
+  wsgi.production.release_info:
     name: hello
 """
 

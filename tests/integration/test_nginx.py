@@ -1,4 +1,4 @@
-"""The edge changes without failing a request, and what NGINX would not take never replaces what it serves."""
+"""The nginx changes without failing a request, and what NGINX would not take never replaces what it serves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import Edge, everywhere
+from tests.integration.conftest import NginxSite, everywhere
 from tests.rig import often
 from tests.rig.server import Load, Server
 
@@ -34,13 +34,13 @@ def assert_nobody_noticed(seen: Load) -> None:
     assert seen.rate >= LEAST_RATE
 
 
-def test_no_change_of_the_configuration_fails_a_request(edge: Edge) -> None:
-    edge.serve()
-    with edge.server.load(NAME) as seen:
+def test_no_change_of_the_configuration_fails_a_request(nginx: NginxSite) -> None:
+    nginx.serve()
+    with nginx.server.load(NAME) as seen:
         for number in range(CHANGES):
-            edge.serve(snippet=f"add_header X-Change {number};")
+            nginx.serve(snippet=f"add_header X-Change {number};")
     assert_nobody_noticed(seen)
-    assert edge.server.header(NAME, "X-Change") == str(CHANGES - 1)
+    assert nginx.server.header(NAME, "X-Change") == str(CHANGES - 1)
 
 
 @everywhere
@@ -55,11 +55,11 @@ def test_no_change_of_the_configuration_fails_a_request(edge: Edge) -> None:
     ],
     ids=["reinstall", "restart", "kill", "reload", "rotate"],
 )
-def test_nothing_that_happens_to_nginx_fails_a_request(edge: Edge, action: str) -> None:
-    edge.serve()
-    with edge.server.load(NAME) as seen:
+def test_nothing_that_happens_to_nginx_fails_a_request(nginx: NginxSite, action: str) -> None:
+    nginx.serve()
+    with nginx.server.load(NAME) as seen:
         time.sleep(1)
-        edge.server.shell(f"export DEBIAN_FRONTEND=noninteractive; {action}")
+        nginx.server.shell(f"export DEBIAN_FRONTEND=noninteractive; {action}")
         time.sleep(2)
     if action.startswith("kill"):
         # What its workers were answering is lost with it, and nothing else: of each client the one request at most.
@@ -67,36 +67,36 @@ def test_nothing_that_happens_to_nginx_fails_a_request(edge: Edge, action: str) 
         assert not any("refused" in failure for failure in seen.failures)
     else:
         assert_nobody_noticed(seen)
-    assert "changed=0 " in edge.serve().stdout
-    assert exposure(edge.server) <= 2.5
+    assert "changed=0 " in nginx.serve().stdout
+    assert exposure(nginx.server) <= 2.5
 
 
-def test_a_rotation_of_the_log_loses_no_line(edge: Edge) -> None:
-    edge.serve()
+def test_a_rotation_of_the_log_loses_no_line(nginx: NginxSite) -> None:
+    nginx.serve()
     time.sleep(6)
-    edge.server.shell("rm /var/log/nginx/access.log*; systemctl kill --signal USR1 --kill-whom main nginx; sleep 1")
-    with edge.server.load(NAME) as seen:
+    nginx.server.shell("rm /var/log/nginx/access.log*; systemctl kill --signal USR1 --kill-whom main nginx; sleep 1")
+    with nginx.server.load(NAME) as seen:
         for _ in range(3):
             time.sleep(1)
-            edge.server.shell("logrotate --force /etc/logrotate.d/nginx")
+            nginx.server.shell("logrotate --force /etc/logrotate.d/nginx")
     # So long a line may wait for others.
     time.sleep(6)
-    lines = edge.server.shell("cd /var/log/nginx; zcat --force access.log*").splitlines()
+    lines = nginx.server.shell("cd /var/log/nginx; zcat --force access.log*").splitlines()
     assert len(lines) == seen.requests
 
 
-def test_a_request_in_flight_when_nginx_stops_is_answered_in_full(edge: Edge) -> None:
-    edge.serve()
+def test_a_request_in_flight_when_nginx_stops_is_answered_in_full(nginx: NginxSite) -> None:
+    nginx.serve()
     said = []
-    visitor = threading.Thread(target=lambda: said.append(edge.server.get(NAME, "/slow?seconds=8")))
+    visitor = threading.Thread(target=lambda: said.append(nginx.server.get(NAME, "/slow?seconds=8")))
     visitor.start()
     time.sleep(0.5)
     begun = time.monotonic()
-    edge.server.shell("systemctl stop nginx.socket nginx")
+    nginx.server.shell("systemctl stop nginx.socket nginx")
     assert time.monotonic() - begun > 6, "it did not wait"
     visitor.join()
     assert said == ["first"]
-    edge.server.shell("systemctl start nginx")
+    nginx.server.shell("systemctl start nginx")
 
 
 def exposure(server: Server) -> float:
@@ -108,28 +108,28 @@ def exposure(server: Server) -> float:
 
 
 @everywhere
-def test_the_sandbox_is_tight(edge: Edge) -> None:
-    assert exposure(edge.server) <= 2.5
-    log = edge.server.shell("cat /var/log/nginx/error.log")
+def test_the_sandbox_is_tight(nginx: NginxSite) -> None:
+    assert exposure(nginx.server) <= 2.5
+    log = nginx.server.shell("cat /var/log/nginx/error.log")
     assert [line for line in log.splitlines() if "[alert]" in line or "[crit]" in line] == []
 
 
 @everywhere
-def test_no_worker_waits_at_a_port_for_a_visitor_whom_another_has_taken(edge: Edge) -> None:
-    edge.serve()
-    master = edge.server.shell("systemctl show --property MainPID --value nginx").strip()
-    flags = edge.server.shell(f"grep --no-filename flags /proc/{master}/fdinfo/{{3,4,5,6}}").split()[1::2]
+def test_no_worker_waits_at_a_port_for_a_visitor_whom_another_has_taken(nginx: NginxSite) -> None:
+    nginx.serve()
+    master = nginx.server.shell("systemctl show --property MainPID --value nginx").strip()
+    flags = nginx.server.shell(f"grep --no-filename flags /proc/{master}/fdinfo/{{3,4,5,6}}").split()[1::2]
     assert len(flags) == 4
     assert [flag for flag in flags if not int(flag, 8) & os.O_NONBLOCK] == []
 
 
-def test_a_second_run_changes_nothing_and_is_short(edge: Edge) -> None:
-    edge.serve()
-    before = edge.state(), edge.server.shell(WORKERS)
-    second = edge.serve()
+def test_a_second_run_changes_nothing_and_is_short(nginx: NginxSite) -> None:
+    nginx.serve()
+    before = nginx.state(), nginx.server.shell(WORKERS)
+    second = nginx.serve()
     assert "changed=0 " in second.stdout
     assert second.stdout.count("TASK [") <= MOST_TASKS
-    assert (edge.state(), edge.server.shell(WORKERS)) == before
+    assert (nginx.state(), nginx.server.shell(WORKERS)) == before
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -154,44 +154,44 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_nginx_refuses_changes_nothing(edge: Edge, case: str) -> None:
-    edge.serve()
-    before = edge.state(), edge.server.shell(WORKERS)
+def test_what_nginx_refuses_changes_nothing(nginx: NginxSite, case: str) -> None:
+    nginx.serve()
+    before = nginx.state(), nginx.server.shell(WORKERS)
     site, words = REFUSED[case]
-    refused = edge.serve(check=False, **site)
+    refused = nginx.serve(check=False, **site)
     assert refused.returncode != 0
     assert words in " ".join(refused.stdout.split()), refused.stdout
-    assert (edge.state(), edge.server.shell(WORKERS)) == before
-    assert edge.get(NAME).startswith("first")
+    assert (nginx.state(), nginx.server.shell(WORKERS)) == before
+    assert nginx.get(NAME).startswith("first")
 
 
-def test_a_site_that_nobody_describes_goes_on_until_it_is_described_as_absent(edge: Edge) -> None:
-    edge.serve()
+def test_a_site_that_nobody_describes_goes_on_until_it_is_described_as_absent(nginx: NginxSite) -> None:
+    nginx.serve()
     other = {"name": "other", "server_names": ["other.example.com"], "servers": ["127.0.0.1:9"]}
     described = {"nginx_sites": [other], "nginx_described": ["other"]}
-    said = " ".join(edge.play(described).stdout.split())
+    said = " ".join(nginx.play(described).stdout.split())
     assert "patient is left over: NGINX serves its site here" in said
-    assert edge.get(NAME).startswith("first")
-    assert "changed=0 " in edge.play(described).stdout
-    edge.play({**described, "nginx_described": ["other", "patient"]})
+    assert nginx.get(NAME).startswith("first")
+    assert "changed=0 " in nginx.play(described).stdout
+    nginx.play({**described, "nginx_described": ["other", "patient"]})
     with pytest.raises(ConnectionError):
-        edge.get(NAME)
+        nginx.get(NAME)
 
 
-def test_what_a_reload_does_not_take_up_is_taken_back(edge: Edge) -> None:
+def test_what_a_reload_does_not_take_up_is_taken_back(nginx: NginxSite) -> None:
     def zone(key: str) -> dict[str, Any]:
-        return {"nginx_sites": [edge.site], "nginx_snippet": f"limit_req_zone {key} zone=one:1m rate=1r/s;"}
+        return {"nginx_sites": [nginx.site], "nginx_snippet": f"limit_req_zone {key} zone=one:1m rate=1r/s;"}
 
-    edge.play(zone("$uri"))
-    before = edge.state(), edge.server.shell(WORKERS)
-    with edge.server.load(NAME) as seen:
+    nginx.play(zone("$uri"))
+    before = nginx.state(), nginx.server.shell(WORKERS)
+    with nginx.server.load(NAME) as seen:
         # NGINX finds nothing wrong with it, until it comes to the zone that runs.
-        refused = edge.play(zone("$request_uri"), check=False)
+        refused = nginx.play(zone("$request_uri"), check=False)
     assert refused.returncode != 0
     said = " ".join(refused.stdout.split())
     assert "NGINX did not take up the new configuration, and what it served goes on: nginx_snippet: " in said
     assert re.search(r"uses the \W+request_uri\W+ key while previously it used the \W+uri\W+ key", said), said
-    assert (edge.state(), edge.server.shell(WORKERS)) == before
+    assert (nginx.state(), nginx.server.shell(WORKERS)) == before
     assert_nobody_noticed(seen)
     assert seen.failures == []
-    assert "changed=0 " in edge.play(zone("$uri")).stdout
+    assert "changed=0 " in nginx.play(zone("$uri")).stdout

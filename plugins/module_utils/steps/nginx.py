@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The step `edge`: makes NGINX serve sites."""
+"""The step `nginx`: makes NGINX serve sites."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Any
 
 from ansible_collections.wsgi.production.plugins.module_utils.certificate import Acme, Certificate
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.module_utils.edge import TAKE_UP, Edge
-from ansible_collections.wsgi.production.plugins.module_utils.edge_text import (
+from ansible_collections.wsgi.production.plugins.module_utils.layout import APPLICATIONS
+from ansible_collections.wsgi.production.plugins.module_utils.nginx import TAKE_UP, Nginx
+from ansible_collections.wsgi.production.plugins.module_utils.nginx_binary import NginxBinary
+from ansible_collections.wsgi.production.plugins.module_utils.nginx_text import (
     blocks,
     carry_over,
     left_over,
     undo,
     without,
 )
-from ansible_collections.wsgi.production.plugins.module_utils.edge_units import SERVICE
-from ansible_collections.wsgi.production.plugins.module_utils.layout import APPLICATIONS
-from ansible_collections.wsgi.production.plugins.module_utils.nginx import Nginx
+from ansible_collections.wsgi.production.plugins.module_utils.nginx_units import SERVICE
 from ansible_collections.wsgi.production.plugins.module_utils.passwords import Passwords
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Module, Plan, Step
 from ansible_collections.wsgi.production.plugins.module_utils.removal import left_over as applications_left_over
@@ -63,45 +63,45 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 def plan(module: Module) -> Plan:
     """Serve sites."""
     asked = module.params
-    nginx = Nginx.read()
-    objection = nginx.objection(asked["sites"])
+    binary = NginxBinary.read()
+    objection = binary.objection(asked["sites"])
     if objection:
         raise Failed(objection)
-    edge = Edge(Systemd())
-    foreign = edge.foreign()
+    nginx = Nginx(Systemd())
+    foreign = nginx.foreign()
     if foreign and not asked["take_over"]:
         raise Failed(
             f"NGINX of this host serves what is not this collection's: {', '.join(map(str, foreign))}. Describe those "
             "sites in wsgi_apps and write nginx_take_over: true, or use another host. Their files are kept, and NGINX "
             "reads them no more then"
         )
-    before = edge.text()
+    before = nginx.text()
     known = set(blocks(before) if asked["described"] is None else asked["described"])
     left = left_over(before, known.difference(asked["kept"]).union(site["name"] for site in asked["sites"]))
     _tell_of(module, set(left).difference(asked["kept"]), known)
     secrets = json.loads(asked["secrets"])
     passwords = Passwords(secrets["passwords"])
-    wanted = carry_over(left, before, passwords.named(nginx.text(json.loads(asked["config"]))))
+    wanted = carry_over(left, before, passwords.named(binary.text(json.loads(asked["config"]))))
     certificates = [Certificate.of(values, secrets["keys"]) for values in asked["certificates"]]
     acme = Acme(asked["acme_directory"], asked["acme_email"])
     due = [one for one in certificates if one.source == "acme" and acme.is_due(one)]
     missing = [one for one in certificates if one.source != "acme" and not one.is_placed()]
     steps = []
-    if not edge.is_taken_over():
-        steps.append(Step("take NGINX over", partial(edge.take_over, without(wanted, blocks(wanted)))))
+    if not nginx.is_taken_over():
+        steps.append(Step("take NGINX over", partial(nginx.take_over, without(wanted, blocks(wanted)))))
     if due:
         names = ", ".join(name for one in due for name in one.names)
-        steps.append(Step(f"get a certificate for {names}", partial(_obtain, edge, acme, due)))
+        steps.append(Step(f"get a certificate for {names}", partial(_obtain, nginx, acme, due)))
     if not passwords.are_there():
         steps.append(Step("write the passwords of sites", passwords.write))
-    if steps or before != wanted or missing or not edge.is_complete() or not edge.serves():
-        says = f"replace {edge.live}{' at the switch' if asked['at_switch'] else ''}"
-        steps.append(Step(says, partial(_stage, edge, missing, wanted)))
+    if steps or before != wanted or missing or not nginx.is_complete() or not nginx.serves():
+        says = f"replace {nginx.live}{' at the switch' if asked['at_switch'] else ''}"
+        steps.append(Step(says, partial(_stage, nginx, missing, wanted)))
         if not asked["at_switch"]:
-            steps.append(Step(TAKE_UP, partial(_serve, edge)))
+            steps.append(Step(TAKE_UP, partial(_serve, nginx)))
     if not asked["at_switch"]:
-        steps = [step._replace(do=partial(_or_go_back, edge, step.do)) for step in steps]
-    header = str(edge.live)
+        steps = [step._replace(do=partial(_or_go_back, nginx, step.do)) for step in steps]
+    header = str(nginx.live)
     diff = {"before_header": header, "after_header": header, "before": before, "after": wanted}
     return Plan(steps, {"diff": diff}, settled="NGINX serves the sites")
 
@@ -120,29 +120,29 @@ def _tell_of(module: Module, left: set[str], known: set[str]) -> None:
         )
 
 
-def _obtain(edge: Edge, acme: Acme, due: list[Certificate]) -> None:
+def _obtain(nginx: Nginx, acme: Acme, due: list[Certificate]) -> None:
     # The server asks NGINX for each name, whose sites need not be served yet.
-    if not edge.systemd.is_active(SERVICE):
-        edge.systemd.start(SERVICE)
+    if not nginx.systemd.is_active(SERVICE):
+        nginx.systemd.start(SERVICE)
     for one in due:
         acme.obtain(one)
 
 
-def _stage(edge: Edge, missing: list[Certificate], wanted: str) -> None:
+def _stage(nginx: Nginx, missing: list[Certificate], wanted: str) -> None:
     for one in missing:
         one.place()
-    edge.stage(wanted)
+    nginx.stage(wanted)
 
 
-def _serve(edge: Edge) -> None:
-    edge.take_up()
-    edge.settle()
+def _serve(nginx: Nginx) -> None:
+    nginx.take_up()
+    nginx.settle()
 
 
-def _or_go_back(edge: Edge, do: Callable[[], object]) -> None:
+def _or_go_back(nginx: Nginx, do: Callable[[], object]) -> None:
     """Do a part of a change that is made all at once; where it fails, leave nothing of it."""
     try:
         do()
     except (Failed, OSError):
-        edge.go_back()
+        nginx.go_back()
         raise

@@ -1,0 +1,105 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""NGINX on a host: what it is able to do, and its processes."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, has, run
+from ansible_collections.wsgi.production.plugins.module_utils.nginx_units import SERVICE
+from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
+
+# No process has this number (kernel/pid.c, PID_MAX_LIMIT).
+NOBODY = 1 << 30
+
+LISTENS_ON_IPV6 = re.compile(r"^ +listen \[::\]:.*\n", re.MULTILINE)
+
+
+class NginxBinary:
+    """What the NGINX of a host is able to do.
+
+    :param said: what it says of itself, `nginx -V`; empty before it is installed.
+    :param ipv6: whether the host has IPv6.
+    :ivar version: its version, such as `1.22.1`.
+    """
+
+    def __init__(self, said: str, ipv6: bool = True) -> None:
+        self.said = said
+        self.ipv6 = ipv6
+        match = re.search(r"nginx/([\d.]+)", said)
+        self.version = match.group(1) if match else ""
+
+    @classmethod
+    def read(cls) -> NginxBinary:
+        """Ask the NGINX of this host."""
+        said = run(["sh", "-c", "nginx -V 2>&1"], "ask NGINX how it was built") if has("nginx") else ""
+        return cls(said, has_ipv6())
+
+    def text(self, config: dict[str, str]) -> str:
+        """Return the one of the texts in `config` that is right for it; of one that is yet to come, the newest.
+
+        :param config: texts by the version from which on they are right.
+        """
+        fitting = [since for since in config if not self.version or _number(since) <= _number(self.version)]
+        text = config[max(fitting, key=_number)]
+        return text if self.ipv6 else LISTENS_ON_IPV6.sub("", text)
+
+    def objection(self, sites: Iterable[dict[str, Any]]) -> str | None:
+        """Object to sites that want what this NGINX cannot do."""
+        wanting = [site["name"] for site in sites if site.get("http3")]
+        if wanting and self.said and "--with-http_v3_module" not in self.said:
+            return f"{wanting[0]}: tls.http3: NGINX {self.version} of this host was built without HTTP/3; leave it out"
+        return None
+
+
+class Workers:
+    """The processes of NGINX that accept connections."""
+
+    def __init__(self, systemd: Systemd, processes: Path = Path("/proc")) -> None:
+        self.systemd = systemd
+        self.processes = processes
+
+    def renew(self) -> None:
+        """Let there be new ones that go by the file in place, at once: `systemctl reload` would check it once more.
+
+        :raises Failed: where NGINX does not run.
+        """
+        (master,) = self.systemd.properties(SERVICE, "MainPID")
+        try:
+            os.kill(int(master) or NOBODY, signal.SIGHUP)
+        except ProcessLookupError as gone:
+            raise Failed("could not reload NGINX, which does not run") from gone
+
+    def pids(self) -> set[int]:
+        """Return their ids; those that only finish what they have begun are not among them."""
+        (master,) = self.systemd.properties(SERVICE, "MainPID")
+        found = set()
+        for directory in self.processes.glob("[0-9]*"):
+            # What ends meanwhile cannot be read, and is no worker any more.
+            with suppress(OSError):
+                parent = (directory / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1]
+                title = (directory / "cmdline").read_bytes().rstrip(b"\0 ")
+                if parent == master and title == b"nginx: worker process":
+                    found.add(int(directory.name))
+        return found
+
+
+def has_ipv6() -> bool:
+    """Tell whether the host has IPv6: its kernel may have been told to do without (`ipv6.disable=1`)."""
+    try:
+        socket.socket(socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+def _number(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")]
