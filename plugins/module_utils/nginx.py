@@ -26,7 +26,12 @@ from ansible_collections.wsgi.production.plugins.module_utils.layout import (
 )
 from ansible_collections.wsgi.production.plugins.module_utils.nginx_binary import Workers, has_ipv6
 from ansible_collections.wsgi.production.plugins.module_utils.nginx_text import OURS, explain, put_back, slowest
-from ansible_collections.wsgi.production.plugins.module_utils.nginx_units import SERVICE, SOCKET, units
+from ansible_collections.wsgi.production.plugins.module_utils.nginx_units import (
+    SERVICE,
+    SOCKET,
+    filled,
+    with_stop_timeout,
+)
 from ansible_collections.wsgi.production.plugins.module_utils.store import remove_tree
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
 
@@ -102,26 +107,41 @@ class Nginx:
             self.systemd.is_active(unit) and self.systemd.is_enabled(unit) for unit in (SERVICE, SOCKET)
         )
 
-    def is_complete(self) -> bool:
-        """Tell whether all that NGINX needs besides is there: its units, and the secret of verifications."""
-        return self.token.exists() and [_read(path) for path in self.units] == self._units()
+    def is_complete(self, units: list[str]) -> bool:
+        """Tell whether everything else that NGINX needs is in place: its units, and the secret of verifications."""
+        return self.token.exists() and [_read(path) for path in self.units] == self.filled(units, self.text())
+
+    def filled(self, units: list[str], config: str) -> list[str]:
+        """Return the text of the units on this host, as they go with a configuration."""
+        return filled(units, slowest(config), has_ipv6())
+
+    def diff(self, config: str, units: list[str]) -> list[dict[str, str]]:
+        """Return what Ansible shows as the difference that a configuration and its units would make."""
+        wanted = zip([self.live, *self.units], [config, *self.filled(units, config)])
+        texts = [(path, self.text() if path == self.live else _read(path), text) for path, text in wanted]
+        return [
+            {"before_header": str(path), "after_header": str(path), "before": before, "after": after}
+            for path, before, after in texts
+            if before != after
+        ]
 
     def is_changing(self) -> bool:
         """Tell whether a run has begun to change what is served, and did not come to its end."""
         return self.next.exists() or self.before.exists() or bool(self._unnamed())
 
-    def take_over(self, config: str) -> None:
+    def take_over(self, config: str, units: list[str]) -> None:
         """Let NGINX serve from a file of ours, and from ports that systemd holds; the file that was there is kept.
 
         :param config: a configuration without sites.
         :raises Failed: where it does not; NGINX serves what it served before then.
         """
-        self.stage(config)
+        self.stage(config, units)
         there = os.path.lexists(self.live)
         if there:
             # Not copied: it may be a link, or hold what others may not read.
             self.live.replace(self.original)
         self.next.replace(self.live)
+        self._place_units()
         try:
             self._serve()
         except Failed:
@@ -132,14 +152,19 @@ class Nginx:
                 for path in self.units:
                     path.unlink(missing_ok=True)
                 self.systemd.reload()
+            for path in self.units:
+                _before(path).unlink(missing_ok=True)
             with suppress(Failed):
                 self.systemd.start(SERVICE)
             raise
+        for path in self.units:
+            _before(path).unlink(missing_ok=True)
         self.systemd.enable(SOCKET, SERVICE)
 
-    def stage(self, config: str) -> None:
+    def stage(self, config: str, units: list[str] | None = None) -> None:
         """Make a configuration ready, for `take_up`: check it with `nginx -t` beside the live one.
 
+        :param units: the rendered units that go with it; without, those in place stay.
         :raises Failed: with what NGINX said, and where that was described; nothing is ready then.
         """
         if not self.token.exists():
@@ -150,6 +175,10 @@ class Nginx:
         except Failed as failure:
             self.next.unlink()
             raise Failed(explain(str(failure), config)) from failure
+        for path, text in zip(self.units, self.filled(units, config) if units else []):
+            if text != _read(path):
+                path.parent.mkdir(exist_ok=True)
+                write_file(_next(path), text)
 
     def take_up(self, kept: Iterable[str] = ()) -> None:
         """Let NGINX serve what was made ready.
@@ -163,6 +192,7 @@ class Nginx:
         # Visitors are on new code by now, so nothing else comes between.
         self.systemd.look_at(SOCKET, SERVICE)
         self.next.replace(self.live)
+        self._place_units()
         try:
             self._serve()
         except Failed as failure:
@@ -182,6 +212,7 @@ class Nginx:
         :raises Failed: where it does not take it up.
         """
         self.next.unlink(missing_ok=True)
+        self._restore_units()
         before = _read(self.before)
         if before:
             write_file(self.live, before, MODE)
@@ -205,6 +236,8 @@ class Nginx:
         # configuration is lost, which may have named them all.
         if self.text():
             certificate.abandon(self.text(), self.lets_encrypt)
+        for path in self.units:
+            _before(path).unlink(missing_ok=True)
         self.before.unlink(missing_ok=True)
 
     def _leave(self, sites: Iterable[str], config: str, before: str) -> bool:
@@ -216,9 +249,9 @@ class Nginx:
 
     def _serve(self) -> None:
         """Let NGINX take up the file in place. What runs already goes on; its sandbox is that of its next start."""
-        if not self.is_complete():
-            for path, text in zip(self.units, self._units()):
-                path.parent.mkdir(exist_ok=True)
+        late = {path: with_stop_timeout(_read(path), slowest(self.text())) for path in self.units if path.exists()}
+        if any(text != _read(path) for path, text in late.items()):
+            for path, text in late.items():
                 write_file(path, text)
             self.systemd.reload()
         if not self.systemd.is_active(SOCKET):
@@ -253,8 +286,25 @@ class Nginx:
                     raise Failed(f"{failure}; the log of {unit} ends with:\n{self.systemd.journal(unit)}") from failure
             raise
 
-    def _units(self) -> list[str]:
-        return units(slowest(self.text()), has_ipv6())
+    def _place_units(self) -> None:
+        """Put the units that were made ready in place; those that they replace stay beside them."""
+        ready = [path for path in self.units if _next(path).exists()]
+        for path in ready:
+            if path.exists() and not _before(path).exists():
+                path.replace(_before(path))
+            _next(path).replace(path)
+        if ready:
+            self.systemd.reload()
+
+    def _restore_units(self) -> None:
+        """Put the units of before back, and remove those that were made ready."""
+        replaced = [path for path in self.units if _before(path).exists()]
+        for path in self.units:
+            _next(path).unlink(missing_ok=True)
+        for path in replaced:
+            _before(path).replace(path)
+        if replaced:
+            self.systemd.reload()
 
     def _unnamed(self) -> list[Path]:
         """Return the certificates, keys and files of passwords that the configuration in place does not name."""
@@ -322,6 +372,16 @@ def _packaged() -> dict[str, str]:
 def _digest(path: Path) -> str:
     # As dpkg has it, which is no matter of security.
     return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() if path.is_file() else ""
+
+
+def _next(unit: Path) -> Path:
+    """Return where a unit is made ready, under a name that systemd does not read."""
+    return unit.with_name(f"{unit.name}.next")
+
+
+def _before(unit: Path) -> Path:
+    """Return where the unit stays that another has replaced."""
+    return unit.with_name(f"{unit.name}.before")
 
 
 def _read(path: Path) -> str:

@@ -86,6 +86,10 @@ options:
       - The text of C(/etc/nginx/nginx.conf), by the version of NGINX from which on it is right, as JSON. The action
         plugin of this module writes it; not to be given.
     type: str
+  units:
+    description: The units of NGINX. The action plugin of this module renders them; not to be given.
+    type: list
+    elements: str
   certificates:
     description: The certificates of the sites. The action plugin of this module reads them; not to be given.
     type: list

@@ -20,6 +20,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.layout import (
     Layout,
 )
 from ansible_collections.wsgi.production.plugins.module_utils.nginx_text import OURS
+from ansible_collections.wsgi.production.plugins.module_utils.tokens import token
 from ansible_collections.wsgi.production.plugins.plugin_utils import certificates, templates
 
 # From which version of NGINX on `http2` is a directive of its own; before, it is a word of `listen`.
@@ -91,6 +92,15 @@ OWN = [
     *("X-Http-Method-Override", "X-Inertia", "X-Pjax", "X-Requested-With", "X-Up-Version"),
 ]
 
+# What the units of NGINX cannot do without: the beginnings of lines. A template of the operator's may have lost one.
+REQUIRED = {
+    "nginx.socket": ("{listens}",),
+    "nginx.service": (
+        *("Type=exec", "Sockets=nginx.socket", "NonBlocking=yes", "KillSignal=SIGQUIT"),
+        *("ExecStart=/usr/bin/env NGINX={ports} ", "TimeoutStopSec={stop_timeout}"),
+    ),
+}
+
 
 def prepare() -> None:
     """Compile the templates of the role, of which each process would have its own otherwise."""
@@ -135,6 +145,22 @@ def render(settings: dict[str, Any]) -> dict[str, str]:
     return texts
 
 
+def units(own: str = "") -> list[str]:
+    """Return the socket unit of NGINX, and the drop-in of its service, with tokens for what only the host knows.
+
+    :param own: a directory of the operator's with templates that come before those of the role.
+    :raises Failed: when a template is not right, or has lost what NGINX cannot do without.
+    """
+    jinja = templates.environment("nginx", FILTERS, own)
+    values = {name: token(name) for name in ("listens", "ports", "stop_timeout")}
+    texts = []
+    for name, lines in REQUIRED.items():
+        text = templates.render(jinja, f"{name}.j2", **values)
+        templates.require(text, [line.format(**values) for line in lines], f"nginx_templates: {name}.j2")
+        texts.append(text)
+    return texts
+
+
 def _object_to_lost(text: str, sites: list[dict[str, Any]]) -> None:
     """Object to a configuration in which a template of the operator's has lost what the host looks for.
 
@@ -145,11 +171,8 @@ def _object_to_lost(text: str, sites: list[dict[str, Any]]) -> None:
         wanted += [f"# site {site['name']}", f"# end of site {site['name']}", f"upstream {site['name']} {{"]
         wanted += [f"server_name {' '.join(site['server_names'])};", f"if (-f {MAINTENANCE}/{site['name']}) {{"]
     if not text.startswith(OURS):
-        raise Failed(f"nginx_templates: the configuration does not begin with {OURS!r} any more: put it back")
-    lines = {line.strip() for line in text.splitlines()}
-    for line in wanted:
-        if line not in lines:
-            raise Failed(f"nginx_templates: the configuration has no line {line!r} any more: put it back")
+        raise Failed(f"nginx_templates: nginx.conf no longer begins with {OURS!r}, which is required: put it back")
+    templates.require(text, wanted, "nginx_templates: nginx.conf")
 
 
 def _derived(site: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:

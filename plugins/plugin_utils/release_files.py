@@ -8,7 +8,6 @@ What only the host knows, such as the name of the release, is a token that the h
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +15,13 @@ from ansible_collections.wsgi.production.plugins.module_utils.command import Fai
 from ansible_collections.wsgi.production.plugins.module_utils.environment import command_line
 from ansible_collections.wsgi.production.plugins.module_utils.layout import LINKS, Layout
 from ansible_collections.wsgi.production.plugins.module_utils.tokens import MARK, token
-from ansible_collections.wsgi.production.plugins.plugin_utils.templates import ROLES, compile_all, environment, render
+from ansible_collections.wsgi.production.plugins.plugin_utils.templates import (
+    ROLES,
+    compile_all,
+    environment,
+    render,
+    require,
+)
 
 # Seconds between the limits, from the innermost to the outermost: uWSGI ends a request that is too slow, with a line in
 # the log, before NGINX gives up on it and before systemd kills.
@@ -81,13 +86,8 @@ def files(app: dict[str, Any], templates: str = "", layout: Layout | None = None
     found = {}
     for name, template, more in _wanted(app):
         text = render(jinja, f"{template}.j2", **values, **more)
-        for line in REQUIRED[template]:
-            wanted = line.format(**values)
-            if not re.search(rf"^{re.escape(wanted)}", text, re.MULTILINE):
-                shown = wanted.replace(MARK, "@")
-                raise Failed(
-                    f"uwsgi_templates: {template}.j2 of {app['name']} has no line {shown!r} any more: put it back"
-                )
+        wanted = [line.format(**values) for line in REQUIRED[template]]
+        require(text, wanted, f"uwsgi_templates: {template}.j2 of {app['name']}")
         found[name] = text
     return found
 

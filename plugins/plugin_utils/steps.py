@@ -11,7 +11,7 @@ from ansible_collections.wsgi.production.plugins.module_utils import rules, sect
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.steps.nginx import ARGUMENTS as NGINX
 from ansible_collections.wsgi.production.plugins.plugin_utils import certificates, description
-from ansible_collections.wsgi.production.plugins.plugin_utils.nginx_config import render
+from ansible_collections.wsgi.production.plugins.plugin_utils.nginx_config import render, units
 from ansible_collections.wsgi.production.plugins.plugin_utils.release_files import files, programs
 from ansible_collections.wsgi.production.plugins.plugin_utils.source import Source
 
@@ -20,7 +20,7 @@ SECRETS = ("env", "secrets", "secret_files")
 BUILD_SECRETS = ("env",)
 
 # Arguments that no task gives, because they follow from the others.
-NGINX_FOLLOWS = {"config", "certificates", "secrets"}
+NGINX_FOLLOWS = {"config", "units", "certificates", "secrets"}
 
 
 def arguments(step: str, said: dict[str, Any]) -> dict[str, Any]:
@@ -93,6 +93,7 @@ def _nginx(said: dict[str, Any]) -> dict[str, Any]:
     return {
         **args,
         "config": json.dumps(render(args)),
+        "units": units(args["templates"]),
         "snippet": "",
         "certificates": [one for site in sites for one in certificates.wanted(site, args["acme_directory"])],
         "secrets": json.dumps(

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from jinja2 import (
 )
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.tokens import MARK
 
 ROLES = Path(__file__).parents[2] / "roles"
 
@@ -75,3 +76,17 @@ def render(environment: Environment, template: str, **values: Any) -> str:
         raise Failed(f"the template {wrong.filename or template}, line {wrong.lineno}: {wrong.message}") from wrong
     except TemplateError as wrong:
         raise Failed(f"the template {template}: {wrong.message}") from wrong
+
+
+def require(text: str, wanted: Iterable[str], what: str) -> None:
+    """Refuse a rendered text that has lost a line, which happens when an operator's template overrides ours.
+
+    :param wanted: how the lines begin, without their indentation.
+    :param what: the setting and the template, for the message.
+    :raises Failed: with the line that is missing.
+    """
+    lines = [line.strip() for line in text.splitlines()]
+    for beginning in wanted:
+        if not any(line.startswith(beginning) for line in lines):
+            shown = beginning.replace(MARK, "@")
+            raise Failed(f"{what} no longer has the line {shown!r}, which is required: put it back")

@@ -29,7 +29,7 @@ REQUIREMENTS = {
     "app": (PROJECT / "app/requirements.txt").read_text(encoding="utf-8"),
     "busy": (PROJECT / "tests/integration/busy/requirements.txt").read_text(encoding="utf-8"),
     "patient": "flask==3.1.2\niniconfig==2.0.0\n",
-    "nginx": "flask==3.1.2\niniconfig==2.1.0\n",
+    "front": "flask==3.1.2\niniconfig==2.1.0\n",
     "fleet": "flask\niniconfig\n",
 }
 CODE = """\

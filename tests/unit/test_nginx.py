@@ -18,13 +18,16 @@ from ansible_collections.wsgi.production.plugins.module_utils.command import Fai
 from ansible_collections.wsgi.production.plugins.module_utils.nginx import MaintenanceFlag, Nginx
 from ansible_collections.wsgi.production.plugins.module_utils.nginx_binary import NginxBinary, Workers
 from ansible_collections.wsgi.production.plugins.module_utils.nginx_text import OURS
-from ansible_collections.wsgi.production.plugins.module_utils.nginx_units import units
+from ansible_collections.wsgi.production.plugins.module_utils.nginx_units import filled
 from ansible_collections.wsgi.production.plugins.module_utils.passwords import Passwords
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Plan
 from ansible_collections.wsgi.production.plugins.module_utils.steps import nginx as module
+from ansible_collections.wsgi.production.plugins.plugin_utils.nginx_config import units
 from tests.unit.fakes import FakeModule, FakeSystemd, certify, say
 
 SERVICE, SOCKET = "nginx.service", "nginx.socket"
+
+UNITS = units()
 
 # What `nginx -t` refuses, and what it lets pass but a reload does not take up, in two ways.
 WRONG, CONFLICTS, HANGS = f"{OURS} wrong", f"{OURS} conflicts", f"{OURS} hangs"
@@ -118,7 +121,7 @@ def bare(systemd: FakeSystemd, tmp_path: Path, fake: FakeNginx) -> Nginx:
 @pytest.fixture
 def nginx(bare: Nginx, fake: FakeNginx) -> Nginx:
     """Return an nginx that serves the configuration `ONE`."""
-    bare.take_over(BASE)
+    bare.take_over(BASE, UNITS)
     bring(bare, ONE)
     fake.checked.clear()
     return bare
@@ -128,7 +131,7 @@ def bring(nginx: Nginx, text: str, certificates: Sequence[Certificate] = ()) -> 
     """Take the steps of a run that ends well."""
     for one in certificates:
         one.place()
-    nginx.stage(text)
+    nginx.stage(text, UNITS)
     nginx.take_up()
     nginx.settle()
 
@@ -163,8 +166,8 @@ def test_an_nginx_of_the_distribution_is_taken_over_once_and_its_file_is_kept(
 ) -> None:
     assert not bare.is_taken_over()
     systemd.calls.clear()
-    bare.take_over(BASE)
-    assert bare.is_taken_over() and bare.is_complete() and bare.serves()
+    bare.take_over(BASE, UNITS)
+    assert bare.is_taken_over() and bare.is_complete(UNITS) and bare.serves()
     assert (bare.text(), bare.original.read_text()) == (BASE, "distribution")
     starts = [call for call in systemd.calls if not call.startswith("enable")]
     assert starts == ["reload", f"stop {SERVICE}", f"start {SOCKET} {SERVICE}"]
@@ -177,7 +180,7 @@ def test_an_nginx_of_the_distribution_is_taken_over_once_and_its_file_is_kept(
 def test_a_host_that_cannot_be_taken_over_serves_as_before(bare: Nginx, systemd: FakeSystemd, broken: str) -> None:
     systemd.broken.add(broken)
     with pytest.raises(Failed, match=f"could not start {broken}; the log of {broken} ends with:\nthe log of {broken}"):
-        bare.take_over(BASE)
+        bare.take_over(BASE, UNITS)
     assert bare.live.read_text() == "distribution"
     assert not bare.is_taken_over() and not bare.is_changing() and not bare.original.exists()
     if broken == SOCKET:
@@ -187,7 +190,7 @@ def test_a_host_that_cannot_be_taken_over_serves_as_before(bare: Nginx, systemd:
 
 def test_a_snippet_that_nginx_refuses_takes_no_host_over(bare: Nginx) -> None:
     with pytest.raises(Failed, match="that is wrong"):
-        bare.take_over(WRONG)
+        bare.take_over(WRONG, UNITS)
     assert bare.live.read_text() == "distribution"
     assert not bare.is_taken_over() and not bare.is_changing()
 
@@ -204,9 +207,9 @@ def test_the_file_that_was_there_is_kept_as_it_is_be_it_a_link(
     if fails:
         systemd.broken.add(SOCKET)
         with pytest.raises(Failed):
-            bare.take_over(BASE)
+            bare.take_over(BASE, UNITS)
     else:
-        bare.take_over(BASE)
+        bare.take_over(BASE, UNITS)
     kept = bare.live if fails else bare.original
     assert kept.is_symlink() and kept.resolve() == managed
     assert (managed.read_bytes(), managed.stat().st_mode & 0o777) == (b"a caf\xe9", 0o600)
@@ -278,9 +281,9 @@ def test_only_root_can_read_what_lets_a_verification_through(nginx: Nginx) -> No
 
 def test_a_lost_secret_of_verifications_is_made_anew(nginx: Nginx) -> None:
     nginx.token.unlink()
-    assert not nginx.is_complete()
+    assert not nginx.is_complete(UNITS)
     bring(nginx, ONE)
-    assert nginx.is_complete() and len(unit.verify_token(nginx.token)) == 32
+    assert nginx.is_complete(UNITS) and len(unit.verify_token(nginx.token)) == 32
 
 
 def test_the_configuration_is_nobody_elses_to_read(nginx: Nginx) -> None:
@@ -431,11 +434,34 @@ def test_what_would_not_start_at_the_next_boot_is_enabled(nginx: Nginx, systemd:
 def test_a_changed_unit_is_put_right(nginx: Nginx, systemd: FakeSystemd) -> None:
     path = next(iter(nginx.units))
     path.write_text("mine")
-    assert not nginx.is_complete()
+    assert not nginx.is_complete(UNITS)
     systemd.calls.clear()
     bring(nginx, ONE)
-    assert nginx.is_complete()
+    assert nginx.is_complete(UNITS)
     assert "reload" in systemd.calls
+
+
+def test_new_units_come_with_a_configuration_and_go_back_with_it(nginx: Nginx, systemd: FakeSystemd) -> None:
+    before = [path.read_text() for path in nginx.units]
+    longer = [f"{text}# longer\n" for text in UNITS]
+    nginx.stage(TWO, longer)
+    assert [path.read_text() for path in nginx.units] == before
+    systemd.calls.clear()
+    nginx.take_up()
+    assert all(path.read_text().endswith("# longer\n") for path in nginx.units)
+    assert systemd.calls.count("reload") == 1
+    nginx.go_back()
+    assert [path.read_text() for path in nginx.units] == before
+    assert systemd.calls.count("reload") == 2
+    assert not list(systemd.units.rglob("*.before")) + list(systemd.units.rglob("*.next"))
+
+
+def test_new_units_that_stay_leave_nothing_beside_them(nginx: Nginx, systemd: FakeSystemd) -> None:
+    nginx.stage(TWO, [f"{text}# longer\n" for text in UNITS])
+    nginx.take_up()
+    nginx.settle()
+    assert all(path.read_text().endswith("# longer\n") for path in nginx.units)
+    assert not list(systemd.units.rglob("*.before")) + list(systemd.units.rglob("*.next"))
 
 
 def test_a_stop_waits_for_the_slowest_answer(nginx: Nginx, systemd: FakeSystemd) -> None:
@@ -448,12 +474,12 @@ def test_a_stop_waits_for_the_slowest_answer(nginx: Nginx, systemd: FakeSystemd)
 
 def test_without_ipv6_nginx_takes_two_ports_from_systemd(nginx: Nginx, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unit, "has_ipv6", lambda: False)
-    assert not nginx.is_complete()
+    assert not nginx.is_complete(UNITS)
     bring(nginx, ONE)
     ports, drop_in = (path.read_text() for path in nginx.units)
     assert re.findall(r"^ListenStream=(.*)$", ports, re.MULTILINE) == ["0.0.0.0:80", "0.0.0.0:443"]
     assert " NGINX=3;4; " in drop_in
-    assert " NGINX=3;4;5;6; " in units(0)[1]
+    assert " NGINX=3;4;5;6; " in filled(UNITS, 0, True)[1]
 
 
 # What a configuration names
@@ -633,6 +659,7 @@ class Host:
             "acme_email": "",
             "take_over": False,
             "at_switch": False,
+            "units": UNITS,
             "config": json.dumps({"0": text, "1.25.1": f"{text} for a newer NGINX"}),
             "certificates": [{key: value for key, value in vars(one).items() if key != "key"} for one in certificates],
             "secrets": json.dumps({"passwords": users or {}, "keys": {one.site: one.key for one in certificates}}),
@@ -662,12 +689,8 @@ def test_the_module_has_nothing_to_do_where_all_is_served(host: Host) -> None:
 def test_the_module_serves_the_text_for_the_nginx_of_the_host_and_shows_the_difference(host: Host) -> None:
     planned = host.plan(TWO)
     assert say(planned.steps) == [f"replace {host.nginx.live}", "let NGINX take it up"]
-    assert planned.result["diff"] == {
-        "before_header": str(host.nginx.live),
-        "after_header": str(host.nginx.live),
-        "before": ONE,
-        "after": TWO,
-    }
+    header = str(host.nginx.live)
+    assert planned.result["diff"] == [{"before_header": header, "after_header": header, "before": ONE, "after": TWO}]
     assert host.nginx.text() == ONE
     planned.take()
     assert host.nginx.text() == TWO and host.nginx.serves()
@@ -824,7 +847,7 @@ def test_a_site_that_is_described_no_more_goes_on_and_is_told_of(both: Host) -> 
     for described in ([], ["world"], ["other"]):
         planned = both.plan(whole(block("world", "new")), sites=SITES, described=described)
         assert both.warnings == [LEFT_OVER]
-    assert planned.result["diff"]["after"] == whole(block("world", "new"), HELLO)
+    assert planned.result["diff"][0]["after"] == whole(block("world", "new"), HELLO)
     planned.take()
     assert both.nginx.text() == whole(block("world", "new"), HELLO)
     planned = both.plan(whole(block("world", "new")), sites=SITES, described=["world"])

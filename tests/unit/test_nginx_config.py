@@ -855,7 +855,7 @@ def test_a_block_of_the_configuration_can_be_extended(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("template", "text", "line"),
     [
-        ("nginx.conf.j2", "http {}\n", "does not begin with"),
+        ("nginx.conf.j2", "http {}\n", "begins with"),
         ("site.conf.j2", "    # site {{ site.name }}\n    # end of site {{ site.name }}\n", "upstream hello {"),
         ("site.conf.j2", "server {}\n", "# site hello"),
     ],
@@ -863,5 +863,26 @@ def test_a_block_of_the_configuration_can_be_extended(tmp_path: Path) -> None:
 def test_a_template_that_has_lost_what_the_host_looks_for_is_refused(
     tmp_path: Path, template: str, text: str, line: str
 ) -> None:
-    with pytest.raises(Failed, match=f"^nginx_templates: the configuration .*{line}.* any more: put it back"):
+    with pytest.raises(Failed, match=f"^nginx_templates: nginx.conf no longer .*{line}.*"):
         render([LOCAL], **own(tmp_path, template, text))
+
+
+def test_a_directive_can_be_added_to_the_units(tmp_path: Path) -> None:
+    block = "{% block sandbox %}\n{{ super() }}MemoryMax=1G\n{% endblock %}\n"
+    text = "{% extends 'wsgi.production/nginx.service.j2' %}\n" + block
+    socket, service = nginx_config.units()
+    (tmp_path / "nginx.service.j2").write_text(text)
+    assert nginx_config.units(str(tmp_path)) == [socket, f"{service}MemoryMax=1G\n"]
+
+
+@pytest.mark.parametrize(
+    ("template", "text", "line"),
+    [
+        ("nginx.socket.j2", "[Socket]\nListenStream=80\n", "@listens@"),
+        ("nginx.service.j2", "[Service]\nType=exec\n", "Sockets=nginx.socket"),
+    ],
+)
+def test_a_unit_that_has_lost_what_nginx_needs_is_refused(tmp_path: Path, template: str, text: str, line: str) -> None:
+    (tmp_path / template).write_text(text)
+    with pytest.raises(Failed, match=f"^nginx_templates: {template} no longer has the line '{line}'"):
+        nginx_config.units(str(tmp_path))

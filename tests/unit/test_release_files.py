@@ -83,7 +83,7 @@ def test_another_line_of_the_configuration_stands_beside_those_of_the_role(tmp_p
 def test_a_template_that_has_lost_what_a_release_cannot_live_without_is_refused(
     tmp_path: Path, template: str, text: str, line: str
 ) -> None:
-    with pytest.raises(Failed, match=rf"^uwsgi_templates: .* of hello has no line '{line}.*' any more: put it back"):
+    with pytest.raises(Failed, match=rf"^uwsgi_templates: .* of hello no longer has the line '{line}.*'"):
         files(app(), str(write(tmp_path, template, text)))
 
 

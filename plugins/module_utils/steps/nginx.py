@@ -53,6 +53,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "templates": {"type": "str", "default": ""},
     # A snippet may hold a secret.
     "config": {"type": "str", "required": True, "no_log": True},
+    "units": {"type": "list", "elements": "str", "required": True},
     "certificates": {"type": "list", "elements": "dict", "required": True, "options": CERTIFICATE},
     # A text, for Ansible logs what is secret within a list, and masks each value of a secret dictionary wherever it
     # occurs, be it "1".
@@ -86,24 +87,22 @@ def plan(module: Module) -> Plan:
     acme = Acme(asked["acme_directory"], asked["acme_email"])
     due = [one for one in certificates if one.source == "acme" and acme.is_due(one)]
     missing = [one for one in certificates if one.source != "acme" and not one.is_placed()]
-    steps = []
+    units, steps = asked["units"], []
     if not nginx.is_taken_over():
-        steps.append(Step("take NGINX over", partial(nginx.take_over, without(wanted, blocks(wanted)))))
+        steps.append(Step("take NGINX over", partial(nginx.take_over, without(wanted, blocks(wanted)), units)))
     if due:
         names = ", ".join(name for one in due for name in one.names)
         steps.append(Step(f"get a certificate for {names}", partial(_obtain, nginx, acme, due)))
     if not passwords.are_there():
         steps.append(Step("write the passwords of sites", passwords.write))
-    if steps or before != wanted or missing or not nginx.is_complete() or not nginx.serves():
+    if steps or before != wanted or missing or not nginx.is_complete(units) or not nginx.serves():
         says = f"replace {nginx.live}{' at the switch' if asked['at_switch'] else ''}"
-        steps.append(Step(says, partial(_stage, nginx, missing, wanted)))
+        steps.append(Step(says, partial(_stage, nginx, missing, wanted, units)))
         if not asked["at_switch"]:
             steps.append(Step(TAKE_UP, partial(_serve, nginx)))
     if not asked["at_switch"]:
         steps = [step._replace(do=partial(_or_go_back, nginx, step.do)) for step in steps]
-    header = str(nginx.live)
-    diff = {"before_header": header, "after_header": header, "before": before, "after": wanted}
-    return Plan(steps, {"diff": diff}, settled="NGINX serves the sites")
+    return Plan(steps, {"diff": nginx.diff(wanted, units)}, settled="NGINX serves the sites")
 
 
 def _tell_of(module: Module, left: set[str], known: set[str]) -> None:
@@ -128,10 +127,10 @@ def _obtain(nginx: Nginx, acme: Acme, due: list[Certificate]) -> None:
         acme.obtain(one)
 
 
-def _stage(nginx: Nginx, missing: list[Certificate], wanted: str) -> None:
+def _stage(nginx: Nginx, missing: list[Certificate], wanted: str, units: list[str]) -> None:
     for one in missing:
         one.place()
-    nginx.stage(wanted)
+    nginx.stage(wanted, units)
 
 
 def _serve(nginx: Nginx) -> None:
