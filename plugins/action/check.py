@@ -8,7 +8,9 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.plugin_utils import description
+from ansible_collections.wsgi.production.plugins.plugin_utils.libraries import require_all
 
 ARGUMENTS = {
     "apps": {"type": "raw", "required": True},
@@ -27,12 +29,16 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the task; it fails with a sentence for each thing that is wrong."""
         super().run(tmp, task_vars)
-        _, args = self.validate_argument_spec(ARGUMENTS)
+        _result, args = self.validate_argument_spec(ARGUMENTS)
         wrong = self.objections(args, task_vars or {})
         return {"failed": True, "msg": "\n".join(wrong)} if wrong else {"changed": False}
 
     def objections(self, args: dict[str, Any], task_vars: dict[str, Any]) -> list[str]:
         """Return a sentence for all that is wrong with the description, in itself and for this host."""
+        try:
+            require_all()
+        except Failed as failure:
+            return [str(failure)]
         apps, app_servers, load_balancers = args["apps"], args["app_servers"], args["load_balancers"]
         hosts = {*task_vars["groups"]["all"], "localhost"}
         return (

@@ -10,6 +10,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.plugin_utils.libraries import require_all
 from ansible_collections.wsgi.production.plugins.plugin_utils.run import is_dead, this_run
 from ansible_collections.wsgi.production.plugins.plugin_utils.steps import arguments
 from ansible_collections.wsgi.production.plugins.plugin_utils.survey import SURVEY, known_result
@@ -41,6 +42,7 @@ class StepAction(ActionBase):
         :raises AnsibleActionFail: with a sentence for each mistake in those of the task.
         """
         try:
+            require_all()
             return arguments(self.name, dict(self._task.args))
         except Failed as failure:
             raise AnsibleActionFail(str(failure)) from failure

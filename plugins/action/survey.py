@@ -33,7 +33,7 @@ class ActionModule(StepAction, check.ActionModule):
         StepAction.run(self, tmp, task_vars)
         variables = task_vars or {}
         host = variables["inventory_hostname"]
-        _, args = self.validate_argument_spec({**check.ARGUMENTS, **ARGUMENTS})
+        _result, args = self.validate_argument_spec({**check.ARGUMENTS, **ARGUMENTS})
         wrong = self.objections(args, variables)
         if wrong:
             return {"failed": True, "msg": "\n".join(wrong)}

@@ -247,7 +247,7 @@ def _compile(python: str, code: Path) -> None:
     A file that does not compile is no error here: an application may carry templates of code. Nothing of the packages
     runs for this, and nothing is written through a link.
     """
-    for directory, below, _ in os.walk(code):
+    for directory, below, _files in os.walk(code):
         cache = Path(directory, "__pycache__")
         if cache.name in below and cache.is_symlink():
             cache.unlink()

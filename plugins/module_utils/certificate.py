@@ -232,5 +232,6 @@ def served(address: str, name: str) -> Facts:
     plain = socket.create_connection(split_address(address), timeout=5)
     with unverified().wrap_socket(plain, server_hostname=name) as connection:
         shown = connection.getpeercert(binary_form=True)
-    assert shown, "a server without a certificate ends the handshake"
+    if not shown:
+        raise OSError("the server shows no certificate")
     return Facts.read(ssl.DER_cert_to_PEM_cert(shown))

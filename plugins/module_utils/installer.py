@@ -312,7 +312,7 @@ def _secrets(url: str) -> set[str]:
     authority = rest.partition("/")[0]
     # With a slash in it, which would have to be escaped, a password reaches beyond what counts as the authority.
     credentials = (authority if "@" in authority else rest).rpartition("@")[0]
-    name, _, password = credentials.partition(":")
+    name, _colon, password = credentials.partition(":")
     secret = password or name
     plain = unquote(secret)
     return {secret, plain, quote(plain, safe="")} - {""}

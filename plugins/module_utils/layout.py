@@ -120,7 +120,8 @@ class Layout:
     def unit_file(self, unit: str) -> str:
         """Return the name of the file that describes `unit` in the directory of its release."""
         beside = re.fullmatch(rf"{re.escape(self.name)}@[0-9a-f]+(.+)", unit)
-        assert beside, unit
+        if not beside:
+            raise ValueError(f"{unit} is not a unit of {self.name}")
         return f"instance{beside.group(1)}"
 
     def door(self, protocol: str, kind: str) -> str:

@@ -29,7 +29,7 @@ class Passwords:
 
     def named(self, config: str) -> str:
         """Return `config`, which names a file by its site alone, with the names that the files have."""
-        for site, (path, _) in self._files.items():
+        for site, (path, _text) in self._files.items():
             config = config.replace(f" {self.root / site};", f" {path};")
         return config
 

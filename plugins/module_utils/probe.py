@@ -180,8 +180,8 @@ def uwsgi_packet(probe: Probe) -> bytes:
 
     (uwsgi-docs, Protocol.rst: modifier1 0 is a WSGI request, lengths are 16 bits little-endian.)
     """
-    path, _, query = probe.path.partition("?")
-    name, _, port = probe.host.partition(":")
+    path, _mark, query = probe.path.partition("?")
+    name, _colon, port = probe.host.partition(":")
     variables = {
         "REQUEST_METHOD": "GET",
         "REQUEST_URI": probe.path,

@@ -194,7 +194,7 @@ class Release:
         after = self._render(self.id)
         there = {str(one.relative_to(path)) for kind in KINDS for one in path.glob(kind)}
         before = {name: _read(path / name) for name in {*after, *there}}
-        names = {name for name, _ in variables(before["env"]) ^ variables(after["env"])}
+        names = {name for name, _value in variables(before["env"]) ^ variables(after["env"])}
         names |= {name for name in before if name.startswith(CREDENTIALS) and before[name] != after.get(name)}
         note = f"secrets and variables that differ: {', '.join(sorted(names))}\n" if names else ""
         return {

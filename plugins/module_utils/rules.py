@@ -45,7 +45,7 @@ def name(value: str) -> str | None:
 
 def callable_name(value: str) -> str | None:
     """Object to what is not the path of a callable in a module or file, or a call of one with literal arguments."""
-    place, _, name = value.partition(":")
+    place, _colon, name = value.partition(":")
     module = re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", place, re.ASCII)
     file = place.endswith(".py") and below(place) is None
     if not file and not (module and name):
@@ -132,7 +132,7 @@ def split_address(value: str) -> tuple[str, int]:
 
     :raises ValueError: when it is neither.
     """
-    host, _, port = value.rpartition(":")
+    host, _colon, port = value.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = str(ipaddress.IPv6Address(_without_zone(host[1:-1])))
     else:

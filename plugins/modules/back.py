@@ -6,7 +6,7 @@ DOCUMENTATION = """
 module: back
 short_description: Leaves applications as they were before a run that failed
 version_added: 0.1.0
-author: The wsgi.production authors
+author: The wsgi.production authors (@wsgi-production)
 description:
   - Switches each application back to the release that was last live and healthy, if a run has switched away from it
     and was not verified, and takes away instances that were booted and never went live.

@@ -6,7 +6,7 @@ DOCUMENTATION = """
 module: boot
 short_description: Boots the instances of releases beside the live ones and probes them
 version_added: 0.1.0
-author: The wsgi.production authors
+author: The wsgi.production authors (@wsgi-production)
 description:
   - Starts the units of each release, waits until uWSGI has imported the application, and asks the instance on its own
     socket what a healthy one must answer. A worker that ends within 5 seconds counts as an answer that is wrong.

@@ -6,7 +6,7 @@ DOCUMENTATION = """
 module: build
 short_description: Makes builds of applications, each code and virtual environment
 version_added: 0.1.0
-author: The wsgi.production authors
+author: The wsgi.production authors (@wsgi-production)
 description:
   - Takes the source of each application to the host, and installs the packages that it depends on into a virtual
     environment beside it. Makes the system user of an application where it is missing.

@@ -6,7 +6,7 @@ DOCUMENTATION = """
 module: check
 short_description: Refuses a description of applications that could not work
 version_added: 0.1.0
-author: The wsgi.production authors
+author: The wsgi.production authors (@wsgi-production)
 description:
   - Checks all entries on the controller, their keys, types and values, what two of them claim, and whether the source
     is there, as well as the variables of the roles. No host is touched.

@@ -6,7 +6,7 @@ DOCUMENTATION = """
 module: choose
 short_description: Chooses the releases to go back to
 version_added: 0.1.0
-author: The wsgi.production authors
+author: The wsgi.production authors (@wsgi-production)
 description:
   - Returns the release of each application that was live and healthy before the live one, or the one that is named.
   - Refuses one that never was live and healthy, and one before a release that is marked as irreversible. Changes

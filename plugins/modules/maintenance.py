@@ -6,7 +6,7 @@ DOCUMENTATION = """
 module: maintenance
 short_description: Closes a site for maintenance, or opens it again
 version_added: 0.1.0
-author: The wsgi.production authors
+author: The wsgi.production authors (@wsgi-production)
 description:
   - A site that is closed answers with a page that says so and the status 503, but to the networks that may pass.
   - It takes effect at once, with no reload of NGINX and no release, and outlasts every run until the site is opened.

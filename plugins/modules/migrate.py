@@ -6,7 +6,7 @@ DOCUMENTATION = """
 module: migrate
 short_description: Runs the migrations of releases, before anything of them boots
 version_added: 0.1.0
-author: The wsgi.production authors
+author: The wsgi.production authors (@wsgi-production)
 description:
   - Runs the commands C(migrate) of each release, with its code, packages, environment, user and sandbox, while the
     release before it goes on serving. When one fails, the end of what it said is the error.

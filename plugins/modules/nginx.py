@@ -6,7 +6,7 @@ DOCUMENTATION = """
 module: nginx
 short_description: Makes NGINX serve sites
 version_added: 0.1.0
-author: The wsgi.production authors
+author: The wsgi.production authors (@wsgi-production)
 description:
   - Writes the whole configuration of NGINX beside the live one, checks it there with C(nginx -t), and only then puts
     it in place.

@@ -6,7 +6,7 @@ DOCUMENTATION = """
 module: packages
 short_description: Installs packages of the distribution
 version_added: 0.1.0
-author: The wsgi.production authors
+author: The wsgi.production authors (@wsgi-production)
 description:
   - Asks dpkg what is missing, and calls apt-get only for that. Nothing is upgraded.
   - Unlike M(ansible.builtin.apt) it needs no C(python3-apt) on the host, so that check mode works on a bare one.

@@ -6,7 +6,7 @@ DOCUMENTATION = """
 module: release
 short_description: Makes releases of applications, each one build plus one configuration
 version_added: 0.1.0
-author: The wsgi.production authors
+author: The wsgi.production authors (@wsgi-production)
 description:
   - Writes C(uwsgi.ini), the environment and the units of each release, and installs the uWSGI that it runs with.
   - A release is immutable and named by the digest of its build and configuration. Nothing is started here.

@@ -6,7 +6,7 @@ DOCUMENTATION = """
 module: release_info
 short_description: Lists the releases of an application on a host
 version_added: 0.1.0
-author: The wsgi.production authors
+author: The wsgi.production authors (@wsgi-production)
 description:
   - Tells which release is live, which was before, which are kept, and what each is made of. Changes nothing.
 options:

@@ -6,7 +6,7 @@ DOCUMENTATION = """
 module: retire
 short_description: Ends what a change leaves behind
 version_added: 0.1.0
-author: The wsgi.production authors
+author: The wsgi.production authors (@wsgi-production)
 description:
   - Remembers the live release of each application as healthy, and tells the instances before it to end when they have
     answered all requests that reached them. It does not wait for that.

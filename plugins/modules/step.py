@@ -8,7 +8,7 @@ DOCUMENTATION = """
 module: step
 short_description: Carries out a step of a run on the host
 version_added: 0.1.0
-author: The wsgi.production authors
+author: The wsgi.production authors (@wsgi-production)
 description:
   - The action plugins of this collection run this module on the host for every step, so that Ansible packs the
     collection's code only once per run. Do not call it directly.
@@ -65,7 +65,11 @@ LAST = ("back", "retire", "survey")
 
 def main() -> None:
     """Run the module."""
-    name = basic._load_params()["step"]
+    params = basic._load_params() or {}
+    if "step" not in params:
+        # It says what is missing.
+        basic.AnsibleModule(argument_spec={"step": {"type": "str", "required": True}}, supports_check_mode=True)
+    name = params["step"]
     step = load(name)
     carry_out(step.ARGUMENTS, step.plan, last=name in LAST)
 

@@ -6,7 +6,7 @@ DOCUMENTATION = """
 module: survey
 short_description: Finds out what a run would do on a host, in one step
 version_added: 0.1.0
-author: The wsgi.production authors
+author: The wsgi.production authors (@wsgi-production)
 description:
   - Checks the description like M(wsgi.production.check), and then that the host runs a supported system.
   - Sends the arguments of every step of the run to the host, which plans each step as if the ones before it had been

@@ -6,7 +6,7 @@ DOCUMENTATION = """
 module: switch
 short_description: Makes booted releases live
 version_added: 0.1.0
-author: The wsgi.production authors
+author: The wsgi.production authors (@wsgi-production)
 description:
   - Renames C(/srv/<name>/current) of each application, from where on all new requests reach the release, and opens the
     TCP ports. Timers and workers change over at the same moment.

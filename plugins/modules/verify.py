@@ -6,7 +6,7 @@ DOCUMENTATION = """
 module: verify
 short_description: Asks applications at their front doors what a healthy one must answer
 version_added: 0.1.0
-author: The wsgi.production authors
+author: The wsgi.production authors (@wsgi-production)
 description:
   - Sends the request of each application's probe to the address where visitors reach it, and fails when the answer is
     not what the probe expects. A moment's failure is forgiven, for it asks again for two seconds.

@@ -6,7 +6,7 @@ DOCUMENTATION = """
 module: wheels
 short_description: Gathers the wheels of applications, for hosts that fetch nothing themselves
 version_added: 0.1.0
-author: The wsgi.production authors
+author: The wsgi.production authors (@wsgi-production)
 description:
   - On one host, downloads or builds a wheel of everything that each application needs, and of uv and uWSGI, and brings
     them to the controller. M(wsgi.production.build) installs from them on all hosts of the same kind.

@@ -10,11 +10,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
-
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.layout import CERTIFICATES
+from ansible_collections.wsgi.production.plugins.plugin_utils.libraries import note_missing
+
+try:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+except ImportError as error:
+    note_missing(error)
 
 VAULTED = "$ANSIBLE_VAULT"
 PEM = "-----BEGIN "

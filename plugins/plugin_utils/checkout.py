@@ -105,7 +105,7 @@ class Checkout:
         """
         names = set()
         for entry in self._list("--stage"):
-            about, _, name = entry.partition("\t")
+            about, _tab, name = entry.partition("\t")
             names |= self._submodule(name) if about.startswith(SUBMODULE) else {name}
         for name in self._list("--others", "--exclude-standard"):
             if name.endswith("/"):

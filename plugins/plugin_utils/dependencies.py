@@ -12,11 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import tomllib
-from packaging.utils import canonicalize_name
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.plugin_utils import requirements_file
 from ansible_collections.wsgi.production.plugins.plugin_utils.directory import Directory
+from ansible_collections.wsgi.production.plugins.plugin_utils.libraries import note_missing
+
+try:
+    from packaging.utils import canonicalize_name
+except ImportError as error:
+    note_missing(error)
 
 REQUIREMENTS = "requirements.txt"
 PYPROJECT = "pyproject.toml"

@@ -248,7 +248,7 @@ def sites(apps: list[dict[str, Any]], host: str, app_servers: list[str], hostvar
         if local:
             site.update(protocol="uwsgi", servers=[f"unix:/srv/{app['name']}/current/socket"])
         else:
-            _, port = rules.split_address(run["listen_http"])
+            _host, port = rules.split_address(run["listen_http"])
             site.update(protocol="http", servers=[_address(server, hostvars[server], port) for server in app_servers])
         found.append(site)
     return found

@@ -9,9 +9,6 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
-
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.plugin_utils import requirements_file
 from ansible_collections.wsgi.production.plugins.plugin_utils.dependencies import (
@@ -19,6 +16,13 @@ from ansible_collections.wsgi.production.plugins.plugin_utils.dependencies impor
     Dependencies,
     options_of,
 )
+from ansible_collections.wsgi.production.plugins.plugin_utils.libraries import note_missing
+
+try:
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+except ImportError as error:
+    note_missing(error)
 
 WHEEL = ".whl"
 

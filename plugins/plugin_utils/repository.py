@@ -56,7 +56,7 @@ class Address:
         try:
             parts = urlsplit(text.removeprefix(PREFIX))
             secret = parts.password is not None
-            host, _ = parts.hostname, parts.port
+            host, _port = parts.hostname, parts.port
         except ValueError:
             raise Failed(
                 "this is no URL of a git repository: between host and path stands a /, and a : only before the number "
@@ -71,7 +71,7 @@ class Address:
             known = ", ".join(f"git+{one}" for one in ("https://host/path", "ssh://user@host/path", "file:///path"))
             raise Failed(f"this is no URL of a git repository that is known; write one of {known}")
         path, at, ref = parts.path.rpartition("@") if "@" in parts.path else (parts.path, "", "")
-        key, _, subdirectory = parts.fragment.partition("=")
+        key, _sign, subdirectory = parts.fragment.partition("=")
         if at and not ref:
             raise Failed("after the @ of the URL comes a branch, a tag or the full hash of a commit; write one")
         if parts.fragment and (key != "subdirectory" or not subdirectory):

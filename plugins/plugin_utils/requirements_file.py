@@ -13,8 +13,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
+from ansible_collections.wsgi.production.plugins.plugin_utils.libraries import note_missing
+
+try:
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+except ImportError as error:
+    note_missing(error)
 
 # What the collection installs itself, beside the application's packages.
 OWN = {"uwsgi", "pyuwsgi"}

@@ -50,7 +50,7 @@ def find(module, node):
         sys.exit(f"{WANTED}: there is no {name}; what can be called there: {there}")
 
 
-place, _, name = WANTED.partition(":")
+place, _colon, name = WANTED.partition(":")
 application = find(load(place), ast.parse(name or "application", mode="eval").body)
 if not callable(application):
     sys.exit(f"{WANTED} is a {type(application).__name__}, which cannot be called")

@@ -1,0 +1,29 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""The libraries that the controller needs besides Ansible's own code; ansible-core depends on all of them."""
+
+from __future__ import annotations
+
+import sys
+
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+
+# The modules that could not be imported.
+MISSING: list[str] = []
+
+
+def note_missing(error: ImportError) -> None:
+    """Remember a library that could not be imported; the first action that runs refuses to go on without it."""
+    MISSING.append(error.name or str(error))
+
+
+def require_all() -> None:
+    """Refuse to work without a library.
+
+    :raises Failed: with the name of what is missing, and where it comes from.
+    """
+    if MISSING:
+        raise Failed(
+            f"the Python of ansible-playbook, {sys.executable}, cannot import {', '.join(sorted(set(MISSING)))}, which "
+            "ansible-core depends on: install ansible-core again"
+        )
