@@ -1,10 +1,20 @@
-.PHONY: demo demo-down test test-all test-long bench lock
+.PHONY: demo demo-down lint unit part test test-all test-long docs changelog bench lock
 
 demo: .venv/.installed
 	@.venv/bin/python -m tests.rig.demo up
 
 demo-down: .venv/.installed
 	@.venv/bin/python -m tests.rig.demo down
+
+lint: .venv/.installed
+	@.venv/bin/python -m tests.run ruff mypy yamllint ansible-lint changelog docs
+
+unit: .venv/.installed
+	@.venv/bin/python -m tests.run unit
+
+# One part of the whole test, such as: make part NAME="molecule nginx"
+part: .venv/.installed
+	@.venv/bin/python -m tests.run "$(NAME)"
 
 test: .venv/.installed
 	@.venv/bin/python -m tests.run
@@ -14,6 +24,13 @@ test-all: .venv/.installed
 
 test-long: .venv/.installed
 	@.venv/bin/python -m tests.run --long
+
+docs: .venv/.installed
+	@.venv/bin/python -m tests.rig.artefact docs
+
+# Writes CHANGELOG.md and changelogs/changelog.yaml from the fragments of the version in galaxy.yml.
+changelog: .venv/.installed
+	@.venv/bin/antsibull-changelog release --update-existing --refresh --reload-plugins
 
 bench: .venv/.installed
 	@.venv/bin/python -m benchmarks

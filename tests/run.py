@@ -26,7 +26,9 @@ SLOTS = (os.cpu_count() or 2) + 1
 # Molecule scenarios, and those that run on one distribution in `make test`: the one where its role is more at risk.
 SCENARIOS = sorted(path.parent.name for path in PROJECT.glob("molecule/*/molecule.yml"))
 ON_ONE = {"nginx": "debian12", "python_app": "debian13", "uwsgi": "debian13"}
-PYTHON = ["app", "benchmarks", "molecule", "plugins", "requirements", "roles", "tests"]
+# What is checked of the collection as it is published.
+ARTEFACT = ("galaxy", "docs", "sanity")
+PYTHON = ["app", "benchmarks", "docs", "molecule", "plugins", "requirements", "roles", "tests"]
 SSH = "over SSH"
 SERVERS = "servers"
 # What is said in place of a distribution where the tests themselves say which servers they want.
@@ -39,6 +41,7 @@ ORDER = [
     "unit tests",
     "ansible-lint",
     "mypy",
+    "sanity",
     QUIET,
     *(f"{SSH} {module}" for module in ("releases", "around", "many", "repair", "tls", "nginx", "fleet")),
     *(
@@ -88,6 +91,8 @@ def _jobs(reports: Path) -> list[Job]:
         Job("mypy", ["mypy"]),
         Job("yamllint", ["yamllint", "--strict", "."]),
         Job("ansible-lint", ["ansible-lint", "--offline"]),
+        Job("changelog", ["antsibull-changelog", "lint"]),
+        *(Job(name, ["python", "-m", "tests.rig.artefact", name]) for name in ARTEFACT),
         Job("unit tests", [*pytest, "--numprocesses", "2", *_kept(reports, "unit"), "tests/unit"], quiet=True),
         *(Job(f"molecule {name}", _scenario(name), after=SERVERS) for name in SCENARIOS),
         Job("demo", [*pytest, "-x", *_kept(reports, "demo"), DEMO], after=SERVERS),

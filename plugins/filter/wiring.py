@@ -68,7 +68,7 @@ def with_defaults(apps: list[dict[str, Any]], role: str) -> list[dict[str, Any]]
         raise AnsibleFilterError(str(failure)) from failure
 
 
-def one(apps: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+def select_app(apps: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
     """Return the one of `apps` that has `name`; without a name, the only one there is."""
     found = [app for app in apps if app["name"] == name] if name else apps
     if not apps:
@@ -134,7 +134,7 @@ class FilterModule:
             "fronts": description.fronts,
             "hosts": hosts,
             "live_builds": live_builds,
-            "one": one,
+            "select_app": select_app,
             "only": only,
             "present": description.present,
             "section": section,

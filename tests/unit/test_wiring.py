@@ -21,9 +21,9 @@ from ansible_collections.wsgi.production.plugins.filter.wiring import (
     broken,
     hosts,
     live_builds,
-    one,
     only,
     section,
+    select_app,
     with_builds,
     with_defaults,
     without,
@@ -248,11 +248,11 @@ def test_each_application_is_probed_under_its_own_name() -> None:
 
 
 def test_the_only_application_needs_no_name() -> None:
-    assert one(APPS[:1], "") == APPS[:1]
+    assert select_app(APPS[:1], "") == APPS[:1]
 
 
 def test_one_application_is_chosen_by_its_name() -> None:
-    assert one(APPS, "world") == [APPS[1]]
+    assert select_app(APPS, "world") == [APPS[1]]
 
 
 @pytest.mark.parametrize(
@@ -260,13 +260,13 @@ def test_one_application_is_chosen_by_its_name() -> None:
 )
 def test_a_choice_that_is_not_clear_is_an_error_that_names_the_applications(name: str, wrong: str) -> None:
     with pytest.raises(AnsibleFilterError) as failure:
-        one(APPS, name)
+        select_app(APPS, name)
     assert str(failure.value) == f"wsgi_app: {wrong}; write one of hello, world, such as -e wsgi_app=hello"
 
 
 def test_without_any_application_the_choice_is_an_error_too() -> None:
     with pytest.raises(AnsibleFilterError, match="no application"):
-        one([], "")
+        select_app([], "")
 
 
 def test_the_build_of_the_live_release_is_found_through_its_links(tmp_path: Path) -> None:
