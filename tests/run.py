@@ -43,7 +43,7 @@ ORDER = [
     "mypy",
     "sanity",
     QUIET,
-    *(f"{SSH} {module}" for module in ("releases", "around", "many", "repair", "tls", "nginx", "fleet")),
+    *(f"{SSH} {module}" for module in ("releases", "around", "howto", "many", "repair", "tls", "nginx", "fleet")),
     *(
         f"{SSH} {module}"
         for module in ("applications", "people", "stranger", "all_or_nothing", "build_once", "locks", "serve", "site")
