@@ -12,7 +12,7 @@ class ModuleDocFragment:
 options:
   apps:
     description:
-      - The entries, each with C(name), C(build), C(run) and C(serve), as the roles document them.
+      - The entries, each with C(name), C(build), C(run) and C(serve). The roles document these sections.
       - "One with C(state: absent) needs its name alone."
     type: list
     elements: dict
@@ -23,16 +23,16 @@ options:
     elements: str
     required: true
   load_balancers:
-    description: The inventory names of the hosts that have NGINX.
+    description: The inventory names of the hosts that run NGINX.
     type: list
     elements: str
     required: true
   on_failure:
-    description: What C(wsgi_on_failure) says.
+    description: The value of C(wsgi_on_failure).
     type: str
     default: stop
   build_host:
-    description: What C(python_app_build_host) says.
+    description: The value of C(python_app_build_host).
     type: str
     default: ""
 """

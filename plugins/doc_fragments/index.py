@@ -11,11 +11,11 @@ class ModuleDocFragment:
     DOCUMENTATION = """
 options:
   index_url:
-    description: The package index, in the form of PEP 503. Empty for the installer's own default.
+    description: The package index, as in PEP 503. Empty for the default of the installer.
     type: str
     default: ""
   ca_bundle:
-    description: A file on the host with the certificates to trust. Not used while it does not exist.
+    description: A file on the host with the certificates to trust. It is ignored if it does not exist.
     type: str
     default: ""
   proxy:

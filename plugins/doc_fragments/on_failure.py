@@ -12,8 +12,8 @@ class ModuleDocFragment:
 options:
   on_failure:
     description:
-      - What to do when one application is broken. C(stop) fails for all; C(continue) goes on with the others, and
-        returns which one is broken and why.
+      - What to do when an application is broken. C(stop) fails for all applications; C(continue) goes on with the
+        others, and returns which ones are broken and why.
     type: str
     choices: [stop, continue]
     default: stop

@@ -11,14 +11,14 @@ class ModuleDocFragment:
     DOCUMENTATION = """
 options:
   contents:
-    description: What each source holds. The action plugin of this module finds it out; not to be given.
+    description: The content of each source. The action plugin reads it; do not set it.
     type: dict
   archives:
-    description: Where each source lies on the host. The action plugin of this module sends them; not to be given.
+    description: The path of each source on the host. The action plugin copies them; do not set it.
     type: dict
   lock_pins:
     description:
-      - What the tools that read locks are installed from. The action plugin of this module sends it; not to be given.
+      - The locked requirements of the tools that read lock files. The action plugin fills it in; do not set it.
     type: dict
     default: {}
 """

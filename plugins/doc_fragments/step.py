@@ -11,13 +11,13 @@ class ModuleDocFragment:
     DOCUMENTATION = """
 options:
   run:
-    description: The run that the step belongs to, which holds the host's lock. The action plugin fills it in.
+    description: The run that the step belongs to, which holds the lock of the host. The action plugin fills it in.
     type: dict
 attributes:
   check_mode:
-    description: Tells what it would do, and changes nothing.
+    description: Reports what it would do, and changes nothing.
     support: full
   diff_mode:
-    description: Shows what it does or would do.
+    description: Shows what it changes or would change.
     support: full
 """

@@ -4,13 +4,13 @@
 
 DOCUMENTATION = """
 module: back
-short_description: Leaves applications as they were before a run that failed
+short_description: Restores applications after a run that failed
 version_added: 0.1.0
 author: The wsgi.production authors (@wsgi-production)
 description:
-  - Switches each application back to the release that was last live and healthy, if a run has switched away from it
-    and was not verified, and takes away instances that were booted and never went live.
-  - It is the last step of a run that failed, and lets go of the host's lock.
+  - Switches each application back to its last healthy release if a run switched away from it without verifying the new
+    one, and removes instances that were started but never went live.
+  - This is the last step of a failed run. It releases the lock of the host.
 options:
   names:
     description: The names of the applications.

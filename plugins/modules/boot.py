@@ -4,17 +4,17 @@
 
 DOCUMENTATION = """
 module: boot
-short_description: Boots the instances of releases beside the live ones and probes them
+short_description: Starts new releases beside the live ones and probes them
 version_added: 0.1.0
 author: The wsgi.production authors (@wsgi-production)
 description:
-  - Starts the units of each release, waits until uWSGI has imported the application, and asks the instance on its own
-    socket what a healthy one must answer. A worker that ends within 5 seconds counts as an answer that is wrong.
-  - The instance that is live goes on serving. When the new one does not start or does not pass, the end of its log is
-    the error, and it is taken away again.
+  - Starts the units of each release, waits until uWSGI has imported the application, and sends the request of the probe
+    to the socket of the instance. A worker that ends within 5 seconds counts as a failed probe.
+  - The live instance keeps serving. If the new one does not start or does not pass its probe, the error contains the
+    end of its log, and the new instance is removed.
 options:
   releases:
-    description: The release to boot of each application, by the application's name.
+    description: The release to start for each application, by the name of the application.
     type: dict
     required: true
 extends_documentation_fragment:
@@ -30,7 +30,8 @@ EXAMPLES = """
 
 RETURN = """
 broken:
-  description: Why an application's release does not run, by its name, where O(on_failure=continue).
+  description:
+    - Why the release of an application does not run, by the name of the application, with O(on_failure=continue).
   returned: success
   type: dict
 """

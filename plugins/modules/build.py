@@ -4,34 +4,33 @@
 
 DOCUMENTATION = """
 module: build
-short_description: Makes builds of applications, each code and virtual environment
+short_description: Builds the code and virtual environment of applications
 version_added: 0.1.0
 author: The wsgi.production authors (@wsgi-production)
 description:
-  - Takes the source of each application to the host, and installs the packages that it depends on into a virtual
-    environment beside it. Makes the system user of an application where it is missing.
-  - A build is immutable and named by the digest of what went into it. What is there already is not made again.
-  - Packages are installed with uv, or with pip where the index does not have uv.
+  - Copies the source of each application to the host, and installs its dependencies into a virtual environment. Creates
+    the system user of the application if it does not exist.
+  - A build is immutable. Its name is a digest of everything that went into it. A build that exists is not made again.
+  - Packages are installed with uv, or with pip if the index does not offer uv.
 options:
   apps:
-    description: The applications, as the role C(python_app) documents them, which also says what each setting means.
+    description: The applications, with the settings that the role C(python_app) documents.
     type: list
     elements: dict
     required: true
   secrets:
     description:
-      - The environment of each application's commands. The action plugin of this module takes it out of O(apps); not to
-        be given.
+      - The environment of the build commands. The action plugin takes it from O(apps); do not set it.
     type: str
     default: "{}"
   wheels:
     description:
-      - The wheels to install from, by the application's name, as M(wsgi.production.wheels) returns them. Nothing is
-        fetched from an index then.
+      - The wheels to install from, by the name of the application, as M(wsgi.production.wheels) returns them. Nothing
+        is then fetched from an index.
     type: dict
     default: {}
   wheel_archives:
-    description: Where each archive of wheels lies on the host. The action plugin sends them; not to be given.
+    description: The path of each archive of wheels on the host. The action plugin copies them; do not set it.
     type: dict
     default: {}
 extends_documentation_fragment:
@@ -52,18 +51,17 @@ EXAMPLES = """
 RETURN = """
 builds:
   description:
-    - The directory of the build of each application, by the application's name, with the code in C(app) and the
-      packages in C(venv).
+    - The directory of each build, by the name of the application, with the code in C(app) and the packages in C(venv).
   returned: success
   type: dict
   sample: {hello: /srv/hello/builds/3f9c2a1b7d40}
 folders:
-  description: The directory of the wheels that each build was installed from, by the application's name.
+  description: The directory of the wheels that a build was installed from, by the name of the application.
   returned: success
   type: dict
   sample: {hello: /var/cache/wsgi/wheels/0f3a5b7c9d1e}
 broken:
-  description: Why an application could not be built, by its name, where O(on_failure=continue).
+  description: Why an application could not be built, by its name, with O(on_failure=continue).
   returned: success
   type: dict
 """

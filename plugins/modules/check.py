@@ -4,17 +4,17 @@
 
 DOCUMENTATION = """
 module: check
-short_description: Refuses a description of applications that could not work
+short_description: Checks the description of applications
 version_added: 0.1.0
 author: The wsgi.production authors (@wsgi-production)
 description:
-  - Checks all entries on the controller, their keys, types and values, what two of them claim, and whether the source
-    is there, as well as the variables of the roles. No host is touched.
-  - Fails with a sentence for each thing that is wrong. M(wsgi.production.survey) does the same first.
+  - Checks the keys, types and values of all entries on the controller, conflicts between entries, whether each source
+    exists, and the variables of the roles. It does not connect to any host.
+  - Fails with one message for each mistake. M(wsgi.production.survey) begins with the same check.
 extends_documentation_fragment: wsgi.production.description
 attributes:
   check_mode:
-    description: It changes nothing anyway.
+    description: The module never changes anything.
     support: full
 """
 

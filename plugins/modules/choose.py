@@ -4,13 +4,13 @@
 
 DOCUMENTATION = """
 module: choose
-short_description: Chooses the releases to go back to
+short_description: Selects the releases to roll back to
 version_added: 0.1.0
 author: The wsgi.production authors (@wsgi-production)
 description:
-  - Returns the release of each application that was live and healthy before the live one, or the one that is named.
-  - Refuses one that never was live and healthy, and one before a release that is marked as irreversible. Changes
-    nothing.
+  - Returns, for each application, the release that was live and healthy before the current one, or the named release.
+  - Refuses a release that was never live and healthy, and one from before a release that is marked as irreversible.
+    Changes nothing.
 options:
   names:
     description: The names of the applications.
@@ -18,7 +18,7 @@ options:
     elements: str
     required: true
   release:
-    description: The release to go back to, or the beginning of its name. Empty for the previous one.
+    description: The release to roll back to, or the beginning of its name. Empty for the previous one.
     type: str
     default: ""
 extends_documentation_fragment: wsgi.production.step
@@ -32,7 +32,7 @@ EXAMPLES = """
 
 RETURN = """
 releases:
-  description: The releases, by the names of their applications.
+  description: The releases, by the names of the applications.
   returned: success
   type: dict
   sample: {hello: 5c0a9be1f3d2}

@@ -8,16 +8,16 @@ short_description: Closes a site for maintenance, or opens it again
 version_added: 0.1.0
 author: The wsgi.production authors (@wsgi-production)
 description:
-  - A site that is closed answers with a page that says so and the status 503, but to the networks that may pass.
-  - It takes effect at once, with no reload of NGINX and no release, and outlasts every run until the site is opened.
-  - It takes no lock, so that a site can be closed while a run is at work.
+  - A closed site answers with a maintenance page and the status 503, except for the networks that bypass it.
+  - It takes effect at once, without a release or a reload of NGINX, and lasts until the site is opened again.
+  - It takes no lock, so you can close a site during a run.
 options:
   name:
     description: The name of the site.
     type: str
     required: true
   closed:
-    description: Whether it is to be closed.
+    description: Whether to close the site. Otherwise it is opened.
     type: bool
     required: true
 extends_documentation_fragment: wsgi.production.step

@@ -4,23 +4,23 @@
 
 DOCUMENTATION = """
 module: migrate
-short_description: Runs the migrations of releases, before anything of them boots
+short_description: Runs the migrations of releases before they start
 version_added: 0.1.0
 author: The wsgi.production authors (@wsgi-production)
 description:
-  - Runs the commands C(migrate) of each release, with its code, packages, environment, user and sandbox, while the
-    release before it goes on serving. When one fails, the end of what it said is the error.
-  - What was done to its end for a release is not run again for it. systemd runs it, so it goes on when the run that
-    asked for it is killed; the next run waits for that end, or says that none was seen and runs it again.
+  - Runs the commands C(migrate) of each release with its code, packages, environment, user and sandbox, while the
+    release before it keeps serving. If a command fails, the error contains the end of its output.
+  - A migration that completed is not repeated for the same release. systemd runs it, so it continues if the run is
+    killed. The next run waits for it to end, or reports that it did not complete, and runs it again.
 options:
   releases:
-    description: The release to migrate for of each application, by the application's name.
+    description: The release of each application, by the name of the application.
     type: dict
     required: true
   asked:
     description:
-      - The names of the applications that have a migration, to tell of it in check mode, where the release is not
-        there yet.
+      - The names of the applications that have a migration. Check mode needs them, because the release does not exist
+        yet.
     type: list
     elements: str
     default: []
@@ -38,7 +38,7 @@ EXAMPLES = """
 
 RETURN = """
 broken:
-  description: Why an application's migration is not done, by its name, where O(on_failure=continue).
+  description: Why the migration of an application failed, by the name of the application, with O(on_failure=continue).
   returned: success
   type: dict
 """

@@ -4,94 +4,95 @@
 
 DOCUMENTATION = """
 module: nginx
-short_description: Makes NGINX serve sites
+short_description: Configures NGINX to serve sites
 version_added: 0.1.0
 author: The wsgi.production authors (@wsgi-production)
 description:
-  - Writes the whole configuration of NGINX beside the live one, checks it there with C(nginx -t), and only then puts
-    it in place.
-  - Reloads NGINX when the configuration really differs, and looks whether it has new workers then; if not, what was
-    served before is put back. Starts it when it does not run. Restarts it once, when it takes an NGINX over that the
-    distribution has started, to let systemd hold its ports; from then on, whoever comes while it restarts waits.
-  - Puts the certificates of the sites in place, and gets them from an ACME server, for which NGINX answers for any
+  - Writes the whole configuration of NGINX beside the live one, checks it there with C(nginx -t), and only then puts it
+    in place.
+  - Reloads NGINX only if the configuration differs, and checks that new worker processes start. If they do not, the
+    previous configuration is restored. Starts NGINX if it is not running. When it takes over an NGINX that the
+    distribution started, it restarts it once to let systemd hold the ports. From then on, connections wait during a
+    restart instead of being refused.
+  - Installs the certificates of the sites, and gets them from an ACME server, whose challenges NGINX answers for any
     name.
-  - Refuses a host whose NGINX serves something that is not this collection's, unless O(take_over=true).
-  - Leaves a site that is live but not described as it is, and warns of it, where O(described) says what is described.
-  - In check mode it shows the configuration before and after, and does not ask C(nginx -t).
+  - Refuses a host whose NGINX serves something that this collection did not configure, unless O(take_over=true).
+  - Keeps a live site that is not described, and warns about it, if O(described) is set.
+  - In check mode it shows the configuration before and after, and does not run C(nginx -t).
 options:
   sites:
-    description: The sites to serve, complete, as the role C(nginx) documents them.
+    description: The sites to serve, with all settings that the role C(nginx) documents.
     type: list
     elements: dict
     required: true
   described:
     description:
-      - The names of all applications that may have a site here. A site of another one that is live is left as it is,
-        and told of. Unset, a site that is not in O(sites) is gone.
+      - The names of all applications that may have a site here. A live site of any other is kept, with a warning. If
+        omitted, a site that is not in O(sites) is removed.
     type: list
     elements: str
   kept:
-    description: The names of sites that are left as they are, if they are live, and not told of.
+    description: The names of live sites to keep as they are, without a warning.
     type: list
     elements: str
     default: []
   headers:
-    description: Headers that each site adds to its answers.
+    description: Headers that each site adds to its responses.
     type: dict
     default: {}
   trusted_proxies:
-    description: Networks of proxies in front of this host, which are believed.
+    description: Networks of trusted proxies in front of this host.
     type: list
     elements: str
     default: []
   tls_profile:
-    description: Which protocols and ciphers are offered, as the role C(nginx) documents it.
+    description: Which protocols and ciphers to offer, as the role C(nginx) documents.
     type: str
     choices: [intermediate, modern]
     default: intermediate
   acme_directory:
-    description: The address of the directory of the ACME server.
+    description: The URL of the directory of the ACME server.
     type: str
     default: https://acme-v02.api.letsencrypt.org/directory
   acme_email:
-    description: Where the ACME server may write to. Empty for nowhere.
+    description: The address to which the ACME server may send mail. Empty for none.
     type: str
     default: ""
   status:
-    description: The address on loopback where NGINX tells its number of connections. Empty for none.
+    description: The loopback address on which NGINX reports its number of connections. Empty for none.
     type: str
     default: ""
   snippet:
-    description: Directives to add to the C(http) block, as they are.
+    description: Directives to add to the C(http) block, unchanged.
     type: str
     default: ""
   take_over:
     description:
-      - Whether NGINX is taken over where it serves something that is not this collection's. Its C(nginx.conf) is kept
-        as C(nginx.conf.original).
+      - Whether to take over an NGINX that serves something which this collection did not configure. Its C(nginx.conf)
+        is kept as C(nginx.conf.original).
     type: bool
     default: false
   templates:
-    description: A directory on the controller with templates that come before those of the role C(nginx).
+    description: A directory on the controller with templates that override those of the role C(nginx).
     type: str
     default: ""
   at_switch:
     description:
-      - Whether the configuration is only made ready, for M(wsgi.production.switch) to let NGINX take it up at the
-        moment in which applications change as well.
+      - Whether to only prepare the configuration. M(wsgi.production.switch) then loads it at the moment in which the
+        applications change.
     type: bool
     default: false
   config:
     description:
-      - The text of C(/etc/nginx/nginx.conf), by the version of NGINX from which on it is right, as JSON. The action
-        plugin of this module writes it; not to be given.
+      - The text of C(/etc/nginx/nginx.conf) as JSON, by the version of NGINX since which it applies. The action plugin
+        renders it; do not set it.
     type: str
   units:
-    description: The units of NGINX. The action plugin of this module renders them; not to be given.
+    description: The units of NGINX. The action plugin renders them; do not set it.
     type: list
     elements: str
   certificates:
-    description: The certificates of the sites. The action plugin of this module reads them; not to be given.
+    description: The certificates of the sites. The action plugin reads them; do not set it.
     type: list
     elements: dict
     suboptions:
@@ -104,26 +105,26 @@ options:
         type: str
         required: true
       names:
-        description: The host names that it is for.
+        description: The host names of the certificate.
         type: list
         elements: str
         required: true
       file:
-        description: The file on the host.
+        description: The file of the certificate on the host.
         type: str
         required: true
       key_file:
-        description: That of the key.
+        description: The file of the key on the host.
         type: str
         required: true
       certificate:
-        description: Its text, where the controller has it.
+        description: The text of the certificate, if it comes from the controller.
         type: str
         default: ""
   secrets:
     description:
-      - The passwords of users and the key that the controller has, by site, as JSON. The action plugin of this module
-        writes it; not to be given.
+      - The passwords of users and the keys from the controller as JSON, by site. The action plugin writes it; do not
+        set it.
     type: str
 extends_documentation_fragment: wsgi.production.step
 """

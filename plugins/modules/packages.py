@@ -8,11 +8,11 @@ short_description: Installs packages of the distribution
 version_added: 0.1.0
 author: The wsgi.production authors (@wsgi-production)
 description:
-  - Asks dpkg what is missing, and calls apt-get only for that. Nothing is upgraded.
-  - Unlike M(ansible.builtin.apt) it needs no C(python3-apt) on the host, so that check mode works on a bare one.
+  - Asks dpkg which packages are missing, and installs only those with apt-get. It upgrades nothing.
+  - Unlike M(ansible.builtin.apt), it does not need C(python3-apt), so check mode works on a newly installed host.
 options:
   names:
-    description: The packages that are to be there.
+    description: The packages to install.
     type: list
     elements: str
     required: true

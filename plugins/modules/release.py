@@ -4,38 +4,38 @@
 
 DOCUMENTATION = """
 module: release
-short_description: Makes releases of applications, each one build plus one configuration
+short_description: Creates releases of applications from a build and its settings
 version_added: 0.1.0
 author: The wsgi.production authors (@wsgi-production)
 description:
-  - Writes C(uwsgi.ini), the environment and the units of each release, and installs the uWSGI that it runs with.
-  - A release is immutable and named by the digest of its build and configuration. Nothing is started here.
+  - Writes C(uwsgi.ini), the environment and the units of each release, and installs uWSGI for it.
+  - A release is immutable. Its name is a digest of its build and configuration. This module starts nothing.
 options:
   apps:
-    description: The applications, as the role C(uwsgi) documents them, which also says what each setting means.
+    description: The applications, with the settings that the role C(uwsgi) documents.
     type: list
     elements: dict
     required: true
   first:
-    description: Whether this host is the one that runs the timers which do not run on every host.
+    description: Whether this host runs the timers that do not run on every host.
     type: bool
     default: true
   libraries:
-    description: Packages of the distribution that uWSGI from source is built with. Other ones make another uWSGI.
+    description: Packages of the distribution to build uWSGI with. Other packages make another uWSGI.
     type: list
     elements: str
     default: []
   templates:
-    description: A directory on the controller with templates that come before those of the role C(uwsgi).
+    description: A directory on the controller with templates that override those of the role C(uwsgi).
     type: str
     default: ""
   files:
-    description: The files of each release. The action plugin of this module renders them; not to be given.
+    description: The files of each release. The action plugin renders them; do not set it.
     type: str
   secrets:
     description:
-      - The environment of each application and its secrets in files. The action plugin of this module takes them out of
-        O(apps); not to be given.
+      - The environment and the secret files of each application. The action plugin takes them from O(apps); do not set
+        it.
     type: str
 extends_documentation_fragment:
   - wsgi.production.index
@@ -54,12 +54,14 @@ EXAMPLES = """
 
 RETURN = """
 releases:
-  description: The digest that names the release of each application, by the application's name.
+  description: The name of each release, by the name of the application.
   returned: success
   type: dict
   sample: {hello: 81d0e77c2b6f}
 broken:
-  description: Why an application's release was not made, by its name, where O(on_failure=continue).
+  description:
+    - Why the release of an application could not be created, by the name of the application, with
+      O(on_failure=continue).
   returned: success
   type: dict
 """

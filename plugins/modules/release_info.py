@@ -8,7 +8,7 @@ short_description: Lists the releases of an application on a host
 version_added: 0.1.0
 author: The wsgi.production authors (@wsgi-production)
 description:
-  - Tells which release is live, which was before, which are kept, and what each is made of. Changes nothing.
+  - Returns which release is live, which ones are kept, and what each consists of. Changes nothing.
 options:
   name:
     description: The name of the application.
@@ -31,16 +31,16 @@ releases:
   elements: dict
   contains:
     release:
-      description: Its name.
+      description: The name of the release.
       type: str
     state:
       description: C(live), C(previous), C(kept), or C(never healthy).
       type: str
     live_since:
-      description: When it last went live, in UTC, or null.
+      description: When the release last went live, in UTC, or null.
       type: str
     created:
-      description: When it was made, in UTC.
+      description: When the release was created, in UTC.
       type: str
     source:
       description: Where its code came from, on the controller.

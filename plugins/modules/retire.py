@@ -4,18 +4,18 @@
 
 DOCUMENTATION = """
 module: retire
-short_description: Ends what a change leaves behind
+short_description: Stops and removes what a deploy replaced
 version_added: 0.1.0
 author: The wsgi.production authors (@wsgi-production)
 description:
-  - Remembers the live release of each application as healthy, and tells the instances before it to end when they have
-    answered all requests that reached them. It does not wait for that.
-  - Runs the commands that a release has for after its switch. When they fail, that is a warning.
-  - Leaves applications that are broken as they were, like M(wsgi.production.back).
-  - Removes releases beyond those to keep, and what nothing that stays or runs uses, such as builds, virtual
-    environments and versions of uWSGI.
-  - Removes applications that are to be absent, and tells of those on the host that nobody describes.
-  - It is the last step of a run, and lets go of the host's lock.
+  - Records the live release of each application as healthy, and tells older instances to end as soon as they have
+    answered all requests that reached them. It does not wait for them.
+  - Runs the commands C(after_switch) of a release. A failure is reported as a warning.
+  - Restores applications that are broken, like M(wsgi.production.back).
+  - Removes releases beyond the number to keep, and builds, virtual environments and versions of uWSGI that nothing uses
+    any more.
+  - Removes applications with C(state absent), and warns about applications on the host that are not described.
+  - This is the last step of a run. It releases the lock of the host.
 options:
   apps:
     description: The applications.
@@ -28,16 +28,16 @@ options:
         type: str
         required: true
       keep:
-        description: How many releases stay, the live one and the one before it among them.
+        description: How many releases to keep, including the live one and the one before it.
         type: int
         default: 7
   broken:
-    description: The names of applications that are broken, which are left as they were before the run.
+    description: The names of applications that are broken, which are restored to what they were before the run.
     type: list
     elements: str
     default: []
   after_switch:
-    description: Whether this is the host that runs the commands after a switch.
+    description: Whether this host runs the commands C(after_switch).
     type: bool
     default: true
   absent:
@@ -51,11 +51,11 @@ options:
         type: str
         required: true
       remove_data:
-        description: Whether its data is removed as well. Otherwise it is left to root.
+        description: Whether to remove its data as well. Otherwise the data stays, and belongs to root.
         type: bool
         default: false
   described:
-    description: The names of all applications that are described, to tell of others. Unset, none is told of.
+    description: The names of all described applications. If omitted, there are no warnings about others.
     type: list
     elements: str
 extends_documentation_fragment: wsgi.production.step

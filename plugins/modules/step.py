@@ -6,12 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = """
 module: step
-short_description: Carries out a step of a run on the host
+short_description: Runs a step of a run on the host
 version_added: 0.1.0
 author: The wsgi.production authors (@wsgi-production)
 description:
-  - The action plugins of this collection run this module on the host for every step, so that Ansible packs the
-    collection's code only once per run. Do not call it directly.
+  - The action plugins of this collection use this single module for every step, so that Ansible packs the code of the
+    collection only once per run. Do not call it directly.
 options:
   step:
     description: The name of the step. All other options are those of the module of that name.
@@ -19,7 +19,7 @@ options:
     required: true
 attributes:
   check_mode:
-    description: As the step itself documents it.
+    description: As the module of the step documents.
     support: full
 """
 

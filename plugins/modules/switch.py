@@ -4,14 +4,14 @@
 
 DOCUMENTATION = """
 module: switch
-short_description: Makes booted releases live
+short_description: Makes releases live
 version_added: 0.1.0
 author: The wsgi.production authors (@wsgi-production)
 description:
-  - Renames C(/srv/<name>/current) of each application, from where on all new requests reach the release, and opens the
-    TCP ports. Timers and workers change over at the same moment.
-  - The instance before it goes on running until M(wsgi.production.retire) lets it end, so that
-    M(wsgi.production.back) can return to it at once.
+  - Points C(/srv/<name>/current) of each application to the release, which then gets all new requests, and opens the
+    TCP ports. Timers and workers are switched at the same moment.
+  - The previous instance keeps running until M(wsgi.production.retire) ends it, so that M(wsgi.production.back) can
+    return to it at once.
 options:
   apps:
     description: The applications.
@@ -28,7 +28,8 @@ options:
         type: str
         required: true
       listen_uwsgi:
-        description: A Unix socket, or a loopback address and port, that speaks the uwsgi protocol. Empty for none.
+        description:
+          - A Unix socket, or a loopback address and port, on which to serve the uwsgi protocol. Empty for none.
         type: str
         default: ""
       listen_group:
@@ -36,16 +37,16 @@ options:
         type: str
         default: www-data
       listen_http:
-        description: An address and port that speak HTTP. Empty for none.
+        description: An address and port on which to serve HTTP. Empty for none.
         type: str
         default: ""
       listen_networks:
-        description: Who may come to that address besides this host.
+        description: The networks that may connect to this address, besides this host.
         type: list
         elements: str
         default: []
   take_up:
-    description: Whether NGINX takes up at the same moment what M(wsgi.production.nginx) has made ready for that.
+    description: Whether to load the configuration that M(wsgi.production.nginx) prepared, at the same moment.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -63,7 +64,7 @@ EXAMPLES = """
 
 RETURN = """
 switched:
-  description: What is live of each application.
+  description: What is live for each application.
   returned: success
   type: list
   elements: dict
@@ -80,10 +81,11 @@ switched:
       type: str
       sample: 5c0a9be1f3d2
     probe:
-      description: What the release has to answer, for M(wsgi.production.verify). Empty where the host lacks it yet.
+      description:
+        - The probe of the release, for M(wsgi.production.verify). Empty if the release does not exist on the host yet.
       type: dict
 broken:
-  description: Why an application was not switched, by its name, where O(on_failure=continue).
+  description: Why an application was not switched, by its name, with O(on_failure=continue).
   returned: success
   type: dict
 """

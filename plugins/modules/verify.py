@@ -4,16 +4,16 @@
 
 DOCUMENTATION = """
 module: verify
-short_description: Asks applications at their front doors what a healthy one must answer
+short_description: Probes applications at the addresses that clients use
 version_added: 0.1.0
 author: The wsgi.production authors (@wsgi-production)
 description:
-  - Sends the request of each application's probe to the address where visitors reach it, and fails when the answer is
-    not what the probe expects. A moment's failure is forgiven, for it asks again for two seconds.
-  - Changes nothing, and asks nothing in check mode.
+  - Sends the request of each probe to the address at which clients reach the application, and fails if the response is
+    not healthy. It retries for two seconds, so a short failure is tolerated.
+  - Changes nothing. In check mode it sends no requests.
 options:
   fronts:
-    description: The front doors to ask at.
+    description: The addresses to probe.
     type: list
     elements: dict
     required: true
@@ -23,11 +23,11 @@ options:
         type: str
         required: true
       address:
-        description: The address and port that speak HTTP there. A wildcard such as 0.0.0.0 means this host.
+        description: The address and port that serve HTTP. A wildcard such as 0.0.0.0 means this host.
         type: str
         required: true
       probe:
-        description: What to ask and what to expect, as M(wsgi.production.switch) returns it.
+        description: The probe, as M(wsgi.production.switch) returns it.
         type: dict
         required: true
 extends_documentation_fragment:
@@ -46,12 +46,12 @@ EXAMPLES = """
 
 RETURN = """
 days:
-  description: For how many more days the certificate is valid that visitors of each host name are shown.
+  description: For how many more days the certificate of each host name is valid.
   returned: success
   type: dict
   sample: {hello.example.com: 89}
 broken:
-  description: What an application answers that is not healthy, by its name, where O(on_failure=continue).
+  description: Why an application is not healthy, by its name, with O(on_failure=continue).
   returned: success
   type: dict
 """

@@ -4,25 +4,25 @@
 
 DOCUMENTATION = """
 module: wheels
-short_description: Gathers the wheels of applications, for hosts that fetch nothing themselves
+short_description: Gathers the wheels of applications once for all hosts
 version_added: 0.1.0
 author: The wsgi.production authors (@wsgi-production)
 description:
-  - On one host, downloads or builds a wheel of everything that each application needs, and of uv and uWSGI, and brings
+  - Downloads or builds, on one host, a wheel of every dependency of each application, and of uv and uWSGI, and copies
     them to the controller. M(wsgi.production.build) installs from them on all hosts of the same kind.
 options:
   apps:
-    description: The applications, as the role C(python_app) documents them.
+    description: The applications, with the settings that the role C(python_app) documents.
     type: list
     elements: dict
     required: true
   packages:
-    description: The packages of the distribution that this needs on the host.
+    description: The packages of the distribution that building wheels needs.
     type: list
     elements: str
     default: []
   pack:
-    description: Where to pack the wheels of each application. The action plugin says so; not to be given.
+    description: Where to pack the wheels of each application. The action plugin fills it in; do not set it.
     type: dict
     default: {}
 extends_documentation_fragment:
@@ -44,11 +44,13 @@ EXAMPLES = """
 
 RETURN = """
 wheels:
-  description: What has been gathered for each application, by its name, with the SHA-256 of each wheel.
+  description: The wheels of each application, by its name, with their SHA-256 digests.
   returned: success
   type: dict
 broken:
-  description: Why an application's wheels could not be gathered, by its name, where O(on_failure=continue).
+  description:
+    - Why the wheels of an application could not be gathered, by the name of the application, with
+      O(on_failure=continue).
   returned: success
   type: dict
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,8 @@ from typing import NamedTuple
 import pytest
 import yaml
 
-from tests.integration.conftest import HOST
-from tests.rig import PROJECT, artefact
+from tests.integration.conftest import HOST, running
+from tests.rig import PROJECT, artefact, prepared
 from tests.rig.server import Server, network_settings, write_inventory
 
 # Python 3.13 is the newer one, which packages may not have wheels for.
@@ -234,6 +235,28 @@ def test_ci(reader: Reader, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("tmp.*")), "the secrets are removed"
     workflow = yaml.safe_load((reader.directory / ".github/workflows/deploy.yml").read_text())
     assert workflow["jobs"]["deploy"]["steps"][-1]["run"] == "sh deploy.sh"
+
+
+def test_distribution_upgrade(tmp_path: Path, collections: Path) -> None:
+    """Debian 12 becomes 13 under load; only connections that are kept open notice that NGINX restarts."""
+    with running(prepared.server("upgrade", "debian12")) as server:
+        directory = tmp_path / "project"
+        shutil.copytree(PROJECT / "tests/integration/patient", directory / "patient")
+        (directory / "patient/requirements.txt").write_text("flask==3.1.2\niniconfig==2.0.0\n")
+        reader = Reader(
+            directory, server, collections, write_inventory(tmp_path / "rig", {HOST: server.connection()}, {}, {})
+        )
+        told = f"-e wsgi_name=patient -e wsgi_host={HOST} -e wsgi_source=patient"
+        reader.run(f"ansible-playbook wsgi.production.init {told}")
+        first, *later = reader.blocks("distribution-upgrade")
+        reader.do(first)
+        with server.load(HOST, 50) as seen:
+            for block in later:
+                reader.do(block)
+        assert seen.requests > 500
+        assert [line for line in seen.failures if "keep-alive" not in line] == []
+        assert "python3.13" in server.shell("cat /srv/patient/current/build/manifest.json")
+        assert "changed=0 " in reader.run("ansible-playbook wsgi.production.site")
 
 
 def test_company_network(reader: Reader) -> None:
