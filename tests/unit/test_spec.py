@@ -111,7 +111,7 @@ def test_an_option_has_a_type_to_the_last_element(option: dict[str, Any]) -> Non
 @each_option
 def test_an_option_is_required_or_has_a_default_or_says_what_is_without_it(option: dict[str, Any]) -> None:
     said = " ".join(option["description"]) if isinstance(option["description"], list) else option["description"]
-    assert [bool(option.get("required")), "default" in option, "When it is not given, " in said].count(True) == 1
+    assert [bool(option.get("required")), "default" in option, "If omitted, " in said].count(True) == 1
 
 
 @each_option
@@ -174,7 +174,7 @@ def test_a_module_whose_applications_a_role_documents_says_so_and_nothing_of_its
     for apps in (documented(module)["apps"], arguments(module)["apps"]):
         assert (apps["type"], apps["elements"], apps["required"]) == ("list", "dict", True)
         assert not {"options", "suboptions", "default"} & set(apps)
-    assert f"as the role C({role}) documents them" in documented(module)["apps"]["description"]
+    assert f"that the role C({role}) documents" in documented(module)["apps"]["description"]
 
 
 @each_of_a_role
