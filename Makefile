@@ -1,4 +1,4 @@
-.PHONY: demo demo-down lint unit part test test-all test-long docs changelog bench lock
+.PHONY: demo demo-down lint unit part test test-all test-long docs picture changelog bench lock
 
 demo: .venv/.installed
 	@.venv/bin/python -m tests.rig.demo up
@@ -24,6 +24,10 @@ test-all: .venv/.installed
 
 test-long: .venv/.installed
 	@.venv/bin/python -m tests.run --long
+
+# Draws docs/deploy.svg from a real deploy.
+picture: .venv/.installed
+	@.venv/bin/python -m tests.rig.picture
 
 docs: .venv/.installed
 	@.venv/bin/python -m tests.rig.artefact docs

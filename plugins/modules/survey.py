@@ -32,7 +32,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = """
-- name: Find out what there is to do
+- name: Find out what to do
   wsgi.production.survey:
     apps: "{{ wsgi_apps }}"
     app_servers: "{{ groups.app_servers }}"

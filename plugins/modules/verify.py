@@ -36,7 +36,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = """
-- name: Verify what visitors see
+- name: Verify what clients get
   wsgi.production.verify:
     fronts:
       - name: hello

@@ -39,7 +39,7 @@ def assert_nothing_to_do(deploy: Callable[..., str]) -> None:
     said = deploy()
     assert " changed=0 " in said and said.count("\nTASK [") <= CHANGELESS_TASKS, said
     said = deploy("-e", "wsgi_every_step=true")
-    assert " changed=0 " in said and "TASK [Verify what visitors see]" in said, said
+    assert " changed=0 " in said and "TASK [Verify what clients get]" in said, said
 
 
 class Run:

@@ -112,7 +112,7 @@ def test_what_cannot_be_called_is_said_with_what_can(busy: Busy) -> None:
     apps = [called(busy, number, name) for number, name in enumerate(UNCALLABLE)]
     said = busy.deploy("-e", "wsgi_on_failure=continue", apps=[busy.app, *apps], check=False)
     assert said.returncode != 0
-    told = said.stdout.partition("Tell which applications are broken")[2]
+    told = said.stdout.partition("Report which applications are broken")[2]
     assert [sentence for sentence in UNCALLABLE.values() if sentence not in told] == []
     before = [busy.get(app["serve"]["server_names"][0]) for app in apps[: len(GREETINGS)]]
     assert [json.loads(one)["greeting"] for one in before] == list(GREETINGS.values())

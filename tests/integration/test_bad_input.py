@@ -58,7 +58,7 @@ def test_bad_input_is_refused_at_once_and_before_the_host_is_touched(bare: Site,
     assert refused.returncode != 0
     said = " ".join(refused.stdout.split())
     assert [case for case, (_, sentence) in BAD.items() if sentence not in said] == [], refused.stdout
-    assert "Have the packages that a build needs" not in refused.stdout
+    assert "Install the packages that builds need" not in refused.stdout
     assert bare.server.shell("find /etc /home/*/.ansible /opt /srv /usr -xdev -newer /before", check=False) == ""
 
 
@@ -79,7 +79,7 @@ def test_an_inventory_without_app_servers_is_refused(bare: Site, tmp_path: Path)
 def test_what_is_said_of_the_run_is_refused_like_the_rest(bare: Site, setting: str, value: str, sentence: str) -> None:
     refused = bare.deploy("-e", f"{setting}={value}", check=False)
     assert refused.returncode != 0
-    assert sentence in refused.stdout and "Have the packages that a build needs" not in refused.stdout
+    assert sentence in refused.stdout and "Install the packages that builds need" not in refused.stdout
 
 
 def test_a_source_without_requirements_is_refused(bare: Site, entry: Entry, tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_an_operating_system_that_is_not_supported_is_refused(bare: Site) -> Non
     bare.server.shell("mv /os-release /etc/os-release; mv /debian_version /etc/debian_version; rm /etc/alpine-release")
     assert refused.returncode != 0, release
     assert "Alpine Linux 3.20.0 is not supported; use one of Debian 12, Debian 13, Ubuntu 24.04" in refused.stdout
-    assert "Have the packages that a build needs" not in refused.stdout
+    assert "Install the packages that builds need" not in refused.stdout
 
 
 def test_check_mode_on_a_bare_host_tells_the_whole_change_and_makes_none(bare: Site) -> None:

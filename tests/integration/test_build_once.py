@@ -96,7 +96,7 @@ def test_hosts_without_a_way_to_any_index_install_what_one_has_gathered(fleet: F
     for manifest in manifests:
         assert '"wheels"' in manifest and '"flask-3' in manifest and '"interpreter": "cpython-3.11-' in manifest
     assert "changed=0" in fleet.deploy("-e", "wsgi_every_step=true").split("PLAY RECAP")[1]
-    assert "TASK [Verify what visitors see]" not in fleet.deploy()
+    assert "TASK [Verify what clients get]" not in fleet.deploy()
     assert fleet.servers["builder"].shell("ls /srv") == ""
 
 

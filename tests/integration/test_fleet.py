@@ -130,7 +130,7 @@ def test_a_release_that_fails_behind_the_door_of_one_host_is_switched_back_on_al
     fleet.edit("sick")
     with fleet.servers["lb"].load(NAME) as seen:
         run = Run(fleet.command())
-        assert run.until("Make each release live")
+        assert run.until("Switch each application to its release")
         fleet.servers["app2"].shell("touch /etc/sick")
         assert run.finish() != 0
     fleet.servers["app2"].shell("rm /etc/sick")
@@ -196,7 +196,7 @@ def test_a_run_that_is_refused_at_one_host_changes_nothing_and_keeps_no_lock_of_
     assert failed.returncode != 0
     wanted = "unreachable=1" if lost == "switched off" else "another run is changing this host: alice on laptop"
     assert wanted in " ".join(failed.stdout.split())
-    assert "Leave the applications as they were" not in failed.stdout
+    assert "Restore the applications" not in failed.stdout
     for name in ("app1", "lb"):
         assert fleet.servers[name].shell("cat /run/wsgi.lock") == "", name
     assert fleet.live() == before
@@ -220,7 +220,7 @@ def test_a_host_that_is_lost_on_the_way_leaves_the_others_as_they_were(fleet: Fl
     before = fleet.live()
     fleet.edit("lost")
     run = Run(fleet.command())
-    assert run.until("Make each release live")
+    assert run.until("Switch each application to its release")
     fleet.servers["app2"].cut()
     assert run.finish() != 0
     fleet.servers["app2"].mend()

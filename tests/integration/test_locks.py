@@ -73,7 +73,7 @@ def refused(site: Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
         lock.write_text(re.sub(r'(?<=sha256[:"])[0-9a-f]{64}|(?<=sha256 = ")[0-9a-f]{64}', _altered, lock.read_text()))
     said = site.deploy("-e", "wsgi_on_failure=continue", apps=apps, check=False)
     assert said.returncode != 0
-    told = re.split(r"altered-(\w+): ", said.stdout.partition("Tell which applications are broken")[2])
+    told = re.split(r"altered-(\w+): ", said.stdout.partition("Report which applications are broken")[2])
     return dict(zip(told[1::2], told[2::2]))
 
 

@@ -127,7 +127,7 @@ def test_one_that_is_broken_lets_the_others_finish_where_that_was_chosen(many: M
         apps[1]["build"]["env"] = {"DATA_DIRECTORY": "/tmp"}
     said = many.deploy("-e", "wsgi_on_failure=continue", apps=apps, check=False)
     assert said.returncode != 0
-    assert "beta: " in said.stdout.partition("Tell which applications are broken")[2]
+    assert "beta: " in said.stdout.partition("Report which applications are broken")[2]
     assert many.marks("beta") == before
     assert "other.example.com" not in many.server.shell("cat /etc/nginx/nginx.conf")
     assert "beta is left over" not in said.stdout
@@ -136,7 +136,7 @@ def test_one_that_is_broken_lets_the_others_finish_where_that_was_chosen(many: M
     units = many.server.shell("systemctl list-units --plain --no-legend --state=active,activating 'beta@*.service'")
     assert len(units.splitlines()) == 1
     again = many.deploy("-e", "wsgi_on_failure=continue", apps=apps, check=False)
-    assert again.returncode != 0 and "beta: " in again.stdout.partition("Tell which applications are broken")[2]
+    assert again.returncode != 0 and "beta: " in again.stdout.partition("Report which applications are broken")[2]
     many.deploy(apps=many.apps)
     assert many.marks("beta") == marks[:1]
 

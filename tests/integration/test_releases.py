@@ -237,7 +237,7 @@ def test_a_request_in_flight_at_the_switch_and_at_the_retire_is_answered_in_full
     site.edit()
     with site.server.load(NAME) as seen:
         run = site.run()
-        assert run.until("Make each release live")
+        assert run.until("Switch each application to its release")
         visitor = Slow(site, 15)
         assert run.finish() == 0, run.said
         assert visitor.is_alive(), "the run took longer than the request"
@@ -255,7 +255,7 @@ def test_whoever_stands_in_line_at_the_switch_is_answered_by_the_release_he_reac
     mark = site.mark
     site.edit()
     run = site.run()
-    assert run.until("Make each release live")
+    assert run.until("Switch each application to its release")
     # Three times as many as the workers, so that most are in line when the switch comes.
     visitors = [Slow(site, 3, 0) for _ in range(3 * site.processes)]
     assert run.finish() == 0, run.said
@@ -488,11 +488,11 @@ KILLS: list[tuple[int | str, float]] = (
     if LONG
     else [
         ("Check the description and find out", 0.5),
-        ("Have a build of each application", 0.5),
-        ("Have a release of each application", 0.3),
-        ("Boot each release beside the live one", 0.5),
-        ("Make each release live", 0.3),
-        ("Retire what is no longer live", 0.3),
+        ("Build each application", 0.5),
+        ("Create a release of each application", 0.3),
+        ("Start each release beside the live one and probe it", 0.5),
+        ("Switch each application to its release", 0.3),
+        ("Retire old releases", 0.3),
     ]
 )
 
@@ -522,7 +522,8 @@ def test_a_run_that_is_killed_at_any_point_needs_no_hand(site: Patient) -> None:
 
 
 @pytest.mark.parametrize(
-    "task", ["Serve the sites", "Make each release live", "Verify what visitors see", "Retire what is no longer live"]
+    "task",
+    ["Serve the sites", "Switch each application to its release", "Verify what clients get", "Retire old releases"],
 )
 def test_after_a_power_cut_the_release_that_was_live_answers(site: Patient, task: str) -> None:
     site.deploy()

@@ -74,7 +74,7 @@ def stranger(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Strang
 def test_the_live_release_cannot_change_the_build_that_is_to_replace_it(stranger: Stranger) -> None:
     stranger.app["build"]["commands"] = ["sleep 8"]
     run = stranger.run()
-    assert run.until("Have a build of each application")
+    assert run.until("Build each application")
     works = "pgrep --full '^sleep 8'"
     assert until(lambda: stranger.server.shell(works, check=False) != "")
     seen = set()
@@ -132,7 +132,7 @@ def test_the_old_instance_cannot_read_the_secrets_of_the_new_one(stranger: Stran
     stranger.imports("slow")
     stranger.app["run"]["secrets"] = {"KEY": "new"}
     run = stranger.run()
-    assert run.until("Boot each release")
+    assert run.until("Start each release")
     services = "systemctl list-units --no-legend 'stranger@*.service'"
     assert until(lambda: stranger.server.shell(services).count("\n") == 2)
     seen = set()

@@ -43,7 +43,7 @@ ARGUMENTS = {
 
 
 def plan(module: Module) -> Plan:
-    """Retire what is no longer live, and remove what is no longer kept."""
+    """Retire old releases."""
     asked, systemd = module.params, Systemd()
     planned = Plan(settled="nothing is left over")
     nginx, broken = Nginx(systemd), asked["broken"]
