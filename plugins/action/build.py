@@ -40,8 +40,7 @@ class SourceAction(StepAction):
                 if source.left_out:
                     # Warnings of the same words are shown once, whichever host or build host the source is sent to.
                     display.warning(
-                        f"{name}: left out of the build: {_listed(source.left_out)}. What it needs of that goes "
-                        "into build.include"
+                        f"{name}: left out of the build: {_listed(source.left_out)}. Add what it needs to build.include"
                     )
             formats = {args["contents"][name]["dependencies"]["format"] for name in missing}
             tools = [LOCK_TOOLS[one] for one in formats if one in LOCK_TOOLS]

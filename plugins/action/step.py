@@ -56,7 +56,7 @@ class StepAction(ActionBase):
         if self.name not in UNLOCKED:
             run: dict[str, Any] = {**this_run(), "hold": bool(task_vars.get(HOLD)) and self._returns(task_vars)}
             if is_dead(run["id"]):
-                raise AnsibleActionFail("ansible-playbook was killed; what it left to this worker is not done")
+                raise AnsibleActionFail("ansible-playbook was killed, so this worker does nothing more")
             args["run"] = run
         result = self._execute_module(module_name=MODULE, module_args=args, task_vars=task_vars)
         holder = result.pop("holder", None)

@@ -72,7 +72,7 @@ def select_app(apps: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
     """Return the one of `apps` that has `name`; without a name, the only one there is."""
     found = [app for app in apps if app["name"] == name] if name else apps
     if not apps:
-        raise AnsibleFilterError("wsgi_apps: there is no application; describe one")
+        raise AnsibleFilterError("wsgi_apps: there is no application; add an entry")
     if len(found) != 1:
         known = ", ".join(app["name"] for app in apps)
         wrong = f"there is no application {name}" if name else "there is more than one application"

@@ -59,16 +59,16 @@ class Application:
         if not wanted:
             previous = self.history.previous()
             if previous not in healthy:
-                raise Failed(f"there is no release before {live or 'the first'} to go back to")
+                raise Failed(f"there is no release before {live or 'the first'} to roll back to")
             return self._reversible(previous)
         matches = [release for release in healthy if release.startswith(wanted)]
         if len(matches) == 1:
             return self._reversible(matches[0])
         if matches:
-            raise Failed(f"{wanted} is the beginning of {' and of '.join(matches)}; write more of it")
+            raise Failed(f"{wanted} matches {' and '.join(matches)}; write more of the name")
         there = [release for release in self.releases.names() if release.startswith(wanted)]
-        why = "never was live and healthy" if there else "is not on this host"
-        raise Failed(f"release {(there or [wanted])[0]} {why}; those to go back to, the newest first: {known}")
+        why = "was never live and healthy" if there else "is not on this host"
+        raise Failed(f"release {(there or [wanted])[0]} {why}; you can roll back to, newest first: {known}")
 
     def migrate(self, release: str, asked: bool) -> list[Step]:
         """Return the steps after which the migration of `release` is done.
@@ -82,10 +82,10 @@ class Application:
         steps = []
         others = [self.oneshot(other, "migrate") for other in self.releases.names() if other != release]
         for other in [one for one in others if one.runs()]:
-            steps.append(self._step(f"wait for {other.unit}, which a run has left at work", other.wait))
+            steps.append(self._step(f"wait for {other.unit}, which an earlier run left running", other.wait))
         began = migration.began()
-        again = f", which was begun at {began} and of which no end was seen" if began else ""
-        return [*steps, self._step(f"migrate for {release}{again}", migration.run)]
+        again = f", which started at {began} and did not complete" if began else ""
+        return [*steps, self._step(f"run the migration of {release}{again}", migration.run)]
 
     def boot(self, release: str) -> list[Step]:
         """Return the steps after which the instance of `release` runs and has passed its probe."""
@@ -94,8 +94,8 @@ class Application:
             instance.object_to_restarts()
             return []
         if live == release:
-            return [self._step(f"start {release}, which is live but does not run", instance.boot)]
-        return [self._step(f"boot {release} beside {live or 'nothing'} and probe it", instance.boot)]
+            return [self._step(f"start {release}, which is live but not running", instance.boot)]
+        return [self._step(f"start {release} beside {live or 'nothing'} and probe it", instance.boot)]
 
     def switch(self, release: str) -> list[Step]:
         """Return the steps after which `release` is live."""
@@ -115,7 +115,9 @@ class Application:
             return []
         names = ", ".join(sorted(self.layout.part(unit) for unit in instance.exclusive))
         return [
-            self._step(f"end {names} of the release before, and start that of {release}", partial(self._turn, release))
+            self._step(
+                f"end {names} of the previous release, and start that of {release}", partial(self._turn, release)
+            )
         ]
 
     def switch_back(self) -> list[Step]:
@@ -123,7 +125,7 @@ class Application:
         live, healthy = self.layout.live(), self.history.latest()
         steps = []
         if healthy is None and live is not None:
-            steps.append(self._step(f"take {live} out of service, before which nothing was live", self._unlink))
+            steps.append(self._step(f"take {live} out of service, because nothing was live before", self._unlink))
         elif healthy is not None:
             instance = self.instance(healthy)
             if live != healthy:
@@ -141,7 +143,7 @@ class Application:
             instance = self.instance(healthy)
             if instance.answers() and not instance.runs():
                 # Visitors come first, and a worker may fail for a reason that is still there.
-                steps.append(self._step(f"start the workers of {healthy} again", instance.boot))
+                steps.append(self._step(f"restart the workers of {healthy}", instance.boot))
             steps += self.take_turns(healthy)
         return steps
 
@@ -158,7 +160,7 @@ class Application:
             address, closed = there.get(protocol, ""), self._door(protocol, "")
             if not closed.is_right() and not (address and address == wanted.get(protocol)):
                 # Of a door that a killed run has closed in part, nothing says where it was.
-                says = f"close {address or f'what is left of the door for {protocol}'}"
+                says = f"close {address or f'what is left of the {protocol} port'}"
                 steps.append(self._step(says, closed.put_right))
         return steps
 
@@ -176,7 +178,7 @@ class Application:
             if other.was_live():
                 steps.append(self._step(f"retire {other.release}", other.retire))
             elif not other.has_ended() and not other.is_ending():
-                says = f"take away {other.release}, which never was live"
+                says = f"remove {other.release}, which was never live"
                 steps.append(self._step(says, partial(other.leave, visited=False)))
         return steps
 
@@ -185,7 +187,7 @@ class Application:
         doors = open_doors(self.layout)
         if self.history.latest() == release and self.history.doors() == doors:
             return []
-        return [self._step(f"remember {release} as healthy", lambda: self.history.record(release, doors, keep))]
+        return [self._step(f"record {release} as healthy", lambda: self.history.record(release, doors, keep))]
 
     def listed(self) -> list[dict[str, Any]]:
         """Return what is known of each release, the newest first, those that never were healthy last."""
@@ -216,9 +218,7 @@ class Application:
         for release, manifest in reversed(made.items()):
             # By the order in which they were made: a clock may have been set back.
             if manifest.get("irreversible") and manifest.get("number", 0) > made[wanted].get("number", 0):
-                raise Failed(
-                    f"{wanted} is older than {release}, which is marked irreversible: {manifest['irreversible']}"
-                )
+                raise Failed(f"{wanted} is older than {release}, which is irreversible: {manifest['irreversible']}")
         return wanted
 
     def _switch(self, instance: Instance, is_new: bool = False) -> None:
@@ -231,7 +231,7 @@ class Application:
             instance.see_it_live()
         self.systemd.look_at(*instance.units)
         if not instance.answers():
-            raise Failed(f"the instance of {instance.release} does not run, so nothing is switched to it")
+            raise Failed(f"the instance of {instance.release} is not running, so it cannot go live")
         instance.enable()
         # Whose page a visitor has loaded before the switch, whose files he may still ask for.
         before = [release for release in self.history.entries() if release != instance.release]

@@ -46,12 +46,14 @@ def base_interpreter(python: str | Path, programs: Sequence[Path] = PROGRAMS) ->
         names = {path.name for place in programs for path in place.glob("python3.*")}
         there = sorted((name for name in names if re.fullmatch(r"python3\.\d+", name)), key=lambda name: int(name[8:]))
         raise Failed(
-            f"the host has no interpreter {python}; it has {', '.join(there) or 'none'}: choose one of these as "
-            "build.python, or install the package of the other"
+            f"the host has no interpreter {python} (it has {', '.join(there) or 'none'}): set build.python to one that "
+            f"it has, or install a package with {python}"
         )
     program = Path(found).resolve()
     if program.is_relative_to(APPLICATIONS):
-        raise Failed(f"the interpreter {python} is {program}, which is part of an application: choose one of the host")
+        raise Failed(
+            f"the interpreter {python} is {program}, which belongs to an application: use an interpreter of the host"
+        )
     objection = rules.hidden(program)
     if objection:
         raise Failed(f"the interpreter {python} is {program}: {objection}")
@@ -193,8 +195,8 @@ class Builder:
 
 def close_to_others(path: Path, group: int) -> None:
     """Let root and a group alone read a directory and all that is in it."""
-    run(["chgrp", "--recursive", "--no-dereference", str(group), path], f"give {path} to its group")
-    run(["chmod", "--recursive", "u=rwX,g=rX,o=", path], f"close {path} to others")
+    run(["chgrp", "--recursive", "--no-dereference", str(group), path], f"give {path} to the group of the application")
+    run(["chmod", "--recursive", "u=rwX,g=rX,o=", path], f"make {path} unreadable for other users")
 
 
 def unpack_source(archive: Path, code: Path) -> None:
@@ -234,11 +236,11 @@ def _object_to_replaced(venv: Path, before: dict[str, str]) -> None:
         names = sorted({package for name in replaced for package in owners.get(name, [])})
         who = " and ".join(names) or "a package"
         raise Failed(
-            f"{who} replaces {', '.join(replaced)} of the virtual environment: take it out of the dependencies"
+            f"{who} replaces {', '.join(replaced)} of the virtual environment: remove it from the dependencies"
         )
     for name, packages in sorted(owners.items()):
         if name.startswith("bin/") and len(set(packages)) > 1:
-            raise Failed(f"{' and '.join(sorted(set(packages)))} both bring {name}: take one of them out")
+            raise Failed(f"{' and '.join(sorted(set(packages)))} both contain {name}: remove one of them")
 
 
 def _compile(python: str, code: Path) -> None:

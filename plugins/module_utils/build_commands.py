@@ -54,9 +54,9 @@ def _run(command: str, code: Path, env: Mapping[str, str], options: Mapping[str,
     try:
         argv = shlex.split(command)
     except ValueError as wrong:
-        raise Failed(f"the command {command!r} of the build cannot be split into words: {wrong}") from wrong
+        raise Failed(f"the command {command!r} of the build cannot be parsed: {wrong}") from wrong
     if not argv:
-        raise Failed("a command of the build is empty: take it out")
+        raise Failed("a command of the build is empty: remove it")
     # Not a pipe: what a command leaves running would hold it open.
     with TemporaryFile() as output:
         try:
@@ -82,4 +82,6 @@ def _run(command: str, code: Path, env: Mapping[str, str], options: Mapping[str,
             output.seek(0)
             said = output.read().decode(errors="replace").strip().splitlines()
             tail = "\n".join(said[-LAST_LINES:])
-            raise Failed(f"the command {command!r} of the build failed with status {status}; it said:\n{tail}")
+            raise Failed(
+                f"the command {command!r} of the build failed with status {status}; its output ends with:\n{tail}"
+            )

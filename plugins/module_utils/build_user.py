@@ -40,7 +40,7 @@ def ensure() -> pwd.struct_passwd:
 
     :raises Failed: when somebody can log in under its name.
     """
-    account = Account(NAME, BUILD_CACHE, "builds run as it, so give it another name")
+    account = Account(NAME, BUILD_CACHE, "the collection runs builds as this user, so rename the other one")
     if not account.exists():
         account.make()
     found = pwd.getpwnam(NAME)
@@ -177,7 +177,7 @@ def _take(directory: int, user: int, uid: int, gid: int, depth: int = 0) -> None
     :raises Failed: when directories are nested so deep that programs which go through them would fail.
     """
     if depth > DEEPEST:
-        raise Failed(f"the build has left directories that are nested more than {DEEPEST} deep")
+        raise Failed(f"the build left directories nested more than {DEEPEST} levels deep")
     os.fchown(directory, uid, gid)
     os.fchmod(directory, 0o755)
     for name in os.listdir(directory):

@@ -202,7 +202,7 @@ class Acme:
         days = [facts.left.days for facts in there if facts]
         if not days:
             return f"{wanted.site} has no certificate yet"
-        return f"the certificate that {wanted.site} has is valid for {max(days)} more days"
+        return f"the certificate of {wanted.site} is valid for {max(days)} more days"
 
     def _links(self, wanted: Certificate) -> dict[Path, Path]:
         """Return where the files that NGINX reads have to lead."""
@@ -221,7 +221,7 @@ def abandon(config: str, root: Path = LETS_ENCRYPT, challenges: Path = CHALLENGE
     for path in sorted(root.glob("renewal/*.conf")):
         ours = str(challenges) in path.read_text(encoding="utf-8")
         if ours and f"/{path.stem}.crt;" not in config:
-            run(["certbot", "delete", "--non-interactive", "--cert-name", path.stem], f"abandon {path.stem}")
+            run(["certbot", "delete", "--non-interactive", "--cert-name", path.stem], f"stop renewing {path.stem}")
 
 
 def served(address: str, name: str) -> Facts:

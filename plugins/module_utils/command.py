@@ -82,7 +82,7 @@ def run(
     except subprocess.TimeoutExpired as late:
         raise TookTooLong(f"could not {purpose} within {seconds:g} s") from late
     except FileNotFoundError as missing:
-        raise Failed(f"could not {purpose}: the host has no {missing.filename}") from missing
+        raise Failed(f"could not {purpose}: {missing.filename} is not installed on the host") from missing
     if done.returncode != 0:
         said = (done.stdout + done.stderr).strip().splitlines()
         tail = "\n".join(said[-last_lines:])

@@ -68,7 +68,7 @@ class Data:
                 try:
                     inner = os.open(part, os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
                 except OSError as wrong:
-                    raise Failed(f"{self.path / name} is to be a directory, and {part} is none; remove it") from wrong
+                    raise Failed(f"{self.path / name} must be a directory, but {part} is not one; remove it") from wrong
                 finally:
                     os.close(parent)
                 parent = inner
@@ -115,7 +115,9 @@ class Data:
         """
         options = ["--recursive", "--no-dereference", "-P", *([f"--from={before}"] if before else [])]
         # It may be a link itself, which root has made, to a larger disk.
-        run(["chown", *options, "--", after, os.path.realpath(self.path)], f"give {self.path} to {after}")
+        run(
+            ["chown", *options, "--", after, os.path.realpath(self.path)], f"change the owner of {self.path} to {after}"
+        )
 
     def _give(self, directory: int, mode: int) -> None:
         os.fchown(directory, *self._ids())
@@ -126,4 +128,4 @@ class Data:
         try:
             return pwd.getpwnam(self.owner).pw_uid, grp.getgrnam(WEB_SERVER).gr_gid
         except KeyError as missing:
-            raise Failed(f"the host has no user {self.owner}, or no group {WEB_SERVER}: make them") from missing
+            raise Failed(f"the host has no user {self.owner} or no group {WEB_SERVER}: create them") from missing

@@ -117,8 +117,9 @@ class Resolved:
         if isinstance(self.tool, Uv):
             return self.tool
         raise Failed(
-            f"{self.wanted.file} can only be read by uv, which this package index does not have: add uv to it, or "
-            "write a requirements.txt with hashes, such as `uv export` and `uv pip compile` do"
+            f"{self.wanted.file} can only be read by uv, which this package index does not offer: add "
+            "uv to the index, or export a requirements.txt with hashes, with `uv export` or `uv pip "
+            "compile`"
         )
 
     def _pyproject(self) -> None:

@@ -38,9 +38,7 @@ class History:
             if not all(isinstance(release, str) for release in found) or not found:
                 raise TypeError("no releases")
         except (KeyError, TypeError, ValueError) as wrong:
-            raise Failed(
-                f"{self.path} is not what this collection wrote: {wrong!r}; restore it, or remove it"
-            ) from wrong
+            raise Failed(f"{self.path} is damaged: {wrong!r}; restore it, or remove it") from wrong
         return found
 
     def latest(self) -> str | None:

@@ -12,7 +12,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.store import Store
 from ansible_collections.wsgi.production.plugins.module_utils.user import User
 
 SAYS = """\
-The collection wsgi.production has made this directory, and removes it when the application is to be absent.
+The Ansible collection wsgi.production created this directory, and removes it once the application has state: absent.
 """
 
 
@@ -40,11 +40,17 @@ class Home:
         if not path.exists() or self.is_ours():
             return
         if {one.name for one in path.iterdir()} - {data.name}:
-            raise Failed(f"{path} is there, and is not this collection's: choose another name, or move it away")
+            raise Failed(
+                f"{path} already exists, and this collection did not create it: choose another name for "
+                "the application, or move the directory away"
+            )
         # It may belong to a number that the host has no name for.
         owner = data.stat().st_uid if data.exists() else 0
         if owner != 0 and not (made and owner == pwd.getpwnam(user.name).pw_uid):
-            raise Failed(f"{data} is there, and belongs to user {owner}: give it to root, or choose another name")
+            raise Failed(
+                f"{data} already exists and belongs to the user {owner}: give it to root, or choose "
+                "another name for the application"
+            )
 
     def make(self) -> None:
         """Make the directory, in which nobody sees what there is, and what of it lies below it."""

@@ -47,8 +47,9 @@ LACKING = {
         r"\.h: No such file|No such file or directory: '?[\w-]*(?:gcc|cc|g\+\+|c\+\+|make|cargo|rustc)\b|"
         r"pg_config|pkg-config|mysql_config|can't find Rust compiler|linker .?cc.? not found|[Uu]nknown compiler"
     ): (
-        "a package without a wheel is compiled, and a compiler or a header is missing: add them to "
-        "python_app_extra_packages, such as [build-essential, python3-dev], and those of its library, such as libpq-dev"
+        "a package without a wheel has to be compiled, and a compiler or header is missing: add "
+        "the packages to python_app_extra_packages, such as [build-essential, python3-dev] and a "
+        "library such as libpq-dev"
     ),
 }
 
@@ -147,7 +148,7 @@ class Pip:
 
     def make_venv(self, path: Path, python: str) -> None:
         """Make the virtual environment `path` on the interpreter `python`."""
-        self.index.run([python, "-m", "venv", "--without-pip", path], "make a virtual environment")
+        self.index.run([python, "-m", "venv", "--without-pip", path], "create a virtual environment")
 
     def install(
         self, venv: Path, arguments: list[str], purpose: str, cwd: Path | None = None, *, writes: tuple[Path, ...] = ()
@@ -191,7 +192,7 @@ class Uv:
 
     def make_venv(self, path: Path, python: str) -> None:
         """Make the virtual environment `path` on the interpreter `python`."""
-        self.index.run([self.executable, "venv", "--python", python, path], "make a virtual environment")
+        self.index.run([self.executable, "venv", "--python", python, path], "create a virtual environment")
 
     def install(
         self, venv: Path, arguments: list[str], purpose: str, cwd: Path | None = None, *, writes: tuple[Path, ...] = ()

@@ -184,8 +184,8 @@ class Instance:
         time.sleep(max(0.0, FRONT_TRIAL - self._age()))
         restarts = self._restarts(self.service)
         if restarts or self._state(self.service) in ("activating", "failed"):
-            again = f", and was started again {_times(restarts)}" if restarts else ""
-            raise self._refused(f"ends by itself{again}", self.was_live())
+            again = f", and was restarted {_times(restarts)}" if restarts else ""
+            raise self._refused(f"exits by itself{again}", self.was_live())
 
     def object_to_restarts(self) -> None:
         """Object to what answers requests where it ends and is started again and again.
@@ -199,7 +199,7 @@ class Instance:
         time.sleep(RECENT - self._age())
         restarts = self._restarts(self.service)
         if restarts > before:
-            what = f"release {self.release} is live, ends by itself, and was started again {_times(restarts)}"
+            what = f"release {self.release} is live, exits by itself, and was restarted {_times(restarts)}"
             raise Failed(told(what, self.systemd.journal(self.service), self.layout.data))
 
     def enable(self) -> None:
@@ -225,7 +225,7 @@ class Instance:
         :raises Failed: when it is the live one.
         """
         if self.layout.live() == self.release:
-            raise Failed(f"release {self.release} is live, so its instance goes on")
+            raise Failed(f"release {self.release} is live, so its instance keeps running")
         self.systemd.disable(*self._placed(self.lasting))
         self._deafen()
         self.systemd.stop(*self._placed(self.lasting), wait=False)
@@ -287,7 +287,7 @@ class Instance:
             time.sleep(max(0.0, begun + TRIAL - time.monotonic()))
         for worker, before in restarts.items():
             if self._restarts(worker) > before or self._state(worker) not in ("active", "deactivating"):
-                raise self._refused(f"has a worker that ends within {TRIAL} s, {worker}", visited, worker)
+                raise self._refused(f"has a worker that exits within {TRIAL} s, {worker}", visited, worker)
 
     def _wait_for_application(self, deadline: float) -> None:
         """Wait until the application is imported: with `lazy-apps`, uWSGI says before that it is ready.
@@ -299,7 +299,7 @@ class Instance:
         starting = self.layout.runtime(self.release) / STARTING
         while os.path.lexists(starting):
             if self._restarts(self.service) or not self.systemd.is_active(self.service):
-                raise Failed(f"{self.service} has ended")
+                raise Failed(f"{self.service} has exited")
             if time.monotonic() >= deadline:
                 raise TookTooLong(f"{self.service} has not imported the application")
             time.sleep(POLL)

@@ -56,10 +56,10 @@ class Keeper:
         oneshots = {name: app.oneshots(name) for name in app.releases.names()}
         kept.update(name for name, both in oneshots.items() if any(oneshot.runs() for oneshot in both))
         ended = [one for one in instances if one.release not in kept and one.has_ended()]
-        steps = [Step(f"take away the units of {one.release}", one.forget, layout.name) for one in ended]
-        steps += [Step("let systemd forget them", app.systemd.reload, layout.name)] if ended else []
+        steps = [Step(f"remove the units of {one.release}", one.forget, layout.name) for one in ended]
+        steps += [Step("reload systemd", app.systemd.reload, layout.name)] if ended else []
         left = [one for name, both in oneshots.items() if name not in kept for one in both if one.placed.exists()]
-        steps += [Step(f"take {one.unit} away, which a killed run left", one.forget, layout.name) for one in left]
+        steps += [Step(f"remove {one.unit}, which a killed run left behind", one.forget, layout.name) for one in left]
         builds, venvs = Store(layout.builds), Store(layout.venvs)
         steps += self._remove(app.releases, kept, layout.name)
         steps += self._remove(builds, _targets(path / "build" for path in self._staying(app.releases)), layout.name)

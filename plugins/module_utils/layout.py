@@ -83,7 +83,7 @@ class Layout:
         try:
             return grp.getgrnam(self.name).gr_gid
         except KeyError as missing:
-            raise Failed(f"the host has no group {self.name}: make it, and a user of that name in it") from missing
+            raise Failed(f"the host has no group {self.name}: create it, with a user of the same name") from missing
 
     def live(self) -> str | None:
         """Return the id of the release that `current` points to, or None before the first switch."""

@@ -35,7 +35,7 @@ class Held(Failed):
     def __init__(self, holder: dict[str, Any], working: bool) -> None:
         self.holder = holder
         silent = int(time.monotonic() - holder["seen"])
-        last = "is at work" if working else f"was at work {silent} s ago"
+        last = "is at work" if working else f"was active {silent} s ago"
         super().__init__(
             f"another run is changing this host: {holder['who']} has held the lock since {holder['since']}, and {last}."
             f" Wait until that run ends; one that was killed on another machine counts as dead after {SILENCE} s"
@@ -105,7 +105,7 @@ class Lock:
                 if holder and (holder["id"] not in (run["id"], *run.get("dead", [])) or time.monotonic() > deadline):
                     raise Held(holder, working=True) from None
                 if time.monotonic() > deadline:
-                    raise Failed(f"{self.path} is locked by what is no run of this collection") from None
+                    raise Failed(f"{self.path} is locked by another program") from None
                 time.sleep(0.1)
 
     def _holder(self, file: Any, run: dict[str, Any]) -> dict[str, Any] | None:

@@ -48,18 +48,18 @@ TOOK_TOO_LONG = re.compile(r"timed out\. (Killing|Terminating|Aborting|Stopping)
 ADVICE = (
     (
         re.compile(r"Read-only file system|unable to open database file|readonly database|Permission denied: '/"),
-        "an application can write to {data} alone, whose path it finds in DATA_DIRECTORY",
+        "an application can write only to {data}, the value of DATA_DIRECTORY",
     ),
     (OUT_OF_MEMORY, "there was not enough memory: raise run.memory_max, or start fewer processes"),
     (
         re.compile(r"KeyError: '[A-Z][A-Z0-9_]+'"),
-        "if that is a variable of the environment, add it to run.env or run.secrets",
+        "if this is an environment variable, add it to run.env or run.secrets",
     ),
-    (re.compile(r"ModuleNotFoundError|No module named"), "add the package that has it to the dependencies"),
-    (re.compile(r"cannot open shared object file"), "add the package that has it to python_app_extra_packages"),
+    (re.compile(r"ModuleNotFoundError|No module named"), "add the package that provides it to the dependencies"),
+    (re.compile(r"cannot open shared object file"), "add the package that provides it to python_app_extra_packages"),
     (
         re.compile(r"Address already in use|Resource temporarily unavailable.*lock|already locked"),
-        "the release before holds it until the switch: a worker for which that is so has exclusive: true",
+        "the previous release holds it until the switch: set exclusive: true for such a worker",
     ),
 )
 
@@ -78,7 +78,7 @@ def told(what: str, log: str, data: Path, ours: str = "") -> str:
     advice = next((text for sign, text in ADVICE if sign.search(cause)), "").format(data=data)
     said = ". ".join(part for part in (f"{what}: {cause}" if cause else what, advice[:1].upper() + advice[1:]) if part)
     if not lines:
-        return f"{said}; its log says nothing of it"
+        return f"{said}; its log has no entry about it"
     return "\n".join([f"{said}; its log ends with:", *lines[-MOST_LINES:]])
 
 

@@ -40,7 +40,7 @@ RELOAD_SECONDS = 20
 LOOK = 0.05
 
 # What a plan says of the moment in which a new configuration is served.
-TAKE_UP = "let NGINX take it up"
+TAKE_UP = "reload NGINX"
 
 # A snippet may hold a secret.
 MODE = 0o640
@@ -201,7 +201,7 @@ class Nginx:
             with suppress(Failed):
                 self.go_back(taken_up=not self.systemd.is_active(SERVICE))
             raise Failed(
-                "NGINX did not take up the new configuration, and what it served goes on: "
+                "NGINX did not load the new configuration and keeps serving the old one: "
                 f"{explain(str(failure), wanted)}"
             ) from failure
 
@@ -272,7 +272,7 @@ class Nginx:
             if said:
                 raise Failed("\n".join(said))
             if time.monotonic() > deadline:
-                raise Failed(f"it has no new workers after {RELOAD_SECONDS} s")
+                raise Failed(f"no new worker process started within {RELOAD_SECONDS} s")
             time.sleep(LOOK)
 
     def _hold_ports(self) -> None:
@@ -342,7 +342,7 @@ class MaintenanceFlag:
     def __init__(self, site: str, live: Path = Path("/etc/nginx/nginx.conf"), root: Path = MAINTENANCE) -> None:
         self.path = root / site
         if f"{self.path})" not in _read(live):
-            raise Failed(f"{site}: this host serves no site of that name")
+            raise Failed(f"{site}: this host serves no such site")
 
     def is_set(self) -> bool:
         """Tell whether the site is closed."""

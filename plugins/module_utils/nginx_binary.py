@@ -56,7 +56,10 @@ class NginxBinary:
         """Object to sites that want what this NGINX cannot do."""
         wanting = [site["name"] for site in sites if site.get("http3")]
         if wanting and self.said and "--with-http_v3_module" not in self.said:
-            return f"{wanting[0]}: tls.http3: NGINX {self.version} of this host was built without HTTP/3; leave it out"
+            return (
+                f"{wanting[0]}: tls.http3: NGINX {self.version} of this host does not support HTTP/3; "
+                "remove the setting"
+            )
         return None
 
 
@@ -76,7 +79,7 @@ class Workers:
         try:
             os.kill(int(master) or NOBODY, signal.SIGHUP)
         except ProcessLookupError as gone:
-            raise Failed("could not reload NGINX, which does not run") from gone
+            raise Failed("could not reload NGINX, because it is not running") from gone
 
     def pids(self) -> set[int]:
         """Return their ids; those that only finish what they have begun are not among them."""

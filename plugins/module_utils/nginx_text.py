@@ -58,10 +58,11 @@ def carry_over(left: dict[str, str], live: str, wanted: str) -> str:
     for (old, block), (new, other) in product(left.items(), there.items()):
         if IS_DEFAULT in block and IS_DEFAULT in other:
             raise Failed(
-                f"{new}: default: {old}, which is left over, is the default site; leave it out, or {undo(old)}"
+                f"{new}: default: {old}, which is left over, is already the default site; remove the "
+                f"setting, or {undo(old)}"
             )
         if old.replace("-", "_") == new.replace("-", "_"):
-            raise Failed(f"{new}: {old}, which is left over, has nearly the same name; change it, or {undo(old)}")
+            raise Failed(f"{new}: {old}, which is left over, has almost the same name; change the name, or {undo(old)}")
     kept = set(left)
     if HTTP3 not in there and any(HTTP3_IS_USED in block for block in left.values()):
         kept.add(HTTP3)

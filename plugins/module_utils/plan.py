@@ -101,4 +101,4 @@ def sentence(failure: Exception) -> str:
         return shown(str(failure))
     place = traceback.extract_tb(failure.__traceback__)[-1]
     where = f"{os.path.basename(place.filename)}, line {place.lineno}"
-    return shown(f"this is a fault of the collection, please report it: {type(failure).__name__}: {failure} ({where})")
+    return shown(f"this is a bug in the collection, please report it: {type(failure).__name__}: {failure} ({where})")

@@ -78,19 +78,20 @@ class Probe:
         """Object to an answer that a healthy application would not give."""
         if self.status and answer.status not in self.status:
             wanted = " or ".join(str(status) for status in self.status)
-            return f"the answer was {answer.status}, not {wanted}"
+            return f"the response was {answer.status}, not {wanted}"
         if not self.status and not 200 <= answer.status < 400:
             hint = ""
             if answer.status == 400:
-                hint = f"; does the application answer to {self.host}? Django has ALLOWED_HOSTS for that"
-            return f"the answer was {answer.status}, not one from 200 to 399{hint}"
+                hint = f"; does the application accept the host {self.host}? In Django, add it to ALLOWED_HOSTS"
+            return f"the response was {answer.status}, not a status from 200 to 399{hint}"
         if not self.status and self._is_asked_again(answer):
             return (
-                f"the answer was {answer.status} to {answer.location[:MOST_WORDS]}, the same path over HTTPS: where "
-                "visitors come over HTTPS, say so in serve.tls, or in probe.scheme where a proxy in front takes it"
+                f"the response was {answer.status} to {answer.location[:MOST_WORDS]}, the same path over "
+                "HTTPS: if clients use HTTPS, set serve.tls, or probe.scheme if a proxy in front "
+                "terminates TLS"
             )
         if self.text.encode() not in answer.body:
-            return f"the answer was {answer.status}, but the text {self.text!r} is not in it"
+            return f"the response was {answer.status}, but does not contain the text {self.text!r}"
         return None
 
     def headers(self) -> dict[str, str]:
@@ -166,9 +167,9 @@ def wait_for(probe: Probe, ask: Ask, tries: int, interval: float, seconds: float
         try:
             objection = probe.objection(ask(probe))
         except TimeoutError:
-            objection = f"there was no answer within {probe.timeout} s"
+            objection = f"there was no response within {probe.timeout} s"
         except (OSError, http.client.HTTPException) as failure:
-            objection = f"there was no answer: {(str(failure) or type(failure).__name__)[:MOST_WORDS]}"
+            objection = f"there was no response: {(str(failure) or type(failure).__name__)[:MOST_WORDS]}"
         if objection is None:
             return
     times = "once" if asked == 1 else f"{asked} times"

@@ -173,11 +173,12 @@ class Release:
             parts = [code, *(code / parent for parent in reversed(path.relative_to(code).parents) if parent.name), path]
             link = next((part for part in parts if part.is_symlink()), None)
             if link:
-                raise Failed(f"static: {link} is a link, and NGINX follows none; name the directory that it leads to")
+                raise Failed(f"static: {link} is a symbolic link, which NGINX does not follow; name its target")
             if not path.is_dir():
                 raise Failed(
-                    f"static: the build has no directory {path.relative_to(code)}, which NGINX is to serve: put it "
-                    "into the source, add it to build.include where git ignores it, or let build.commands make it"
+                    f"static: the build has no directory {path.relative_to(code)}, which NGINX should serve: "
+                    "add it to the source, add it to build.include if git ignores it, or create it with "
+                    "build.commands"
                 )
             for part in parts:
                 part.chmod(part.stat().st_mode | 0o001)

@@ -28,7 +28,7 @@ def removal(app: Application, remove_data: bool) -> list[Step]:
     layout, user, data = app.layout, User(app.layout), Data(app.layout, [])
     of = layout.name
     if layout.home.exists() and any(layout.home.iterdir()) and not Home(layout).is_ours():
-        raise Failed(f"{layout.home} is not this collection's, so nothing of it is removed; take the entry out")
+        raise Failed(f"{layout.home} was not created by this collection, so it is not removed; delete the entry")
     steps = app.close_doors({})
     links = [link for link in (layout.current, layout.previous) if link.is_symlink()]
     if links:
@@ -41,7 +41,7 @@ def removal(app: Application, remove_data: bool) -> list[Step]:
     if remove_data and not data.is_removed():
         steps.append(Step(f"remove {data.path}", data.remove, of))
     elif not remove_data and data.path.exists() and not data.is_left():
-        steps.append(Step(f"leave {data.path} to root", data.leave, of))
+        steps.append(Step(f"give {data.path} to root", data.leave, of))
     places = (layout.releases, layout.builds, layout.venvs, layout.first, app.history.path)
     made = [path for path in places if path.exists()]
     if user.is_own() and (made or links or instances):

@@ -35,11 +35,11 @@ SHELL = re.compile(r"(?:^|\s)(?:[&|;]|[0-9]*[<>])\S*|;(?=\s|$)|\S*(?:\$[A-Za-z_{
 def name(value: str) -> str | None:
     """Object to a name that no system user can have, or that belongs to somebody else."""
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,30}", value):
-        return "no system user can have that name; use up to 31 of a-z, 0-9, - and _, beginning with a letter"
+        return "this is not a valid name for a system user; use up to 31 of a-z, 0-9, - and _, beginning with a letter"
     if value in RESERVED or value.startswith(("systemd-", "wsgi-")):
-        return "that name belongs to the system; choose another"
+        return "the system uses this name; choose another"
     if value.endswith(("-http", "-uwsgi")):
-        return "names that end so are those of doors to applications; choose another"
+        return "names with this ending are reserved for the ports of applications; choose another"
     return None
 
 
@@ -49,7 +49,7 @@ def callable_name(value: str) -> str | None:
     module = re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", place, re.ASCII)
     file = place.endswith(".py") and below(place) is None
     if not file and not (module and name):
-        return "write the module, a colon and the name in it, such as main:application, or a file such as wsgi.py"
+        return "write a module, a colon and a name, such as main:application, or a file such as wsgi.py"
     try:
         called = ast.parse(name or "application", mode="eval").body
         if isinstance(called, ast.Call):
@@ -63,7 +63,7 @@ def callable_name(value: str) -> str | None:
     except (MemoryError, RecursionError, SyntaxError, TypeError, ValueError):
         called = None
     if not isinstance(called, ast.Name) or "\n" in name:
-        return "after the colon, write a name, or a call with plain values, such as create_app(debug=False)"
+        return "after the colon, write a name, or a call with literal values, such as create_app(debug=False)"
     return None
 
 
@@ -72,14 +72,16 @@ def command(value: str) -> str | None:
     try:
         words = shlex.split(value)
     except ValueError as wrong:
-        return f"{str(wrong).lower()}; a command is split into words as a shell does"
+        return f"{str(wrong).lower()}; a command is split into words like in a shell"
     if not words or re.search(r"[^ -~\u00a0-\U0010ffff]", value):
         return "write a command in one line, such as python manage.py migrate"
     if not re.fullmatch(r"[A-Za-z0-9_./][A-Za-z0-9_./+-]*", words[0]) or words[0].split("/")[-1] in ("", ".", ".."):
-        return f"{words[0]!r} is not the name of a program; for what a shell does, write sh -c '...'"
+        return f"{words[0]!r} is not the name of a program; for shell syntax, write sh -c '...'"
     shell = SHELL.search(QUOTED.sub("_", value))
     if shell:
-        return f"{shell.group().strip()!r} is for a shell, and here is none; write it in quotes, or all in sh -c '...'"
+        return (
+            f"{shell.group().strip()!r} is shell syntax, but no shell runs this command; quote it, or write sh -c '...'"
+        )
     return None
 
 
@@ -94,7 +96,7 @@ def secret_files(value: dict[Any, Any]) -> str | None:
     """Object to names that no file of a secret can have, and to what is no text."""
     for key, text in value.items():
         if not isinstance(key, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", key):
-            return f"{key!r} cannot be the name of the file; use letters, digits, . _ and -"
+            return f"{key!r} is not a valid file name; use letters, digits, . _ and -"
         if not isinstance(text, str):
             return f"{key} is {kind(text)}; write it as text, in quotes"
     return None
@@ -110,7 +112,7 @@ def interpreter(value: str) -> str | None:
 def hidden(program: PurePath) -> str | None:
     """Object to a program that no application can see."""
     if any(program.is_relative_to(place) for place in HIDDEN):
-        return "no application can see what lies there; choose an interpreter in /usr, /usr/local or /opt"
+        return "applications cannot access this directory; use an interpreter in /usr, /usr/local or /opt"
     return None
 
 
@@ -123,7 +125,7 @@ def server_name(value: str) -> str | None:
     """Object to what is not a host name."""
     label = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?"
     if len(value) > 253 or not re.fullmatch(rf"{label}(\.{label})*", value):
-        return "that is not a host name; write it in lower case, without scheme, port or path"
+        return "this is not a host name; write it in lower case, without scheme, port or path"
     return None
 
 
@@ -176,8 +178,8 @@ def uwsgi_address(value: str) -> str | None:
         return "write a path below /run, such as /run/hello-web.socket, or a loopback address, such as 127.0.0.1:9000"
     if not is_loopback(value):
         return (
-            "whoever reaches a uwsgi port runs code there, so it may be open on loopback only; "
-            "use a Unix socket such as /run/hello-web.socket, or listen_http for other hosts"
+            "anyone who reaches a uwsgi port can run code, so it must be a loopback address; use a "
+            "Unix socket such as /run/hello-web.socket, or listen_http for other hosts"
         )
     return None
 
@@ -203,17 +205,17 @@ def env(value: Any) -> str | None:
         if isinstance(item, bool) or not isinstance(item, (str, int, float)):
             return f"the value of {key} is {kind(item)}; write it as text, in quotes"
         if "\0" in str(item):
-            return f"the value of {key} has a null character, which no environment can carry"
+            return f"the value of {key} contains a null character, which is not possible in an environment"
     return None
 
 
 def run_env(value: Any) -> str | None:
     """Object to what `env` does, and to what systemd tells an application itself."""
     own = {"CREDENTIALS_DIRECTORY", "DATA_DIRECTORY", "RUNTIME_DIRECTORY"}
-    objection = env(value) or next((f"{key} belongs to the role; leave it out" for key in value if key in own), None)
+    objection = env(value) or next((f"{key} is set by the role; remove it" for key in value if key in own), None)
     # uWSGI takes each of these as the option of that name.
     option = next((key for key in value if key.startswith("UWSGI_")), None) if objection is None else None
-    return f"{option} is an option of uWSGI; write it among options" if option else objection
+    return f"{option} is an option of uWSGI; write it in options" if option else objection
 
 
 def positive(value: int) -> str | None:
@@ -223,13 +225,13 @@ def positive(value: int) -> str | None:
 
 def keep(value: int) -> str | None:
     """Object to keeping less than what going back needs."""
-    return None if _count(value) and value > 1 else "write 2 or more: the live release and the one to go back to"
+    return None if _count(value) and value > 1 else "write 2 or more: the live release and one to roll back to"
 
 
 def path(value: str) -> str | None:
     """Object to what cannot stand in the first line of a request."""
     if not re.fullmatch(r"/[!-~]*", value):
-        return "write a path that begins with /, with no spaces in it, such as /health"
+        return "write a path that begins with / and has no spaces, such as /health"
     return None
 
 
@@ -237,7 +239,7 @@ def host_header(value: str) -> str | None:
     """Object to what cannot be a host name with or without a port."""
     name, colon, port = value.partition(":")
     if server_name(name) or (colon and not (re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536)):
-        return "that is not a host name, with or without a port; write it in lower case, such as hello.example.com"
+        return "this is not a host name with or without a port; write it in lower case, such as hello.example.com"
     return None
 
 
@@ -249,19 +251,19 @@ def scheme(value: str) -> str | None:
 def statuses(value: list[int]) -> str | None:
     """Object to what is not a status of HTTP."""
     wrong = [status for status in value if not 100 <= status <= 599]
-    return f"{wrong[0]} is no status of HTTP; write numbers from 100 to 599" if wrong else None
+    return f"{wrong[0]} is not an HTTP status; write numbers from 100 to 599" if wrong else None
 
 
 def line(value: str) -> str | None:
     """Object to what does not fit into one line."""
-    return "write it in one line" if re.search(r"[\0\r\n]", value) else None
+    return "write it on one line" if re.search(r"[\0\r\n]", value) else None
 
 
 def calendar(value: str) -> str | None:
     """Object to what says no time, or says it as cron does. Whether systemd understands it, a host has to say."""
     # The days of the week, the date, the time, and the zone (systemd.time(7), "Calendar events").
     if line(value) or not 0 < len(value.split()) < 5 or re.fullmatch(r"@.*|[0-9]+", value.strip()):
-        return "write when as systemd has it, such as daily, or *-*-* 03:00 in quotes for each night at three"
+        return 'write a time as in systemd\'s OnCalendar, such as daily, or "*-*-* 03:00" for every night at three'
     return None
 
 
@@ -275,7 +277,7 @@ def size(value: str) -> str | None:
 def quota(value: str) -> str | None:
     """Object to what is not a share of one processor."""
     if not re.fullmatch(r"[1-9][0-9]*%", value):
-        return "write the share of one processor, such as 50%, or 200% for two"
+        return "write a share of one processor, such as 50%, or 200% for two processors"
     return None
 
 
@@ -283,8 +285,12 @@ def families(value: list[str]) -> str | None:
     """Object to what is not a list of address families, and to a list without the ones that a release needs."""
     wrong = [item for item in value if not re.fullmatch(r"AF_[A-Z0-9]+", item)]
     if wrong:
-        return f"{wrong[0]!r} is not an address family; write such as AF_INET"
-    return None if "AF_UNIX" in value else "AF_UNIX is missing, over which the application is reached; add it"
+        return f"{wrong[0]!r} is not an address family; write for example AF_INET"
+    return (
+        None
+        if "AF_UNIX" in value
+        else "AF_UNIX is missing, but NGINX reaches the application over a Unix socket; add it"
+    )
 
 
 def networks(value: list[str]) -> str | None:
@@ -293,7 +299,7 @@ def networks(value: list[str]) -> str | None:
         try:
             ipaddress.ip_network(_without_zone(item))
         except ValueError:
-            return f"{item!r} is not a network; write such as 10.0.0.0/8 or 192.0.2.10"
+            return f"{item!r} is not a network; write for example 10.0.0.0/8 or 192.0.2.10"
     return None
 
 
@@ -304,12 +310,12 @@ def options(value: dict[Any, Any]) -> str | None:
             return f"{key!r} is not the name of an option of uWSGI"
         is_server = key.startswith(SERVERS)
         if key in OWN_OPTIONS or "socket" in key or is_server:
-            sockets = "systemd holds the sockets, and whoever reaches another one may run code"
+            sockets = "systemd holds the sockets, and anyone who reaches another one can run code"
             why = OWN_OPTIONS.get(key, _SERVER if is_server else sockets)
-            return f"{key} belongs to the role; {why}"
+            return f"{key} is set by the role; {why}"
         for one in item if isinstance(item, list) else [item]:
             if not isinstance(one, (str, int, float)) or line(str(one)):
-                return f"the value of {key} does not fit into one line; write text, a number, true, or a list of them"
+                return f"the value of {key} does not fit on one line; write text, a number, true, or a list of them"
     return None
 
 
@@ -333,7 +339,7 @@ def health(value: str) -> str | None:
 def header_value(value: Any) -> str | None:
     """Object to what cannot stand in a header, or means something else to NGINX."""
     if not isinstance(value, str) or re.search(r"[^ -~]|\$", value):
-        return "write one line of ASCII text without $, in which NGINX sees a variable"
+        return "write one line of ASCII text without $, which begins a variable in NGINX"
     return None
 
 
@@ -343,7 +349,7 @@ def headers(value: dict[Any, Any]) -> str | None:
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", name):
             return f"{name!r} is not the name of a header"
         if name.lower() in OWN_HEADERS:
-            return f"{name} belongs to the role; {OWN_HEADERS[name.lower()]}"
+            return f"{name} is set by the role; {OWN_HEADERS[name.lower()]}"
         objection = header_value(text)
         if objection:
             return f"the value of {name}: {objection}"
@@ -353,12 +359,12 @@ def headers(value: dict[Any, Any]) -> str | None:
 def directory(value: dict[str, Any]) -> str | None:
     """Object to a directory of files that NGINX could not serve, or that leads out of its place."""
     if value["path"] == "/":
-        return "path '/': that is the whole site, which the application answers; write a part of it, such as /static/"
+        return "path '/': this is the whole site, which the application serves; write a part of it, such as /static/"
     if not re.fullmatch(r"/([A-Za-z0-9_~-][A-Za-z0-9._~-]*/)+", value["path"]):
         return f"path {value['path']!r}: write a path that begins and ends with /, such as /static/"
     relative = not value["directory"].startswith("/")
     if relative and value.get("previous"):
-        return f"previous of {value['directory']}: that of a directory in the application is known; leave it out"
+        return f"previous of {value['directory']}: the role knows it for a directory of the application; remove it"
     for key in ("directory", "previous"):
         name = value.get(key) or value["directory"]
         objection = below(name.rstrip("/").removeprefix("" if relative else "/"))
@@ -370,7 +376,7 @@ def directory(value: dict[str, Any]) -> str | None:
 def below(value: str) -> str | None:
     """Object to what is not a directory below another."""
     if not re.fullmatch(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*", value) or {".", ".."} & set(value.split("/")):
-        return "write a directory such as media, or media/photos, without .. and with letters, digits, . _ - alone"
+        return "write a directory such as media or media/photos; only letters, digits, . _ and - are allowed, and no .."
     return None
 
 
@@ -387,7 +393,7 @@ def users(value: dict[Any, Any]) -> str | None:
         # openssl, which hashes it on the host, would cut off what is longer than 256 bytes.
         fits = isinstance(password, str) and len(password) >= 8 and len(password.encode()) <= 128
         if not fits or re.search(r"[\0\r\n]", password):
-            return f"the password of {user} is too short, too long, or no text; write 8 to 128 bytes in one line"
+            return f"the password of {user} is too short, too long, or not a string; write 8 to 128 bytes on one line"
     return None
 
 
@@ -409,7 +415,7 @@ def status_address(value: str) -> str | None:
     if objection:
         return objection.replace("0.0.0.0", "127.0.0.1")
     if not is_loopback(value):
-        return "it may be open on loopback only; write such as 127.0.0.1:8099"
+        return "this must be a loopback address; write for example 127.0.0.1:8099"
     return None
 
 
@@ -433,7 +439,10 @@ def kind(value: Any) -> str:
         str: "text",
         (int, float): "a number",
     }
-    return next((called for types, called in kinds.items() if isinstance(value, types)), "no text, as a date is none")
+    return next(
+        (called for types, called in kinds.items() if isinstance(value, types)),
+        "not a string (a date, for example, is not)",
+    )
 
 
 def _count(value: Any) -> TypeGuard[int]:
@@ -445,17 +454,20 @@ HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
 
 # Options of uWSGI on which the promises of a release rest, and what to do instead.
 _SETTING = "use the setting of that name"
-_PROMISE = "a release that never drops a request depends on it"
+_PROMISE = "deploys without failed requests depend on it"
 _SERVER = (
-    "a new release starts while the one before it holds the same address. Each release has its statistics in "
-    "/run/<app>/<release>/stats; a server of your own is a worker with exclusive: true"
+    "a new release starts while the previous one still holds the address. The statistics of "
+    "each release are in /run/<app>/<release>/stats; run a server of your own as a worker "
+    "with exclusive: true"
 )
 OWN_OPTIONS = {
     **dict.fromkeys(["callable", "env", "harakiri", "processes"], _SETTING),
     **dict.fromkeys(["http", "https", "http-router", "fastrouter", "listen"], "use listen_http"),
     **dict.fromkeys(["protocol", "http-to", "emperor"], "systemd holds the sockets"),
     **dict.fromkeys(["config", "include", "inherit", "ini", "json", "xml", "yaml"], "write the options here"),
-    **dict.fromkeys(["gid", "uid", "chown-socket", "chmod-socket"], "systemd says who runs it and who reaches it"),
+    **dict.fromkeys(
+        ["gid", "uid", "chown-socket", "chmod-socket"], "systemd sets the user and the access to the sockets"
+    ),
     **dict.fromkeys(["chdir", "home", "module", "pyhome", "venv", "virtualenv", "wsgi", "wsgi-file"], "see callable"),
     **dict.fromkeys(["daemonize", "daemonize2", "die-on-term", "exit-on-reload", "pidfile", "pidfile2"], _PROMISE),
     **dict.fromkeys(
@@ -478,10 +490,10 @@ PARTS = ("migrate", "after-switch")
 
 # Headers that have a setting of their own, or that a copy in the configuration would break.
 OWN_HEADERS = {
-    "cache-control": "the application says it, and for files the role",
+    "cache-control": "the application sets it, and the role sets it for files",
     "content-security-policy": "use content_security_policy",
     "strict-transport-security": "use tls.hsts",
-    "x-request-id": "each answer has it",
+    "x-request-id": "every response has it",
     **dict.fromkeys(
         ["connection", "content-length", "content-type", "date", "server", "set-cookie", "vary"], "leave it"
     ),

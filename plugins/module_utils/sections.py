@@ -140,8 +140,8 @@ def conflicts(run: dict[str, Any]) -> list[str]:
     reached = address and not rules.http_address(address) and not rules.is_loopback(address)
     if reached and not run.get("listen_networks"):
         found.append(
-            f"listen_http: {address!r}: say in listen_networks who may come, such as [10.0.0.0/8], or [0.0.0.0/0, "
-            "'::/0'] for everybody"
+            f"listen_http: {address!r}: set listen_networks to the networks that may connect, such as "
+            "[10.0.0.0/8], or [0.0.0.0/0, '::/0'] for all"
         )
     return found
 

@@ -82,7 +82,7 @@ class Store:
         """
         path = self.path(name)
         if self.is_whole(name):
-            raise FileExistsError(f"{path} is complete, and what is complete never changes")
+            raise FileExistsError(f"{path} is complete, and must not change")
         if os.path.lexists(path):
             self.remove(name)
         path.mkdir(parents=True)

@@ -21,7 +21,7 @@ class Systemd:
 
     def reload(self) -> None:
         """Read the unit files anew."""
-        self._tell(["daemon-reload"], "make systemd read its units")
+        self._tell(["daemon-reload"], "reload systemd")
 
     def start(self, *units: str, wait: bool = True, seconds: float | None = None) -> None:
         """Start `units`; `wait` is for until they are ready, or have run to their end.
@@ -49,13 +49,13 @@ class Systemd:
         """Forget that `units` failed, which would keep them listed without their files."""
         # systemd refuses for a unit of which it knows nothing any more, which is just as well.
         with suppress(Failed):
-            self._tell(["reset-failed", *units], f"forget that {units[-1]} failed")
+            self._tell(["reset-failed", *units], f"reset the failed state of {units[-1]}")
 
     def clean(self, *timers: str) -> None:
         """Forget when `timers` last started what they start."""
         for timer in timers:
             with suppress(Failed):
-                self._tell(["clean", "--what=state", timer], f"forget when {timer} was due")
+                self._tell(["clean", "--what=state", timer], f"remove the time stamp of {timer}")
 
     def enable(self, *units: str) -> None:
         """Start `units` at each boot of the host."""
@@ -68,7 +68,9 @@ class Systemd:
     def look_at(self, *units: str) -> None:
         """Ask for the state of `units` at once; it is remembered until anything is changed."""
         if units:
-            said = run(["systemctl", "show", "--property", ",".join(("Id", *STATE)), *units], "ask for states of units")
+            said = run(
+                ["systemctl", "show", "--property", ",".join(("Id", *STATE)), *units], "read the states of units"
+            )
             blocks = [_values(block) for block in said.split("\n\n")]
             self._known = {block.pop("Id"): block for block in blocks}
 
@@ -77,7 +79,7 @@ class Systemd:
         known = self._known.get(unit, {})
         if not all(name in known for name in names):
             command = ["systemctl", "show", "--property", ",".join(names), unit]
-            known = _values(run(command, f"ask for the state of {unit}"))
+            known = _values(run(command, f"read the state of {unit}"))
         return [known.get(name, "") for name in names]
 
     def is_active(self, unit: str) -> bool:
@@ -90,7 +92,7 @@ class Systemd:
 
     def journal(self, unit: str) -> str:
         """Return the last lines that `unit` logged."""
-        run(["journalctl", "--sync"], "write the journal out")
+        run(["journalctl", "--sync"], "flush the journal")
         command = ["journalctl", "--unit", unit, "--lines", str(JOURNAL_LINES), "--output", "cat", "--no-pager"]
         return run(command, f"read the journal of {unit}").strip()
 

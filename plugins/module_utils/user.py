@@ -33,8 +33,8 @@ class Account:
         """
         if self._found() and not self.is_own():
             raise Failed(
-                f"the user {self.name} of this host is somebody else's: it can log in, or its home is not {self.home}; "
-                f"{self.advice}"
+                f"the user {self.name} of this host was not created by this collection: it can log in, or "
+                f"its home is not {self.home}; {self.advice}"
             )
         return self.is_own()
 
@@ -46,7 +46,7 @@ class Account:
     def make(self) -> None:
         """Make the user."""
         options = ["--system", "--user-group", "--no-create-home", "--shell", NO_LOGIN[0]]
-        run(["useradd", *options, "--home-dir", self.home, self.name], f"make the user {self.name}")
+        run(["useradd", *options, "--home-dir", self.home, self.name], f"create the user {self.name}")
 
     def remove(self) -> None:
         """Remove the user, and nothing that belongs to it."""

@@ -112,7 +112,7 @@ class FromFolder:
     def __init__(self, wheels: Wheels, path: Path, interpreter: str) -> None:
         if wheels.interpreter != interpreter:
             raise Failed(
-                f"the wheels are for {wheels.interpreter}, and this host has {interpreter}: choose the same "
+                f"the wheels are for {wheels.interpreter}, but this host has {interpreter}: set the same "
                 "build.python on both, or let this host fetch its own packages"
             )
         self.wheels = wheels
@@ -134,7 +134,7 @@ class FromFolder:
             requirements = scratch / "requirements.txt"
             requirements.write_text(self.wheels.requirements(), encoding="utf-8")
             words = ["--require-hashes", "--no-deps", "-r", str(requirements)]
-            tool.install(venv, words, "install the packages from their wheels")
+            tool.install(venv, words, "install the packages from wheels")
 
 
 class Gatherer:
@@ -208,7 +208,7 @@ class _WheelBuilder:
         project = resolved.project()
         if project:
             cwd = Path(project) if os.path.isdir(project) else code
-            self._add(["--no-deps", project], "make a wheel of the project", cwd)
+            self._add(["--no-deps", project], "build a wheel of the project", cwd)
 
     def add_pinned(self, pin: str) -> None:
         requirements = self.scratch / "pinned.txt"
@@ -253,7 +253,7 @@ def unpack(archive: Path, wheels: Wheels, sent: str, root: Path = WHEELS) -> Pat
             for entry in files:
                 content = files.extractfile(entry) if entry.isreg() and NAME.fullmatch(entry.name) else None
                 if content is None:
-                    raise Failed(f"the archive of the wheels holds {entry.name!r}, which is no wheel")
+                    raise Failed(f"the archive of wheels contains {entry.name!r}, which is not a wheel")
                 with content, (path / entry.name).open("wb") as target:
                     shutil.copyfileobj(content, target)
             _check(path, wheels, sent)
@@ -269,11 +269,12 @@ def _check(folder: Path, wheels: Wheels, sent: str = "") -> None:
     """
     for name, wanted in wheels.all.items():
         path = folder / name
-        found = _sha256(path) if path.exists() else "none, for it is missing"
+        found = _sha256(path) if path.exists() else "none, because it is missing"
         if found != wanted:
             raise Failed(
-                f"the wheel of {_pin(name)} is not the one that was gathered: {path} should have SHA-256 {wanted}, and "
-                f"has {found}. Remove {sent or f'{folder} on this host'}, and run again"
+                f"the wheel of {_pin(name)} is not the one that the build host gathered: {path} should "
+                f"have SHA-256 {wanted}, and has {found}. Remove {sent or f'{folder} on this host'}, and "
+                "run again"
             )
 
 
@@ -296,7 +297,7 @@ def _sums(folder: Path) -> dict[str, str]:
     paths = sorted(folder.glob("*.whl"))
     for path in paths:
         if not build_user.is_plain_file(path):
-            raise Failed(f"a build has left {path.name}, which is not a file: it is no wheel")
+            raise Failed(f"a build left {path.name}, which is not a file, and so not a wheel")
     return {path.name: _sha256(path) for path in paths}
 
 

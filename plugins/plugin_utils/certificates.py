@@ -86,16 +86,16 @@ def objections(site: dict[str, Any]) -> list[str]:
     """
     tls = {"certificate": "", "key": "", "source": "none", "http3": False, **site.get("tls", {})}
     if tls["source"] == "none" and tls["http3"]:
-        return ["tls.http3: it needs a certificate; write where that comes from, tls.source"]
+        return ["tls.http3: this needs a certificate; set tls.source"]
     if tls["source"] not in ("own", "host"):
         return [
-            f"tls.{key}: {tls['source']} brings its own; leave it out, or write source: own"
+            f"tls.{key}: {tls['source']} has its own; remove it, or set source: own"
             for key in ("certificate", "key")
             if tls[key]
         ]
     missing = [key for key in ("certificate", "key") if not tls[key]]
     if missing:
-        return [f"tls.{key} is missing; write the file that it is in" for key in missing]
+        return [f"tls.{key} is missing; write the file that contains it" for key in missing]
     if tls["source"] == "host":
         wrong = [key for key in ("certificate", "key") if not (tls[key][0] == "/" and FILE_NAME.fullmatch(tls[key]))]
         return [f"tls.{key}: write the absolute path of a file on the host" for key in wrong]
@@ -110,29 +110,34 @@ def _wrong(certificate: str, key: str, names: list[str]) -> list[str]:
     try:
         chain = x509.load_pem_x509_certificates(certificate.encode())
     except ValueError:
-        return ["tls.certificate: that is no certificate in PEM; it begins with -----BEGIN CERTIFICATE-----"]
+        return [
+            "tls.certificate: this is not a certificate in PEM format, which begins with -----BEGIN CERTIFICATE-----"
+        ]
     try:
         private = load_pem_private_key(key.encode(), None)
     except TypeError:
-        return ["tls.key: the key has a passphrase, which nobody types when NGINX starts; write it without one"]
+        return ["tls.key: the key has a passphrase, which nobody can enter when NGINX starts; remove the passphrase"]
     except ValueError:
-        return ["tls.key: that is no private key in PEM; it begins with -----BEGIN PRIVATE KEY-----"]
+        return ["tls.key: this is not a private key in PEM format, which begins with -----BEGIN PRIVATE KEY-----"]
     first = chain[0]
     encoded = [
         public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         for public in (first.public_key(), private.public_key())
     ]
     if encoded[0] != encoded[1]:
-        return ["tls.key: the key does not belong to the first certificate; write the two that were made together"]
+        return [
+            "tls.key: the key does not belong to the first certificate; use a key and a certificate "
+            "that were made together"
+        ]
     # These are deprecated where there are those in UTC, since cryptography 42.
     since, until = (
         getattr(first, f"{name}_utc", None) or getattr(first, name).replace(tzinfo=timezone.utc)
         for name in ("not_valid_before", "not_valid_after")
     )
     if since > datetime.now(timezone.utc):
-        return [f"tls.certificate: it is valid from {since:%Y-%m-%d %H:%M} UTC; write one that is already"]
+        return [f"tls.certificate: it is valid from {since:%Y-%m-%d %H:%M} UTC; use one that is valid now"]
     if until < datetime.now(timezone.utc):
-        return [f"tls.certificate: it was valid until {until:%Y-%m-%d}; write one that still is"]
+        return [f"tls.certificate: it was valid until {until:%Y-%m-%d}; use one that is valid now"]
     known = _names(first)
     others = [name for name in names if name not in known and f"*.{name.partition('.')[2]}" not in known]
     if others:
@@ -156,7 +161,7 @@ def _text(value: str) -> str:
     if PEM in value:
         return value
     if not FILE_NAME.fullmatch(value):
-        raise Failed(f"neither a text in PEM, which has a line {PEM}...-----, nor the name of a file")
+        raise Failed(f"neither a text in PEM format, which has a line {PEM}...-----, nor the name of a file")
     path = Path(value).expanduser().absolute()
     try:
         text = path.read_text(encoding="utf-8")
@@ -165,7 +170,7 @@ def _text(value: str) -> str:
         # A key in one line looks like a name, but has no dot in it.
         raise Failed(f"the controller cannot read {path if path.suffix else 'a file of that name'}: {why}") from failure
     if text.startswith(VAULTED):
-        raise Failed(f"{path} is vaulted; read it with the lookup ansible.builtin.file, which decrypts it")
+        raise Failed(f"{path} is encrypted with Ansible Vault; use the lookup ansible.builtin.file, which decrypts it")
     return text
 
 

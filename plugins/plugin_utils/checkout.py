@@ -79,7 +79,7 @@ class Git:
             return process.wait(max(0, self.deadline - time.monotonic()))
         except subprocess.TimeoutExpired as late:
             _end(process)
-            raise Failed(f"{self.trouble}: it took too long, and was ended; try the same with git by hand") from late
+            raise Failed(f"{self.trouble}: it took too long; try the same with git by hand") from late
         except BaseException:
             _end(process)
             raise
@@ -110,8 +110,8 @@ class Checkout:
         for name in self._list("--others", "--exclude-standard"):
             if name.endswith("/"):
                 raise Failed(
-                    f"{name[:-1]} in {self.label!r} is a git repository of its own; "
-                    "make it a submodule with `git submodule add`, or write it into .gitignore"
+                    f"{name[:-1]} in {self.label!r} is a separate git repository; make it a submodule with "
+                    "`git submodule add`, or add it to .gitignore"
                 )
             names.add(name)
         return names
@@ -153,8 +153,8 @@ def is_checkout(path: Path) -> bool:
             return True
         if os.path.lexists(above / "HEAD") and any((above / name).exists() for name in ("objects", "commondir")):
             raise Failed(
-                f"{str(above)!r} looks like a git repository without a checkout: its HEAD and objects are among the "
-                "files; remove them, or choose another directory"
+                f"{str(above)!r} looks like a bare git repository, because it contains HEAD and objects; "
+                "remove them, or choose another directory"
             )
     return False
 

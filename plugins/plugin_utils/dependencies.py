@@ -123,8 +123,8 @@ def dependencies_of(directory: Directory, named: str, extras: Iterable[str]) -> 
     format_ = _format(file)
     if extras and format_ not in WITH_EXTRAS:
         raise Failed(
-            f"build.extras: {file} says all that is installed; take them out, or name another file in "
-            "build.dependencies, a pyproject.toml, uv.lock or poetry.lock"
+            f"build.extras: {file} has no extras; remove them, or set build.dependencies to a "
+            "pyproject.toml, uv.lock or poetry.lock"
         )
     if format_ == "requirements":
         return _requirements(directory, file)
@@ -139,7 +139,7 @@ def dependencies_of(directory: Directory, named: str, extras: Iterable[str]) -> 
 def _named(directory: Directory, named: str) -> str:
     file = os.path.normpath(named)
     if file not in directory.files:
-        hint = "git ignores it" if directory.ignores(file) else "it is a path relative to build.source"
+        hint = "git ignores it" if directory.ignores(file) else "write a path relative to build.source"
         raise Failed(f"build.dependencies: {directory.label!r} has no {named}: {hint}")
     return file
 
@@ -147,9 +147,7 @@ def _named(directory: Directory, named: str) -> str:
 def _found(directory: Directory) -> str:
     found = [name for name in CANDIDATES if name in directory.files]
     if len(found) > 1:
-        raise Failed(
-            f"{directory.label!r} has {' and '.join(found)}: write build.dependencies, the one to install from"
-        )
+        raise Failed(f"{directory.label!r} has {' and '.join(found)}: set build.dependencies to the one to use")
     if found:
         return found[0]
     if PYPROJECT in directory.files and "project" in _toml(directory, _read(directory, PYPROJECT)):
@@ -158,8 +156,8 @@ def _found(directory: Directory) -> str:
         if directory.ignores(name):
             raise Failed(f"{directory.label!r} has no {name}: git ignores it")
     raise Failed(
-        f"{directory.label!r} has no {REQUIREMENTS}: write it, empty if need be, or one of {', '.join(LOCKS)}, "
-        f"or a {PYPROJECT} with a table [project]"
+        f"{directory.label!r} has no {REQUIREMENTS}: write one, which may be empty, or one of "
+        f"{', '.join(LOCKS)}, or a {PYPROJECT} with a table [project]"
     )
 
 
@@ -174,7 +172,8 @@ def _format(file: str) -> str:
     if name.endswith(".txt"):
         return "requirements"
     raise Failed(
-        f"build.dependencies: {file} is not known; known are *.txt, {', '.join(LOCKS)}, pylock.*.toml and {PYPROJECT}"
+        f"build.dependencies: {file} is not a supported format; use *.txt, {', '.join(LOCKS)}, "
+        f"pylock.*.toml and {PYPROJECT}"
     )
 
 
@@ -218,7 +217,7 @@ def _of_project(directory: Directory, file: str, format_: str, extras: tuple[str
     companion = LOCKS[file][1] if file in LOCKS else ""
     if companion:
         if companion not in directory.files:
-            hint = "git ignores it" if directory.ignores(companion) else "put it beside the lock"
+            hint = "git ignores it" if directory.ignores(companion) else "put it beside the lock file"
             raise Failed(f"{directory.label!r} has {file}, but no {companion}: {hint}")
         texts[companion] = _read(directory, companion)
     _object_to_ours(file, format_, texts[file])
@@ -227,7 +226,7 @@ def _of_project(directory: Directory, file: str, format_: str, extras: tuple[str
         return Dependencies(file, format_, texts, local)
     about = _toml(directory, _read(directory, PYPROJECT))
     if format_ == "pyproject" and "project" not in about:
-        raise Failed(f"{PYPROJECT} of {directory.label!r} has no table [project], which says the dependencies")
+        raise Failed(f"{PYPROJECT} of {directory.label!r} has no [project] table with the dependencies")
     _object_to_extras(about, extras)
     installed = "." if _is_package(about) else ""
     # A backend reads from the source what is dynamic.
@@ -258,7 +257,7 @@ def _object_to_extras(about: dict[str, Any], extras: tuple[str, ...]) -> None:
     normal = {canonicalize_name(name) for name in known}
     for extra in extras:
         if canonicalize_name(extra) not in normal:
-            have = f"known are {', '.join(sorted(known))}" if known else "it has none"
+            have = f"there are {', '.join(sorted(known))}" if known else "it has none"
             raise Failed(f"build.extras: {PYPROJECT} has no extra {extra!r}; {have}")
 
 

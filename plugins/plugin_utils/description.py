@@ -109,7 +109,7 @@ def with_defaults(values: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any
         result = ArgumentSpecValidator(_for_validator(spec)).validate(plain(values))
     except TypeError as confused:
         # It joins the names of keys that it does not know.
-        raise Failed("a key is no text; write one in quotes") from confused
+        raise Failed("a key is not a string; quote it") from confused
     if result.error_messages:
         raise Failed("; ".join(result.error_messages))
     validated: dict[str, Any] = result.validated_parameters
@@ -186,18 +186,18 @@ def misplaced(
 ) -> list[str]:
     """Return a sentence for all that these hosts cannot do for `apps`."""
     if not app_servers:
-        return ["the inventory has no host in the group app_servers; name there those that the applications run on"]
+        return ["the inventory has no host in the group app_servers; add the hosts that the applications run on"]
     found = []
     for app in present(apps):
         if app.get("serve") and not load_balancers:
             found.append(
-                f"wsgi_apps ({app['name']}): serve: the inventory has no host in the group load_balancers; name there "
-                "those that have NGINX, or leave serve out"
+                f"wsgi_apps ({app['name']}): serve: the inventory has no host in the group "
+                "load_balancers; add the hosts that run NGINX, or remove serve"
             )
         if build_host and app["run"].get("package") == "uwsgi":
             found.append(
-                f"wsgi_apps ({app['name']}): run.package: 'uwsgi': python_app_build_host gathers the wheel of uWSGI; "
-                "leave one of them out"
+                f"wsgi_apps ({app['name']}): run.package: 'uwsgi': python_app_build_host gathers the "
+                "wheel of uWSGI; remove one of the two settings"
             )
     return found
 
@@ -396,7 +396,7 @@ def _typed(where: str, values: Any, spec: dict[str, Any]) -> Iterator[str]:
         elif not _has_type(value, option):
             # What is to be a list or a dictionary may be one with a secret in it, written in another way.
             shown = "" if key in sections.SECRET or option["type"] in ("dict", "list") else f"{value!r}: "
-            leave = ", or leave it out" if value is None and not option.get("required") else ""
+            leave = ", or remove it" if value is None and not option.get("required") else ""
             yield f"{place}: {shown}{_wanted(option)}{leave}"
 
 
@@ -457,8 +457,11 @@ def _source(build: dict[str, Any], static: list[dict[str, str]]) -> Iterator[str
         if not source.has_directory(directory):
             # git ignores what is there and does not belong to it.
             there = (Path(build["source"]).expanduser() / directory).is_dir()
-            hint = "git ignores it, so add it to build.include" if there else "put it there"
-            yield f"serve.static: {directory!r}: the build has no such directory: {hint}, or let build.commands make it"
+            hint = "git ignores it; add it to build.include" if there else "put it there"
+            yield (
+                f"serve.static: {directory!r}: the build has no such directory: {hint}, or create it with "
+                "build.commands"
+            )
 
 
 def _state(app: dict[str, Any]) -> Iterator[str]:
@@ -469,7 +472,7 @@ def _state(app: dict[str, Any]) -> Iterator[str]:
     if not isinstance(remove_data, bool):
         yield f"remove_data: {remove_data!r}: write true or false"
     elif remove_data and state != "absent":
-        yield "remove_data: the application is to be present; add state: absent, or leave it out"
+        yield "remove_data: the application is not absent; add state: absent, or remove this key"
 
 
 def _keys(values: dict[str, Any], known: list[str], required: set[str]) -> Iterator[str]:
@@ -479,11 +482,11 @@ def _keys(values: dict[str, Any], known: list[str], required: set[str]) -> Itera
         if key not in known:
             near = get_close_matches(str(key), known, n=1)
             meant.update(near)
-            advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            advice = f"did you mean {near[0]}?" if near else f"known keys are {', '.join(known)}"
             # Without its value, which may be a password or a key that is out of place.
-            yield f"{key}: there is no such key; {advice}"
+            yield f"{key}: unknown key; {advice}"
     for key in sorted(required - set(values) - meant):
-        yield f"{key} is missing; write one"
+        yield f"{key} is missing; add it"
 
 
 def host_claims(site: dict[str, Any]) -> list[tuple[str, str]]:

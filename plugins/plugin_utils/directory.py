@@ -62,7 +62,7 @@ class Directory:
         self.files = sorted(name for name in names if self._is_content(name))
         self.left_out.sort()
         if not self.files:
-            reason = "git ignores all that is in it" if self._checkout and any(path.iterdir()) else "it is empty"
+            reason = "git ignores all files in it" if self._checkout and any(path.iterdir()) else "it is empty"
             raise Failed(f"{label!r} has nothing to deploy: {reason}")
 
     def ignores(self, name: str) -> bool:
@@ -88,7 +88,9 @@ class Directory:
         if path.is_dir() and not path.is_symlink():
             return self._all(path)
         if not os.path.lexists(path):
-            raise Failed(f"build.include: {self.label!r} has no {name}; make it first, or take it out")
+            raise Failed(
+                f"build.include: {self.label!r} has no {name}; create it first, or remove it from build.include"
+            )
         return {name}
 
     def _all(self, top: Path) -> set[str]:

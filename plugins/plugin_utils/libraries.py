@@ -23,7 +23,8 @@ def require_all() -> None:
     :raises Failed: with the name of what is missing, and where it comes from.
     """
     if MISSING:
+        missing = ", ".join(sorted(set(MISSING)))
         raise Failed(
-            f"the Python of ansible-playbook, {sys.executable}, cannot import {', '.join(sorted(set(MISSING)))}, which "
-            "ansible-core depends on: install ansible-core again"
+            f"the Python of ansible-playbook, {sys.executable}, cannot import {missing}, on which ansible-core "
+            "depends: reinstall ansible-core"
         )

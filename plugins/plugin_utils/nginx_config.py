@@ -171,7 +171,7 @@ def _object_to_lost(text: str, sites: list[dict[str, Any]]) -> None:
         wanted += [f"# site {site['name']}", f"# end of site {site['name']}", f"upstream {site['name']} {{"]
         wanted += [f"server_name {' '.join(site['server_names'])};", f"if (-f {MAINTENANCE}/{site['name']}) {{"]
     if not text.startswith(OURS):
-        raise Failed(f"nginx_templates: nginx.conf no longer begins with {OURS!r}, which is required: put it back")
+        raise Failed(f"nginx_templates: nginx.conf no longer begins with {OURS!r}, which is required: restore it")
     templates.require(text, wanted, "nginx_templates: nginx.conf")
 
 

@@ -58,10 +58,10 @@ def from_index(text: str, named: str) -> Package:
     try:
         wanted = Requirement(text)
     except InvalidRequirement as wrong:
-        raise Failed(f"{text!r} is no package; write its name and version, such as httpbin==0.10.2") from wrong
+        raise Failed(f"{text!r} is not a package; write a name and a version, such as httpbin==0.10.2") from wrong
     pinned = [(one.operator, one.version.endswith(".*")) for one in wanted.specifier] == [("==", False)]
     if not pinned or wanted.marker:
-        raise Failed(f"{text!r} can be another package tomorrow: pin it, such as {wanted.name}==1.0, and nothing else")
+        raise Failed(f"{text!r} does not pin a version: write {wanted.name}==1.0 or the like")
     if not named:
         return _package({}, f"{wanted}\n", local=False, label=str(wanted))
     requirements = _from_controller(named)
@@ -87,7 +87,7 @@ def from_wheel(text: str, named: str) -> Package:
     if not known:
         raise Failed(f"{text!r} does not have the name of a wheel, such as shop-1.0-py3-none-any.whl; keep that name")
     if not zipfile.is_zipfile(path):
-        raise Failed(f"{text!r} is not a wheel: it is no zip file, or not complete; build it again")
+        raise Failed(f"{text!r} is not a wheel: it is not a complete zip file; build it again")
     # The wheel and not a link to it.
     files: dict[str, Path | bytes] = {path.name: path.resolve()}
     if named:
@@ -113,8 +113,8 @@ def _from_controller(named: str) -> str:
     for line in requirements_file.lines(text):
         if line.includes or line.is_path:
             raise Failed(
-                f"build.dependencies: {named} needs another file, {line.value}, which does not come along; write one "
-                "that pins everything, such as `uv pip compile` does"
+                f"build.dependencies: {named} needs another file, {line.value}, which is not copied to "
+                "the hosts; write one file that pins everything, for example with `uv pip compile`"
             )
     wrong = requirements_file.objections(named, text)
     if wrong:

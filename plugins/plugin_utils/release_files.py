@@ -96,7 +96,7 @@ def _values(app: dict[str, Any], layout: Layout) -> dict[str, Any]:
     """Return what the templates of an application see."""
     given = {setting: value for setting, value in app.items() if setting not in SECRET}
     if MARK in json.dumps(given, ensure_ascii=False):
-        raise Failed(f"{app['name']}: a value has the character U+E000, which is for private use; take it out")
+        raise Failed(f"{app['name']}: a value contains the private-use character U+E000; remove it")
     release = token("release")
     directory = layout.releases / release
     return {

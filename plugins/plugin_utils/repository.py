@@ -59,23 +59,23 @@ class Address:
             host, _port = parts.hostname, parts.port
         except ValueError:
             raise Failed(
-                "this is no URL of a git repository: between host and path stands a /, and a : only before the number "
-                "of a port, such as git+ssh://git@git.example.org/shop/shop.git"
+                "this is not the URL of a git repository: write a / between host and path, and a : only "
+                "before a port number, such as git+ssh://git@git.example.org/shop/shop.git"
             ) from None
         if secret or (parts.scheme == "https" and len(parts.username or "") >= TOKEN):
             raise Failed(
-                "the URL contains a password, which would stand in manifests on every host; take it out, and let "
-                "git's credential helper know it, or use git+ssh://"
+                "the URL contains a password, which would end up in manifests on every host; remove it "
+                "and use a git credential helper, or git+ssh://"
             )
         if parts.scheme not in SCHEMES or bool(host) is (parts.scheme == "file") or parts.query:
             known = ", ".join(f"git+{one}" for one in ("https://host/path", "ssh://user@host/path", "file:///path"))
-            raise Failed(f"this is no URL of a git repository that is known; write one of {known}")
+            raise Failed(f"this URL of a git repository is not supported; write one of {known}")
         path, at, ref = parts.path.rpartition("@") if "@" in parts.path else (parts.path, "", "")
         key, _sign, subdirectory = parts.fragment.partition("=")
         if at and not ref:
-            raise Failed("after the @ of the URL comes a branch, a tag or the full hash of a commit; write one")
+            raise Failed("there is nothing after the @ of the URL; write a branch, a tag, or the full hash of a commit")
         if parts.fragment and (key != "subdirectory" or not subdirectory):
-            raise Failed("after the # of the URL comes subdirectory=..., and nothing else; a branch comes after an @")
+            raise Failed("only subdirectory=... can follow the # of the URL; write a branch after an @")
         return cls(text, f"{parts.scheme}://{parts.netloc}{path}", ref, subdirectory)
 
 
@@ -107,8 +107,8 @@ class Repository:
                 _prune(self.cache)
         except OSError as error:
             raise Failed(
-                f"{self.address.text!r} cannot be kept in {str(self.cache)!r} ({error.strerror}); "
-                "XDG_CACHE_HOME can name a directory with more room or other permissions"
+                f"{self.address.text!r} cannot be stored in {str(self.cache)!r} ({error.strerror}); set "
+                "XDG_CACHE_HOME to a directory with more space or other permissions"
             ) from error
         return self._inside(commit), commit
 
@@ -137,10 +137,10 @@ class Repository:
             if name in found:
                 return found[name]
         if not ref:
-            raise Failed(f"git found no commit in {self.address.url}: push one there")
+            raise Failed(f"{self.address.url} has no commit: push one")
         raise Failed(
-            f"git found no branch and no tag {ref!r} in {self.address.url}: `git ls-remote {self.address.url}` shows "
-            "those it has; a commit is named by all 40 digits of its hash"
+            f"{self.address.url} has no branch or tag {ref!r}: `git ls-remote {self.address.url}` lists them; write a "
+            "commit with all 40 digits of its hash"
         )
 
     def _tree(self, commit: str) -> bool:

@@ -41,15 +41,15 @@ WITH_VALUE = ("-r", "-c", "-e", "-f", "-i", "--extra-index-url", "--no-binary", 
 
 # Those that the installer would leave out, and what to do instead.
 REFUSED = {
-    "--trusted-host": "no package comes over a connection that nobody has verified; name the certificate of that host "
-    "in python_app_ca_bundle",
-    "--config-settings": "uv leaves it out; build that wheel yourself and name its file",
-    "--config-setting": "uv leaves it out; build that wheel yourself and name its file",
-    "--global-option": "uv leaves it out; build that wheel yourself and name its file",
-    "--install-option": "no tool knows it any more; take it out",
-    "--prefer-binary": "uv leaves it out; write --only-binary and the names of the packages",
-    "--use-feature": "uv leaves it out; take it out",
-    "--process-dependency-links": "no tool knows it any more; take it out",
+    "--trusted-host": "packages are fetched only over verified connections; add the certificate of this host "
+    "to python_app_ca_bundle",
+    "--config-settings": "uv does not support it; build the wheel yourself and name its file",
+    "--config-setting": "uv does not support it; build the wheel yourself and name its file",
+    "--global-option": "uv does not support it; build the wheel yourself and name its file",
+    "--install-option": "no current tool supports it; remove it",
+    "--prefer-binary": "uv does not support it; write --only-binary and the names of the packages",
+    "--use-feature": "uv does not support it; remove it",
+    "--process-dependency-links": "no current tool supports it; remove it",
 }
 
 HASH = re.compile(r"\s+--hash[=\s]\S+")
@@ -115,7 +115,7 @@ def lines(text: str) -> Iterator[Line]:
 def objections(name: str, text: str) -> list[str]:
     """Return a sentence for each line of the requirements file `name` that cannot be honoured."""
     if text.startswith(("\ufeff", "\udcff\udcfe", "\udcfe\udcff")) or "\0" in text:
-        return [f"{name} is not plain UTF-8 text; save it as UTF-8 without a byte order mark, which PowerShell writes"]
+        return [f"{name} is not UTF-8 text, or has a byte order mark, as PowerShell writes it; save it as plain UTF-8"]
     found = []
     for line in lines(text):
         wrong = _objection(line)
@@ -131,7 +131,7 @@ def is_ours(package: str) -> bool:
     return canonicalize_name(package) in OWN
 
 
-OURS = "the collection brings its own uWSGI; take it out"
+OURS = "the collection installs its own uWSGI; remove it"
 
 
 def _line(number: int, whole: str) -> Line:
@@ -153,23 +153,23 @@ def _of_option(option: str, value: str) -> str | None:
     if option in REFUSED:
         return REFUSED[option]
     if option not in (*FLAGS, *WITH_VALUE):
-        return "there is no such option; take it out"
+        return "there is no such option; remove it"
     if option in WITH_VALUE and not value:
         return "its value is missing"
     if option in FLAGS and value:
-        return f"{value!r} after it means nothing; write it in a line of its own"
+        return f"{value!r} after it has no meaning; write it on its own line"
     return None
 
 
 def _of_value(line: Line) -> str | None:
     variable = VARIABLE.search(line.value)
     if variable:
-        return f"{variable.group()} is not filled in on a host; write an index with a password in python_app_index_url"
+        return f"{variable.group()} is not replaced on a host; for an index with a password, set python_app_index_url"
     control = VERSION_CONTROL.search(line.value)
     if control and control.group(1) != "git":
-        return f"uv does not know {control.group(1)}; build that package yourself and name the file of its wheel"
+        return f"uv does not support {control.group(1)}; build the package yourself and name the file of its wheel"
     if control and line.option == "-e":
-        return "uv makes no package of a repository editable, and no deployment needs that; leave out -e"
+        return "uv cannot install a repository as editable, and a deployment does not need it; remove -e"
     return None
 
 
@@ -178,9 +178,9 @@ def _of_path(line: Line) -> str | None:
     if option not in (*INCLUDES, *PATHS):
         return None
     if line.includes and "://" in value:
-        return "another file comes from the source alone; download it and name it here"
+        return "other files must be part of the source; download the file and name it here"
     if re.search(r"\s", value):
-        return "the name of a file has no spaces here; rename it"
+        return "the name of a file cannot contain spaces here; rename it"
     return _absolute(option) if os.path.isabs(value) or value.startswith("file:/") else None
 
 
@@ -192,7 +192,7 @@ def _of_requirement(line: Line) -> str | None:
         return _absolute("")
     unknown = re.search(r"\s(--[a-z-]+)", value)
     if unknown:
-        return REFUSED.get(unknown.group(1), f"{unknown.group(1)} is not known here; take it out")
+        return REFUSED.get(unknown.group(1), f"{unknown.group(1)} is not supported here; remove it")
     if line.is_path or "://" in value.partition(";")[0] or re.fullmatch(r"[\w./-]+\.(whl|zip|tar\.gz|tgz)", value):
         return None
     if re.match(r"[\w.-]+/", value):
@@ -201,10 +201,10 @@ def _of_requirement(line: Line) -> str | None:
     try:
         Requirement(value)
     except InvalidRequirement:
-        return "that is not a requirement; write a name and a version, such as flask==3.1.2"
+        return "this is not a requirement; write a name and a version, such as flask==3.1.2"
     return None
 
 
 def _absolute(option: str) -> str:
     what = "file" if option in INCLUDES else "package"
-    return f"that path is one of another machine; put the {what} into the source, or name a version"
+    return f"this path is on another machine; put the {what} into the source, or write a version"

@@ -67,7 +67,7 @@ class Source:
         extras = build.get("extras") or []
         include = build.get("include") or []
         if not text:
-            raise Failed("nothing is given; write a directory, the URL of a git repository, or a package")
+            raise Failed("it is empty; write a directory, the URL of a git repository, or a package")
         if text.startswith(repository.PREFIX):
             address = repository.Address.parse(text)
             path, commit = repository.Repository(address).fetch()
@@ -76,9 +76,10 @@ class Source:
         if URL.search(text):
             # Not shown: there may be a password in it.
             raise Failed(
-                "that is a URL; one of a git repository begins with git+, and has a / after the host, such as "
-                "git+https://git.example.com/hello.git@v1.2 or git+ssh://git@git.example.com/hello.git@v1.2. Any other "
-                "file is downloaded first: write its path"
+                "this is a URL; that of a git repository begins with git+ and has a / after the host, "
+                "such as git+https://git.example.com/hello.git@v1.2 or "
+                "git+ssh://git@git.example.com/hello.git@v1.2. Download any other file first, and write "
+                "its path"
             )
         path = Path(text).expanduser().absolute()
         wheel = text.endswith(package.WHEEL)
@@ -86,11 +87,11 @@ class Source:
             if extras:
                 raise Failed(_extras_of(text, wheel))
             if include:
-                raise Failed("build.include: a package is all there is; leave it out")
+                raise Failed("build.include: a package has no other files; remove it")
             found = package.from_wheel(text, named) if wheel else package.from_index(text, named)
             return cls(found.files, found.dependencies, None)
         if not path.is_dir():
-            advice = "; a package is written with its version, such as hello==1.2" if NAME.fullmatch(text) else ""
+            advice = "; to install a package, add its version, such as hello==1.2" if NAME.fullmatch(text) else ""
             raise Failed(f"{text!r} is not a directory on the controller ({path}){advice}")
         directory = Directory(path, text, include)
         return cls._of_directory(directory, dependencies_of(directory, named, extras), directory.commit())
@@ -129,10 +130,8 @@ class Source:
 
 
 def _extras_of(text: str, wheel: bool) -> str:
-    advice = "name a requirements file in build.dependencies that pins what they need"
-    return (
-        f"build.extras: take them out; {advice if wheel else f'write them in brackets, name[extra]==..., in {text!r}'}"
-    )
+    advice = "set build.dependencies to a requirements file that pins what they need"
+    return f"build.extras: remove them; {advice if wheel else f'write them in brackets, name[extra]==..., in {text!r}'}"
 
 
 def _read(origin: Path | bytes) -> tuple[str, bytes]:

@@ -71,7 +71,7 @@ def render(environment: Environment, template: str, **values: Any) -> str:
     try:
         return environment.get_template(template).render(values)
     except TemplateNotFound as missing:
-        raise Failed(f"the template {template} needs {missing.name}, which is not there") from missing
+        raise Failed(f"the template {template} needs {missing.name}, which does not exist") from missing
     except TemplateSyntaxError as wrong:
         raise Failed(f"the template {wrong.filename or template}, line {wrong.lineno}: {wrong.message}") from wrong
     except TemplateError as wrong:
@@ -89,4 +89,4 @@ def require(text: str, wanted: Iterable[str], what: str) -> None:
     for beginning in wanted:
         if not any(line.startswith(beginning) for line in lines):
             shown = beginning.replace(MARK, "@")
-            raise Failed(f"{what} no longer has the line {shown!r}, which is required: put it back")
+            raise Failed(f"{what} no longer has the line {shown!r}, which is required: restore it")

@@ -166,7 +166,7 @@ def test_an_nginx_that_serves_something_else_is_refused_and_taken_over_on_word(s
     refused = site.deploy(*zone("$uri"), check=False)
     said = " ".join(refused.stdout.split())
     assert refused.returncode != 0
-    assert "NGINX of this host serves what is not this collection's: /etc/nginx/nginx.conf." in said
+    assert "NGINX on this host serves sites that this collection did not configure: /etc/nginx/nginx.conf." in said
     assert "nginx_take_over: true" in said
     assert site.state() == before
     site.deploy(*zone("$uri"), "-e", "nginx_take_over=true")

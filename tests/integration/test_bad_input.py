@@ -19,7 +19,7 @@ Entry = Callable[..., dict[str, Any]]
 BAD: dict[str, tuple[Callable[[Entry], dict[str, Any]], str]] = {
     "an unknown key": (
         lambda entry: entry(name="a", run={"procesess": 4}),
-        "(a): run.procesess: there is no such key; did you mean processes?",
+        "(a): run.procesess: unknown key; did you mean processes?",
     ),
     "a missing callable": (
         lambda entry: {**entry(name="b"), "run": {"harakiri": 5}},
@@ -27,7 +27,7 @@ BAD: dict[str, tuple[Callable[[Entry], dict[str, Any]], str]] = {
     ),
     "a name no system user could have": (
         lambda entry: entry(name="Hello World"),
-        "(Hello World): name: 'Hello World': no system user can have that name",
+        "(Hello World): name: 'Hello World': this is not a valid name for a system user",
     ),
     "two applications with one host name": (
         lambda entry: entry(name="c"),
@@ -39,15 +39,15 @@ BAD: dict[str, tuple[Callable[[Entry], dict[str, Any]], str]] = {
     ),
     "a repository that is not called one": (
         lambda entry: entry(name="e", build={"source": "git@git.example.com:hello.git"}),
-        "(e): build.source: that is a URL; one of a git repository begins with git+",
+        "(e): build.source: this is a URL; that of a git repository begins with git+",
     ),
     "a command for a shell": (
         lambda entry: entry(name="f", run={"migrate": ["cd app && python manage.py migrate"]}),
-        "(f): run.migrate: 'cd app && python manage.py migrate': '&&' is for a shell",
+        "(f): run.migrate: 'cd app && python manage.py migrate': '&&' is shell syntax",
     ),
     "a uwsgi socket open to the network": (
         lambda entry: entry(name="g", run={"listen_uwsgi": "0.0.0.0:9000"}),
-        "(g): run.listen_uwsgi: '0.0.0.0:9000': whoever reaches a uwsgi port runs code there",
+        "(g): run.listen_uwsgi: '0.0.0.0:9000': anyone who reaches a uwsgi port can run code",
     ),
 }
 
@@ -108,11 +108,11 @@ def test_check_mode_on_a_bare_host_tells_the_whole_change_and_makes_none(bare: S
     said = bare.deploy("--check", "--diff").stdout
     told = [
         r"would install ca-certificates, python3-venv",
-        r"hello: would make the user hello\n",
+        r"hello: would create the user hello\n",
         r"hello: would build [0-9a-f]{12} with packages [0-9a-f]{12}, which are new\n",
-        r"hello: would make /srv/hello/data\n",
-        r"hello: would make release [0-9a-f]{12} of build [0-9a-f]{12}\n",
-        r"hello: would boot [0-9a-f]{12} beside nothing and probe it",
+        r"hello: would create /srv/hello/data\n",
+        r"hello: would create release [0-9a-f]{12} from build [0-9a-f]{12}\n",
+        r"hello: would start [0-9a-f]{12} beside nothing and probe it",
         r"would install nginx, logrotate",
         r"hello: would switch from nothing to [0-9a-f]{12}",
     ]

@@ -119,7 +119,7 @@ def test_a_release_that_is_broken_on_one_host_goes_live_on_none(fleet: Fleet) ->
     said = " ".join(failed.stdout.split())
     for name in ("app1", "app2", "lb"):
         assert re.search(rf"fatal: \[{name}\]: FAILED! => changed: false msg: '?The run has failed, and this", said)
-    assert "which never was live" in said
+    assert "which was never live" in said
     assert seen.failures == []
     assert (fleet.live(), fleet.marks()) == (before, marks)
     assert fleet.instances() == [1, 1]
@@ -134,7 +134,7 @@ def test_a_release_that_fails_behind_the_door_of_one_host_is_switched_back_on_al
         fleet.servers["app2"].shell("touch /etc/sick")
         assert run.finish() != 0
     fleet.servers["app2"].shell("rm /etc/sick")
-    assert "patient does not answer at its front door, 0.0.0.0:9000: asked" in " ".join(run.said.split())
+    assert "patient is not healthy at 0.0.0.0:9000: asked" in " ".join(run.said.split())
     assert run.said.count("switch back from") == 2, run.said
     assert seen.failures == []
     assert (fleet.live(), fleet.marks()) == (before, marks)
@@ -167,7 +167,7 @@ def test_a_release_that_does_not_answer_is_found_by_a_run_that_changes_nothing(f
     failed = ansible(*fleet.command(), check=False)
     checked = ansible(*fleet.command(), "--check").stdout
     fleet.servers["app2"].shell("rm /etc/sick")
-    said = "patient does not answer at its front door, 0.0.0.0:9000: asked"
+    said = "patient is not healthy at 0.0.0.0:9000: asked"
     assert failed.returncode != 0 and said in " ".join(failed.stdout.split())
     assert "[WARNING]" in checked and said in " ".join(checked.split())
     assert fleet.live() == before

@@ -176,7 +176,7 @@ def test_init_refuses_what_could_not_work_and_writes_nothing(reader: Reader) -> 
     said = reader.run(
         "ansible-playbook wsgi.production.init -e wsgi_name=Shop -e wsgi_host=b -e wsgi_callable=m:a", check=False
     )
-    assert "name: 'Shop': no system user can have that name" in said
+    assert "name: 'Shop': this is not a valid name for a system user" in said
     assert not list(reader.directory.iterdir())
 
 

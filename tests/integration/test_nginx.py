@@ -189,7 +189,7 @@ def test_what_a_reload_does_not_take_up_is_taken_back(nginx: NginxSite) -> None:
         refused = nginx.play(zone("$request_uri"), check=False)
     assert refused.returncode != 0
     said = " ".join(refused.stdout.split())
-    assert "NGINX did not take up the new configuration, and what it served goes on: nginx_snippet: " in said
+    assert "NGINX did not load the new configuration and keeps serving the old one: nginx_snippet: " in said
     assert re.search(r"uses the \W+request_uri\W+ key while previously it used the \W+uri\W+ key", said), said
     assert (nginx.state(), nginx.server.shell(WORKERS)) == before
     assert_nobody_noticed(seen)

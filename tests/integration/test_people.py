@@ -209,7 +209,7 @@ def test_an_application_for_https_alone_is_probed_as_its_visitors_come(people: P
     before = people.server.shell("readlink /srv/shop/current")
     said = people.bring(check=False, shop={"env": {"ALLOWED_HOSTS": "shop.example.com", "MOOD": "sick"}})
     assert said.returncode != 0
-    assert "the answer was 500" in said.stdout
+    assert "the response was 500" in said.stdout
     assert people.server.shell("readlink /srv/shop/current") == before
 
 
@@ -235,7 +235,7 @@ def test_where_a_worker_that_is_alone_does_not_live_all_goes_back(people: People
     (before,) = people.beating()
     broken = {**BEAT, "command": "python -c 'raise SystemExit(\"no beat\")'"}
     said = people.bring(check=False, flask={"workers": [broken], "env": {"COLOUR": "blue"}})
-    assert said.returncode != 0 and "has a worker that ends within 5 s" in said.stdout
+    assert said.returncode != 0 and "has a worker that exits within 5 s" in said.stdout
     assert people.server.shell("readlink /srv/people/current") == live
     assert people.beating() == [before]
 
@@ -249,19 +249,22 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "callable": ({"callable": "main:app"}, "main:app: there is no app; what can be called there: "),
     "asgi": ({"callable": "main:asgi"}, "main:asgi is an ASGI application, and uWSGI runs WSGI"),
-    "database": ({}, "can write to /srv/database/data alone, whose path it finds in DATA_DIRECTORY"),
+    "database": ({}, "can write only to /srv/database/data, the value of DATA_DIRECTORY"),
     "port": (
         {"workers": [{"name": "server", "command": "python -m http.server --bind 127.0.0.1 9555"}]},
         "Address already in use. The release before holds it until the switch: a worker for which that is so has",
     ),
     "compiler": ({}, "such as [build-essential, python3-dev]"),
     "git": ({}, "add git to python_app_extra_packages"),
-    "no files": ({}, "static: the build has no directory dist, which NGINX is to serve"),
+    "no files": ({}, "static: the build has no directory dist, which NGINX should serve"),
     "missing secret": (
         {},
         "KeyError: 'PAYMENT_SECRET'. If that is a variable of the environment, add it to run.env or",
     ),
-    "host": ({}, "the answer was 400, not one from 200 to 399; does the application answer to host.example.com?"),
+    "host": (
+        {},
+        "the response was 400, not a status from 200 to 399; does the application accept the host host.example.com?",
+    ),
     "time-out": ({"start_timeout": 3}, "does not start within 3 s"),
     "memory": ({"memory_max": "60M"}, "There was not enough memory: raise run.memory_max"),
 }

@@ -201,7 +201,7 @@ def test_a_release_can_be_named_and_one_that_never_was_healthy_is_refused(site: 
     refused = site.playbook("rollback", "-e", f"wsgi_release={sick}", check=False)
     assert refused.returncode != 0
     said = " ".join(refused.stdout.split())
-    assert f"release {sick} never was live and healthy; those to go back to, the newest first: {previous}" in said
+    assert f"release {sick} was never live and healthy; you can roll back to, newest first: {previous}" in said
     assert site.current() == before
     site.playbook("rollback", "-e", f"wsgi_release={previous[:6]}")
     assert site.current() == previous
@@ -376,11 +376,11 @@ BROKEN: dict[str, tuple[Break, list[str]]] = {
     ),
     "answers 500 to the probe": (
         lambda site: site.run_with(env=site.env(MOOD="sick")),
-        [f"asked 5 times for /health of {NAME}, and the answer was 500, not one from 200 to 399"],
+        [f"asked 5 times for /health of {NAME}, and the response was 500, not one from 200 to 399"],
     ),
     "never answers the probe": (
         lambda site: site.run_with(env=site.env(MOOD="hangs"), probe={"path": "/health", "timeout": 1, "tries": 2}),
-        [f"asked 2 times for /health of {NAME}, and there was no answer within 1 s"],
+        [f"asked 2 times for /health of {NAME}, and there was no response within 1 s"],
     ),
     "misspells an option of uWSGI": (
         lambda site: site.run_with(options={"max-request": 500}),
@@ -437,7 +437,7 @@ def test_a_release_that_fails_at_the_front_door_is_switched_back_within_5_s(soun
         failed = sound.deploy(apps=sound.run_with(env=sound.env(MOOD="sick behind NGINX", COLOUR="gone")), check=False)
     assert failed.returncode != 0
     said = " ".join(failed.stdout.split())
-    assert "patient does not answer at its front door, 127.0.0.1:80: asked" in said
+    assert "patient is not healthy at 127.0.0.1:80: asked" in said
     assert f"to {before}, retire" in said
     assert sound.current() == before
     assert_nobody_noticed(seen)

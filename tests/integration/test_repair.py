@@ -108,6 +108,6 @@ def test_an_instance_that_dies_and_comes_back_is_refused_with_its_log(site: Site
     )
     refused = site.deploy(check=False)
     main.write_text(text)
-    assert refused.returncode != 0 and "ends by itself" in refused.stdout and "about to die" in refused.stdout
+    assert refused.returncode != 0 and "exits by itself" in refused.stdout and "about to die" in refused.stdout
     assert site.live() == before and site.get() == "Hello, World!"
     site.deploy()

@@ -279,7 +279,7 @@ def test_a_site_that_the_host_does_not_serve_cannot_be_closed(site: NginxSite) -
     command = site.command("-e", "wsgi_maintenance=on", apps=apps, playbook="maintenance")
     refused = ansible(*command, check=False)
     assert refused.returncode != 0
-    assert "other: this host serves no site of that name" in refused.stdout
+    assert "other: this host serves no such site" in refused.stdout
 
 
 def test_only_who_knows_the_password_sees_the_site(site: NginxSite) -> None:

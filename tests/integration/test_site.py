@@ -51,7 +51,7 @@ def test_check_mode_on_a_live_host_tells_of_a_change_and_makes_none(site: Site) 
     code.write_text(code.read_text().replace("Check", "World"))
     assert recap(said)["changed"] == 1, said
     assert re.search(r"hello: would build [0-9a-f]{12} with packages [0-9a-f]{12}, there already\n", said), said
-    assert re.search(rf"hello: would boot [0-9a-f]{{12}} beside {before} and probe it\n", said), said
+    assert re.search(rf"hello: would start [0-9a-f]{{12}} beside {before} and probe it\n", said), said
     assert re.search(rf"hello: would switch from {before} to [0-9a-f]{{12}}\n", said), said
     assert site.live() == before
     assert site.get() == "Hello, World!"

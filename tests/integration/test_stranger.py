@@ -245,7 +245,7 @@ def test_a_directory_that_is_not_the_collections_is_not_removed(stranger: Strang
     there = stranger.server.shell("ls -lRn /srv/stuff")
     gone = {"name": "stuff", "state": "absent", "remove_data": remove_data}
     refused = stranger.deploy(apps=[stranger.app, stranger.victim, gone], check=False)
-    assert "/srv/stuff is not this collection's, so nothing of it is removed" in " ".join(refused.stdout.split())
+    assert "/srv/stuff was not created by this collection, so it is not removed" in " ".join(refused.stdout.split())
     assert stranger.server.shell("ls -lRn /srv/stuff") == there
 
 
@@ -254,7 +254,7 @@ def test_the_user_of_a_service_is_not_taken_for_an_application(stranger: Strange
     app = {**stranger.victim, "name": "grafana", "run": {"callable": "main:application"}}
     app["serve"] = {"server_names": ["grafana.example.com"]}
     refused = stranger.deploy(apps=[stranger.app, stranger.victim, app], check=False)
-    assert "the user grafana of this host is somebody else's" in " ".join(refused.stdout.split())
+    assert "the user grafana of this host was not created by this collection" in " ".join(refused.stdout.split())
     assert stranger.server.shell("ls /srv/grafana", check=False) == ""
 
 

@@ -192,7 +192,7 @@ def test_a_worker_that_outlives_its_run_changes_nothing(dead: str, monkeypatch: 
 
 
 def test_another_failure_is_told_as_it_is() -> None:
-    failure = {"failed": True, "msg": "hello: the host has no user and group hello"}
+    failure = {"failed": True, "msg": "hello: user and group hello is not installed on the host"}
     host = Host(dict(failure))
     assert act(step, host) == failure
     assert len(host.asked) == 1
@@ -787,9 +787,8 @@ def test_a_host_is_not_asked_anything_about_what_is_wrong(sources: Sources) -> N
     wrong = [described(sources, "hello", state="gone"), {"name": "world", "state": "present"}]
     assert refuse(host, wrong) == {
         "failed": True,
-        "msg": "wsgi_apps[0] (hello): state: 'gone': write present or absent\n"
-        "wsgi_apps[1] (world): build is missing; write one\n"
-        "wsgi_apps[1] (world): run is missing; write one",
+        "msg": "wsgi_apps[0] (hello): state: 'gone': write present or absent\nwsgi_apps[1] (world): "
+        "build is missing; add it\nwsgi_apps[1] (world): run is missing; add it",
     }
     assert host.asked == []
 
@@ -856,10 +855,10 @@ def test_what_nobody_could_serve_or_install_is_refused(sources: Sources) -> None
     result = refuse(host, [*apps, source], "app1", load_balancers=[], build_host="build1")
     assert (result["failed"], host.asked) == (True, [])
     assert result["msg"].splitlines() == [
-        "wsgi_apps (hello): serve: the inventory has no host in the group load_balancers; name there those that have "
-        "NGINX, or leave serve out",
-        "wsgi_apps (source): run.package: 'uwsgi': python_app_build_host gathers the wheel of uWSGI; leave one of them "
-        "out",
+        "wsgi_apps (hello): serve: the inventory has no host in the group load_balancers; add "
+        "the hosts that run NGINX, or remove serve",
+        "wsgi_apps (source): run.package: 'uwsgi': python_app_build_host gathers the wheel of "
+        "uWSGI; remove one of the two settings",
     ]
     assert refuse(Host(), [plain, source], "app1", load_balancers=[]) == {"changed": False}
 

@@ -54,14 +54,14 @@ def running(app: Application) -> list[str]:
 
 def test_the_first_release_is_booted_beside_nothing(app: Application) -> None:
     make_release(app.layout, A)
-    assert take(app.boot(A)) == [f"boot {A} beside nothing and probe it"]
+    assert take(app.boot(A)) == [f"start {A} beside nothing and probe it"]
     assert running(app) == [A]
 
 
 def test_a_release_is_booted_beside_the_live_one(app: Application) -> None:
     retired(app, A)
     make_release(app.layout, B)
-    assert take(app.boot(B)) == [f"boot {B} beside {A} and probe it"]
+    assert take(app.boot(B)) == [f"start {B} beside {A} and probe it"]
     assert running(app) == [A, B]
     assert app.layout.live() == A
 
@@ -74,7 +74,7 @@ def test_a_live_release_that_runs_is_not_booted_again(app: Application) -> None:
 def test_a_live_release_that_does_not_run_is_started(app: Application, systemd: FakeSystemd) -> None:
     retired(app, A)
     systemd.states[app.instance(A).service] = "failed"
-    assert take(app.boot(A)) == [f"start {A}, which is live but does not run"]
+    assert take(app.boot(A)) == [f"start {A}, which is live but not running"]
     assert running(app) == [A]
 
 
@@ -84,12 +84,12 @@ def test_an_instance_that_a_killed_run_left_running_is_probed_before_it_goes_liv
     retired(app, A)
     booted(app, B)
     apps.asked.clear()
-    assert take(app.boot(B)) == [f"boot {B} beside {A} and probe it"]
+    assert take(app.boot(B)) == [f"start {B} beside {A} and probe it"]
     assert apps.asked == [B]
 
 
 def test_a_boot_can_be_told_of_before_its_release_is_made(app: Application, systemd: FakeSystemd) -> None:
-    assert say(app.boot(A)) == [f"boot {A} beside nothing and probe it"]
+    assert say(app.boot(A)) == [f"start {A} beside nothing and probe it"]
     assert systemd.calls == []
 
 
@@ -214,9 +214,9 @@ def test_current_does_not_move_to_what_cannot_be_enabled(app: Application) -> No
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        ("inactive", f"the instance of {B} does not run, so nothing is switched to it$"),
-        ("failed", f"release {B} of main:app ends by itself; its log ends with:\n"),
-        ("activating", f"release {B} of main:app ends by itself; its log ends with:\n"),
+        ("inactive", f"the instance of {B} is not running, so it cannot go live$"),
+        ("failed", f"release {B} of main:app exits by itself; its log ends with:\n"),
+        ("activating", f"release {B} of main:app exits by itself; its log ends with:\n"),
     ],
 )
 def test_current_does_not_move_to_what_does_not_run(
@@ -353,7 +353,7 @@ def test_an_instance_that_a_killed_run_left_running_is_taken_away(
     booted(app, B)
     systemd.stop(*app.instance(B).units)
     systemd.states[app.layout.unit(B, kind)] = state
-    assert take(app.end_others(A)) == [f"take away {B}, which never was live"]
+    assert take(app.end_others(A)) == [f"remove {B}, which was never live"]
     assert app.layout.instances() == running(app) == [A]
 
 
@@ -378,7 +378,7 @@ def test_instances_of_other_applications_are_let_be(app: Application) -> None:
 
 def test_a_release_is_remembered_once(app: Application) -> None:
     switched(app, A)
-    assert take(app.record(A, KEEP)) == [f"remember {A} as healthy"]
+    assert take(app.record(A, KEEP)) == [f"record {A} as healthy"]
     assert app.history.latest() == A
     assert app.record(A, KEEP) == []
 
@@ -386,7 +386,7 @@ def test_a_release_is_remembered_once(app: Application) -> None:
 def test_a_release_that_one_went_back_to_is_remembered_as_the_latest(app: Application) -> None:
     retired(app, A, B)
     switched(app, A)
-    assert take(app.record(A, KEEP)) == [f"remember {A} as healthy"]
+    assert take(app.record(A, KEEP)) == [f"record {A} as healthy"]
     assert list(app.history.entries()) == [B, A]
 
 
@@ -400,7 +400,7 @@ def test_doors_that_have_changed_are_remembered_without_another_release(app: App
     since = app.history.entries()[A]["live"]
     for doors in (HTTP, UWSGI, {}):
         take(app.close_doors(doors) + app.open_doors(doors))
-        assert take(app.record(A, KEEP)) == [f"remember {A} as healthy"]
+        assert take(app.record(A, KEEP)) == [f"record {A} as healthy"]
         assert app.history.entries() == {A: {"live": since, "doors": doors}}
         assert app.record(A, KEEP) == []
 
@@ -421,14 +421,14 @@ def test_where_nothing_has_changed_nobody_goes_back(app: Application) -> None:
 def test_a_release_that_was_booted_and_never_went_live_is_taken_away(app: Application) -> None:
     retired(app, A)
     booted(app, B)
-    assert take(way_back(app)) == [f"take away {B}, which never was live"]
+    assert take(way_back(app)) == [f"remove {B}, which was never live"]
     assert app.layout.instances() == running(app) == [A]
     assert app.instance(A).is_live()
 
 
 def test_the_first_release_that_was_booted_and_never_went_live_is_taken_away(app: Application) -> None:
     booted(app, A)
-    assert take(way_back(app)) == [f"take away {A}, which never was live"]
+    assert take(way_back(app)) == [f"remove {A}, which was never live"]
     assert app.layout.instances() == []
 
 
@@ -446,7 +446,7 @@ def test_a_switch_that_was_not_verified_is_taken_back(app: Application, apps: Fa
 
 def test_the_first_switch_that_was_not_verified_is_taken_back(app: Application) -> None:
     switched(app, A)
-    steps = [f"take {A} out of service, before which nothing was live", f"retire {A}"]
+    steps = [f"take {A} out of service, because nothing was live before", f"retire {A}"]
     assert take(way_back(app)) == steps
     assert app.layout.live() is None
     assert not app.instance(A).was_live()
@@ -540,7 +540,7 @@ def test_before_the_first_healthy_release_no_door_was_open(app: Application) -> 
     switched(app, A)
     take(app.open_doors(HTTP))
     assert take(way_back(app)) == [
-        f"take {A} out of service, before which nothing was live",
+        f"take {A} out of service, because nothing was live before",
         "close 0.0.0.0:9000",
         f"retire {A}",
     ]
@@ -575,7 +575,7 @@ def test_what_is_live_goes_on_serving_where_the_healthy_instance_ends_before_the
     switched(app, B)
     steps = way_back(app)
     systemd.states[app.instance(A).service] = "failed"
-    with pytest.raises(Failed, match=f"the instance of {A} does not run"):
+    with pytest.raises(Failed, match=f"the instance of {A} is not running"):
         take(steps)
     assert app.instance(B).is_live()
     assert running(app) == [B]
@@ -609,7 +609,7 @@ def test_the_switch_back_looks_once_more_whether_the_healthy_instance_runs(app: 
     switched(app, B)
     steps = way_back(app)
     systemd.states[app.instance(A).service] = "failed"
-    with pytest.raises(Failed, match=f"the instance of {A} does not run"):
+    with pytest.raises(Failed, match=f"the instance of {A} is not running"):
         take(steps)
     assert app.instance(B).is_live()
 
@@ -708,7 +708,7 @@ def test_a_live_release_whose_timer_does_not_run_is_put_right(app: Application, 
 def test_a_live_release_whose_worker_does_not_run_is_started(app: Application, systemd: FakeSystemd) -> None:
     retired(app, A, **PARTS)
     systemd.states[unit(A, "mail.service")] = "failed"
-    assert take(app.boot(A)) == [f"start {A}, which is live but does not run"]
+    assert take(app.boot(A)) == [f"start {A}, which is live but not running"]
     assert app.instance(A).runs()
 
 
@@ -730,7 +730,7 @@ def test_a_worker_of_what_never_was_live_finishes_its_jobs_when_it_is_taken_away
     booted(app, B, **PARTS)
     systemd.states.update(dict.fromkeys(app.instance(B).front, front))
     systemd.calls.clear()
-    assert take(app.end_others(A)) == [f"take away {B}, which never was live"]
+    assert take(app.end_others(A)) == [f"remove {B}, which was never live"]
     assert not [call for call in systemd.calls if call.startswith("kill")]
     assert systemd.states[unit(B, "mail.service")] == "deactivating"
     assert systemd.enabled == set(app.instance(A).lasting)
@@ -745,7 +745,7 @@ def test_on_the_way_back_visitors_come_first_and_then_the_workers(
     retired(app, A, **PARTS)
     switched(app, B, **PARTS)
     systemd.calls.clear()
-    said = [f"switch back from {B} to {A}", f"retire {B}", f"start the workers of {A} again"]
+    said = [f"switch back from {B} to {A}", f"retire {B}", f"restart the workers of {A}"]
     assert take(way_back(app)) == said
     enabled = systemd.calls.index(f"enable {' '.join(app.instance(A).lasting)}")
     assert enabled < systemd.calls.index(f"start --no-block {unit(A, 'mail.service')}")
@@ -779,7 +779,7 @@ def test_a_worker_that_does_not_come_back_keeps_nobody_from_the_way_back(
     switched(app, B, **PARTS)
     systemd.finish()
     systemd.restless = {unit(A, "mail.service"): 0}
-    with pytest.raises(Failed, match=f"has a worker that ends within 5 s, {unit(A, 'mail.service')}"):
+    with pytest.raises(Failed, match=f"has a worker that exits within 5 s, {unit(A, 'mail.service')}"):
         take(way_back(app))
     assert app.instance(A).is_live() and app.instance(A).answers()
 
@@ -792,7 +792,7 @@ def test_a_worker_that_does_not_come_back_keeps_nothing_else_from_the_way_back(
     take(app.close_doors(UWSGI) + app.open_doors(UWSGI))
     systemd.finish()
     systemd.restless = {unit(A, "mail.service"): 0}
-    with pytest.raises(Failed, match="has a worker that ends within"):
+    with pytest.raises(Failed, match="has a worker that exits within"):
         take(way_back(app))
     assert open_doors(app.layout) == HTTP and app.open_doors(HTTP) == []
     assert app.instance(B).is_ending() and not app.instance(B).was_live()
@@ -847,7 +847,7 @@ def at_work(app: Application, systemd: FakeSystemd, release: str) -> None:
 
 def test_a_release_is_migrated_for_once(app: Application, systemd: FakeSystemd) -> None:
     make_release(app.layout, A, **MIGRATE)
-    assert take(app.migrate(A, True)) == [f"migrate for {A}"]
+    assert take(app.migrate(A, True)) == [f"run the migration of {A}"]
     assert begun(systemd) == [unit(A, "migrate.service")]
     assert set(memory(app, A)) == {"began", "ended"}
     assert app.migrate(A, True) == []
@@ -856,7 +856,7 @@ def test_a_release_is_migrated_for_once(app: Application, systemd: FakeSystemd) 
 def test_each_release_has_a_migration_of_its_own(app: Application, systemd: FakeSystemd) -> None:
     for release in (A, B):
         make_release(app.layout, release, **MIGRATE)
-        assert take(app.migrate(release, True)) == [f"migrate for {release}"]
+        assert take(app.migrate(release, True)) == [f"run the migration of {release}"]
     assert begun(systemd) == [unit(A, "migrate.service"), unit(B, "migrate.service")]
 
 
@@ -867,14 +867,14 @@ def test_a_release_that_has_no_migration_is_not_migrated_for(app: Application, a
 
 
 def test_a_migration_can_be_told_of_before_its_release_is_made(app: Application, systemd: FakeSystemd) -> None:
-    assert say(app.migrate(A, True)) == [f"migrate for {A}"]
+    assert say(app.migrate(A, True)) == [f"run the migration of {A}"]
     assert app.migrate(A, False) == []
     assert systemd.calls == []
 
 
 def test_of_a_release_that_is_made_its_files_say_whether_there_is_a_migration(app: Application) -> None:
     make_release(app.layout, A, **MIGRATE)
-    assert say(app.migrate(A, False)) == [f"migrate for {A}"]
+    assert say(app.migrate(A, False)) == [f"run the migration of {A}"]
 
 
 @pytest.mark.parametrize("how", ["broken", "slow"])
@@ -888,7 +888,7 @@ def test_a_migration_that_fails_is_told_with_its_log_and_done_again(
     with pytest.raises(Failed, match=f"^hello: {migration} {what}; its log ends with:\nthe log of {migration}$"):
         take(app.migrate(A, True))
     began = memory(app, A)["began"]
-    again = f"migrate for {A}, which was begun at {began} and of which no end was seen"
+    again = f"run the migration of {A}, which started at {began} and did not complete"
     systemd.broken = systemd.slow = set()
     assert take(app.migrate(A, True)) == [again]
     assert app.migrate(A, True) == []
@@ -900,7 +900,7 @@ def test_a_migration_that_a_killed_run_left_at_work_is_waited_for_and_not_begun_
     make_release(app.layout, A, **MIGRATE)
     at_work(app, systemd, A)
     began = "2026-01-01T12:00:00+00:00"
-    assert take(app.migrate(A, True)) == [f"migrate for {A}, which was begun at {began} and of which no end was seen"]
+    assert take(app.migrate(A, True)) == [f"run the migration of {A}, which started at {began} and did not complete"]
     assert memory(app, A)["began"] == began
     assert datetime.fromisoformat(memory(app, A)["ended"]) <= datetime.now(timezone.utc)
     assert systemd.calls[0] == f"start {unit(A, 'migrate.service')}"
@@ -914,8 +914,8 @@ def test_a_migration_of_another_release_that_is_at_work_is_waited_for_first(
     take(app.migrate(C, True))
     at_work(app, systemd, A)
     systemd.calls.clear()
-    wait = f"wait for {unit(A, 'migrate.service')}, which a run has left at work"
-    assert take(app.migrate(B, True)) == [wait, f"migrate for {B}"]
+    wait = f"wait for {unit(A, 'migrate.service')}, which an earlier run left running"
+    assert take(app.migrate(B, True)) == [wait, f"run the migration of {B}"]
     assert begun(systemd) == [unit(A, "migrate.service"), unit(B, "migrate.service")]
     assert set(memory(app, A)) == {"began", "ended"}
 
@@ -1008,13 +1008,13 @@ def test_a_host_that_had_no_release_has_none_to_go_back_to(app: Application, rel
 
 def test_the_first_release_has_none_before_it(app: Application) -> None:
     retired(app, A)
-    with pytest.raises(Failed, match=f"^there is no release before {A} to go back to$"):
+    with pytest.raises(Failed, match=f"^there is no release before {A} to roll back to$"):
         app.choose("")
 
 
 def test_a_beginning_that_several_releases_have_is_refused_with_their_names(app: Application) -> None:
     retired(app, "abc111", "abc222", "abd333")
-    with pytest.raises(Failed, match=r"^abc is the beginning of abc111 and of abc222; write more of it$"):
+    with pytest.raises(Failed, match=r"^abc matches abc111 and abc222; write more of the name$"):
         app.choose("abc")
     assert app.choose("abc2") == "abc222"
 
@@ -1022,7 +1022,7 @@ def test_a_beginning_that_several_releases_have_is_refused_with_their_names(app:
 def test_a_release_that_never_was_healthy_is_refused(app: Application) -> None:
     retired(app, A, B)
     make_release(app.layout, C)
-    why = f"^release {C} never was live and healthy; those to go back to, the newest first: {A}$"
+    why = f"^release {C} was never live and healthy; you can roll back to, newest first: {A}$"
     with pytest.raises(Failed, match=why):
         app.choose(C[:2])
 
@@ -1030,13 +1030,13 @@ def test_a_release_that_never_was_healthy_is_refused(app: Application) -> None:
 def test_a_switch_that_was_not_verified_is_no_release_to_go_back_to(app: Application) -> None:
     retired(app, A)
     switched(app, B)
-    with pytest.raises(Failed, match=f"release {B} never was live and healthy; .*: {A}$"):
+    with pytest.raises(Failed, match=f"release {B} was never live and healthy; .*: {A}$"):
         app.choose(B)
 
 
 def test_a_release_that_is_not_there_is_refused_with_those_that_are_the_newest_first(app: Application) -> None:
     retired(app, A, B, C)
-    why = f"^release 777 is not on this host; those to go back to, the newest first: {B}, {A}$"
+    why = f"^release 777 is not on this host; you can roll back to, newest first: {B}, {A}$"
     with pytest.raises(Failed, match=why):
         app.choose("777")
 
@@ -1064,9 +1064,7 @@ def went_live(app: Application, reasons: dict[str, str], *order: str) -> None:
 def test_a_release_before_one_that_is_irreversible_is_refused_with_the_reason(app: Application) -> None:
     went_live(app, {A: "", B: "", C: "it drops a column"}, A, B, C)
     for wanted, release in (("", B), (B, B), (A[:2], A)):
-        with pytest.raises(
-            Failed, match=f"^{release} is older than {C}, which is marked irreversible: it drops a column$"
-        ):
+        with pytest.raises(Failed, match=f"^{release} is older than {C}, which is irreversible: it drops a column$"):
             app.choose(wanted)
 
 
@@ -1102,9 +1100,7 @@ def test_an_irreversible_release_that_is_live_refuses_what_was_before_it_though_
     went_live(app, {A: "", B: "", C: "it drops a column"}, A, B)
     switched(app, C)
     for wanted, release in (("", B), (A, A)):
-        with pytest.raises(
-            Failed, match=f"^{release} is older than {C}, which is marked irreversible: it drops a column$"
-        ):
+        with pytest.raises(Failed, match=f"^{release} is older than {C}, which is irreversible: it drops a column$"):
             app.choose(wanted)
 
 
@@ -1172,7 +1168,7 @@ def test_an_exclusive_worker_takes_its_turn_after_the_switch(app: Application, s
     retired(app, A, **ALONE)
     take(app.take_turns(A))
     switched(app, B, **ALONE)
-    says = f"end beat of the release before, and start that of {B}"
+    says = f"end beat of the previous release, and start that of {B}"
     assert take(app.take_turns(B)) == [says]
     assert [systemd.is_active(f"hello@{one}-beat.service") for one in (A, B)] == [False, True]
     assert app.take_turns(B) == []

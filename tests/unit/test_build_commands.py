@@ -114,13 +114,13 @@ def test_a_command_that_fails_is_named_with_the_end_of_what_it_said_and_the_next
     with pytest.raises(Failed) as failure:
         host.run(command, "touch next")
     first, *said = str(failure.value).splitlines()
-    assert first == "the command 'python script.py' of the build failed with status 1; it said:"
+    assert first == "the command 'python script.py' of the build failed with status 1; its output ends with:"
     assert said == [*map(str, range(11, 30)), "went wrong"]
     assert not (host.code / "next").exists()
 
 
 def test_whatever_a_command_says_is_told(host: Host) -> None:
-    with pytest.raises(Failed, match=r"failed with status 3; it said:\n\ufffdx$"):
+    with pytest.raises(Failed, match=r"failed with status 3; its output ends with:\n\ufffdx$"):
         host.run(host.script("sys.stdout.buffer.write(b'\\xffx'); sys.exit(3)"))
 
 
@@ -136,7 +136,7 @@ def test_nothing_stays_open(host: Host) -> None:
     [
         ("nosuch --now", "the command 'nosuch --now' of the build cannot be started: .*'nosuch'"),
         ("./script.py", "the command './script.py' of the build cannot be started: .*Permission"),
-        ("echo 'x", "of the build cannot be split into words: No closing quotation"),
+        ("echo 'x", "of the build cannot be parsed: No closing quotation"),
         (" ", "a command of the build is empty"),
     ],
 )
@@ -270,7 +270,7 @@ def test_the_code_is_the_users_meanwhile_and_its_owners_again_afterwards(
 
 def test_directories_that_a_command_nests_without_end_are_refused_and_can_be_removed(host: Host) -> None:
     command = host.script("for _ in range(1500): os.mkdir('d'); os.chdir('d')")
-    with pytest.raises(Failed, match="nested more than 100 deep"):
+    with pytest.raises(Failed, match="nested more than 100 levels deep"):
         host.run(command)
     remove_tree(host.code)
     assert not host.code.exists()

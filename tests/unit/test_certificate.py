@@ -361,9 +361,9 @@ def test_a_certificate_that_cannot_be_got_leaves_the_one_that_is_there(
     with pytest.raises(Failed) as failure:
         acme.obtain(site)
     assert str(failure.value) == (
-        "could not get a certificate for hello.example.org, www.hello.example.org "
-        f"from {DIRECTORY}; certbot said:\n{certbot.refuses}\n"
-        "the certificate that hello has is valid for 9 more days"
+        "could not get a certificate for hello.example.org, www.hello.example.org from "
+        f"{DIRECTORY}; certbot said:\n{certbot.refuses}\nthe certificate of hello is valid for 9 "
+        "more days"
     )
     assert [os.readlink(link) for link in (site.file, site.key_file)] == links
 
@@ -379,7 +379,7 @@ def test_of_a_site_that_has_one_for_other_names_it_is_said_for_how_long_that_is_
     acme: Acme, site: Certificate, root: Path, certbot: Certbot
 ) -> None:
     certbot.refuses = "no"
-    with pytest.raises(Failed, match=r"\nthe certificate that hello has is valid for 88 more days$"):
+    with pytest.raises(Failed, match=r"\nthe certificate of hello is valid for 88 more days$"):
         acme.obtain(wanted(root, "acme", "hello-acme-ba9876543210"))
 
 

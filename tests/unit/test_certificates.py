@@ -163,25 +163,25 @@ def test_a_chain_begins_with_the_certificate_of_the_site(pem: Pem) -> None:
 @pytest.mark.parametrize("key", ["certificate", "key"])
 def test_what_would_not_be_used_is_refused(source: str, key: str) -> None:
     assert only(site(source, **{key: "/etc/ssl/hello"})) == (
-        f"tls.{key}: {source} brings its own; leave it out, or write source: own"
+        f"tls.{key}: {source} has its own; remove it, or set source: own"
     )
 
 
 def test_http_3_without_a_certificate_is_refused() -> None:
-    assert only(site(http3=True)) == ("tls.http3: it needs a certificate; write where that comes from, tls.source")
+    assert only(site(http3=True)) == ("tls.http3: this needs a certificate; set tls.source")
     assert objections(site("self_signed", http3=True)) == []
 
 
 @pytest.mark.parametrize("source", ["own", "host"])
 @pytest.mark.parametrize("key", ["certificate", "key"])
 def test_a_certificate_without_its_other_half_is_refused(source: str, key: str) -> None:
-    assert only(site(source, **{**FILES, key: ""})) == f"tls.{key} is missing; write the file that it is in"
+    assert only(site(source, **{**FILES, key: ""})) == f"tls.{key} is missing; write the file that contains it"
 
 
 @pytest.mark.parametrize("source", ["own", "host"])
 def test_a_source_without_any_file_is_refused_for_both(source: str) -> None:
     assert objections(site(source)) == [
-        f"tls.{key} is missing; write the file that it is in" for key in ("certificate", "key")
+        f"tls.{key} is missing; write the file that contains it" for key in ("certificate", "key")
     ]
 
 
@@ -209,7 +209,7 @@ def test_a_file_that_the_controller_does_not_have_is_refused(
 @pytest.mark.parametrize("text", ["\0", "/etc/ssl/a\0b", SECRET + "\n" + SECRET, "x" * 256])
 def test_what_is_neither_a_text_in_pem_nor_the_name_of_a_file_is_refused(pem: Pem, key: str, text: str) -> None:
     assert only(site("own", **{**pem._asdict(), key: text})) == (
-        "tls: neither a text in PEM, which has a line -----BEGIN ...-----, nor the name of a file"
+        "tls: neither a text in PEM format, which has a line -----BEGIN ...-----, nor the name of a file"
     )
 
 
@@ -219,13 +219,13 @@ def test_a_text_before_the_key_is_no_mistake(pem: Pem) -> None:
 
 def test_a_key_with_its_curve_before_it_is_no_mistake(tmp_path: Path) -> None:
     files = {key: str(tmp_path / key) for key in ("certificate", "key")}
-    run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-out", files["key"]], "make a key")
+    run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-out", files["key"]], "create a key")
     run(
         [
             *("openssl", "req", "-x509", "-key", files["key"], "-subj", "/CN=a test"),
             *("-addext", f"subjectAltName={','.join(f'DNS:{name}' for name in NAMES)}", "-out", files["certificate"]),
         ],
-        "make a certificate",
+        "create a certificate",
     )
     assert "-----BEGIN EC PARAMETERS-----" in Path(files["key"]).read_text()
     assert objections(site("own", **files)) == []
@@ -244,7 +244,7 @@ def test_a_vaulted_file_is_refused_with_what_decrypts_it(pem: Pem, tmp_path: Pat
     path = tmp_path / "hello.key"
     path.write_text("$ANSIBLE_VAULT;1.1;AES256\n6162")
     assert only(site("own", certificate=pem.certificate, key=str(path))) == (
-        f"tls: {path} is vaulted; read it with the lookup ansible.builtin.file, which decrypts it"
+        f"tls: {path} is encrypted with Ansible Vault; use the lookup ansible.builtin.file, which decrypts it"
     )
 
 
@@ -255,7 +255,7 @@ def test_what_is_no_certificate_is_refused(pem: Pem, tmp_path: Path) -> None:
     (tmp_path / "hello.crt").write_text("hello")
     for text in (BROKEN.format("CERTIFICATE", SECRET), pem.key, str(tmp_path / "hello.crt")):
         assert only(site("own", certificate=text, key=pem.key)) == (
-            "tls.certificate: that is no certificate in PEM; it begins with -----BEGIN CERTIFICATE-----"
+            "tls.certificate: this is not a certificate in PEM format, which begins with -----BEGIN CERTIFICATE-----"
         )
 
 
@@ -263,19 +263,19 @@ def test_what_is_no_key_is_refused(pem: Pem, tmp_path: Path) -> None:
     (tmp_path / "hello.key").write_text("hello")
     for text in (BROKEN.format("PRIVATE KEY", SECRET), pem.certificate, str(tmp_path / "hello.key")):
         assert only(site("own", certificate=pem.certificate, key=text)) == (
-            "tls.key: that is no private key in PEM; it begins with -----BEGIN PRIVATE KEY-----"
+            "tls.key: this is not a private key in PEM format, which begins with -----BEGIN PRIVATE KEY-----"
         )
 
 
 def test_a_key_that_somebody_would_have_to_unlock_is_refused(pem: Pem) -> None:
     assert only(site("own", certificate=pem.certificate, key=locked(pem.key))) == (
-        "tls.key: the key has a passphrase, which nobody types when NGINX starts; write it without one"
+        "tls.key: the key has a passphrase, which nobody can enter when NGINX starts; remove the passphrase"
     )
 
 
 def test_a_key_of_another_certificate_is_refused(pem: Pem) -> None:
     assert only(site("own", certificate=pem.certificate, key=certify(*NAMES).key)) == (
-        "tls.key: the key does not belong to the first certificate; write the two that were made together"
+        "tls.key: the key does not belong to the first certificate; use a key and a certificate that were made together"
     )
 
 
@@ -288,7 +288,7 @@ def test_a_certificate_that_is_over_is_refused() -> None:
 def test_a_certificate_that_is_not_valid_yet_is_refused() -> None:
     begins = datetime.now(timezone.utc) + timedelta(days=5)
     assert only(site("own", **certify(*NAMES, begins=begins)._asdict())) == (
-        f"tls.certificate: it is valid from {begins:%Y-%m-%d %H:%M} UTC; write one that is already"
+        f"tls.certificate: it is valid from {begins:%Y-%m-%d %H:%M} UTC; use one that is valid now"
     )
 
 

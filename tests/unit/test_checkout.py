@@ -136,7 +136,7 @@ def trap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trap:
 @pytest.mark.parametrize("below", ["", "pages"])
 def test_no_configuration_among_the_files_of_a_checkout_has_git_run_a_program(trap: Trap, below: str) -> None:
     source = trap.clone() / below
-    with pytest.raises(Failed, match=r"^'/.*/clone/app' looks like a git repository without a checkout: "):
+    with pytest.raises(Failed, match=r"^'/.*/clone/app' looks like a bare git repository, "):
         Directory(source, "app").commit()
     assert not trap.sprung.exists()
     # What is refused is what git would have taken.
@@ -149,7 +149,7 @@ def test_no_link_hides_such_a_directory(trap: Trap) -> None:
     (trap.directory / "HEAD").symlink_to("refs/heads/main")
     (trap.checkout / "link").symlink_to("app/pages")
     source = trap.clone().parent / "link"
-    with pytest.raises(Failed, match=r"^'/.*/clone/app' looks like a git repository without a checkout: "):
+    with pytest.raises(Failed, match=r"^'/.*/clone/app' looks like a bare git repository, "):
         Directory(source, "link").commit()
     assert not trap.sprung.exists()
     git(source, "status")
@@ -163,7 +163,7 @@ def test_a_repository_that_keeps_its_objects_elsewhere_has_no_program_run_either
         (trap.directory / name).rename(shared / name)
     (trap.directory / "commondir").write_text("../shared\n")
     source = trap.clone()
-    with pytest.raises(Failed, match="looks like a git repository without a checkout"):
+    with pytest.raises(Failed, match="looks like a bare git repository"):
         Directory(source, "app").commit()
     assert not trap.sprung.exists()
     git(source, "--work-tree=.", "status")

@@ -17,5 +17,5 @@ def test_a_program_is_looked_for_where_it_is_run_from_and_nowhere_else(
     assert has("sh")
     assert run(["sh", "-c", "echo fine"], "say so") == "fine\n"
     assert not has("mine")
-    with pytest.raises(Failed, match=r"^could not say so: the host has no mine$"):
+    with pytest.raises(Failed, match=r"^could not say so: mine is not installed on the host$"):
         run(["mine"], "say so")

@@ -21,7 +21,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.layout import Layo
 
 
 def test_a_host_without_the_user_of_the_application_is_told_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(Failed, match=r"^the host has no user no-such-user, or no group www-data: make them$"):
+    with pytest.raises(Failed, match=r"^the host has no user no-such-user or no group www-data: create them$"):
         Data(Layout("no-such-user", root=tmp_path), []).make()
 
 
@@ -133,7 +133,7 @@ def test_a_link_that_the_application_has_put_into_its_data_is_not_followed(
     (data.path / link).symlink_to(outside)
     assert not data.is_right()
     name = Path(link).name
-    with pytest.raises(Failed, match=rf"data/{link} is to be a directory, and {name} is none; remove it"):
+    with pytest.raises(Failed, match=rf"data/{link} must be a directory, but {name} is not one; remove it"):
         data.make()
     assert outside.stat().st_mode & 0o7777 == 0o700
 
@@ -169,7 +169,9 @@ class Owners:
 
     def chown(self, argv: list[str], purpose: str) -> str:
         """Take the place of `chown`, which gives a directory after all that is in it."""
-        assert argv[:4] == ["chown", "--recursive", "--no-dereference", "-P"] and purpose.startswith("give ")
+        assert argv[:4] == ["chown", "--recursive", "--no-dereference", "-P"] and purpose.startswith(
+            "change the owner of "
+        )
         before = next((self.ids(word.removeprefix("--from=")) for word in argv if word.startswith("--from=")), (-1, -1))
         after = self.ids(argv[-2])
         for path in sorted((path for path in self.of if f"{path}/".startswith(f"{argv[-1]}/")), reverse=True):

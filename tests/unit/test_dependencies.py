@@ -73,8 +73,9 @@ def test_without_a_lock_it_is_the_project_table(app: Path) -> None:
 def test_a_pyproject_without_a_project_is_none(app: Path) -> None:
     write(app, pyproject_toml="[tool.ruff]\n")
     sentence = (
-        r"^build\.source: '.*/app' has no requirements\.txt: write it, empty if need be, or one of uv\.lock, "
-        r"pylock\.toml, poetry\.lock, Pipfile\.lock, or a pyproject\.toml with a table \[project\]$"
+        r"^build\.source: '.*/app' has no requirements\.txt: write one, which may be empty, or "
+        r"one of uv\.lock, pylock\.toml, poetry\.lock, Pipfile\.lock, or a pyproject\.toml with a "
+        r"table \[project\]$"
     )
     with pytest.raises(Failed, match=sentence):
         dependencies_of(app)
@@ -82,7 +83,7 @@ def test_a_pyproject_without_a_project_is_none(app: Path) -> None:
 
 def test_more_than_one_file_is_refused_with_their_names(app: Path) -> None:
     write(app, "requirements.txt", "uv.lock", "pyproject.toml")
-    with pytest.raises(Failed, match=r"has uv\.lock and requirements\.txt: write build\.dependencies"):
+    with pytest.raises(Failed, match=r"has uv\.lock and requirements\.txt: set build\.dependencies"):
         dependencies_of(app)
 
 
@@ -125,15 +126,15 @@ def test_a_file_that_is_named_is_the_one(app: Path, named: str, file: str, forma
 @pytest.mark.parametrize("named", ["setup.py", "pylock..toml", "pylock.a.b.toml", "xpylock.a.toml", "other.lock"])
 def test_a_file_of_another_format_is_refused_with_those_that_are_known(app: Path, named: str) -> None:
     write(app, named)
-    known = r"known are \*\.txt, uv\.lock, pylock\.toml, poetry\.lock, Pipfile\.lock, pylock\.\*\.toml and pyproject"
-    with pytest.raises(Failed, match=rf"^build\.dependencies: {named} is not known; {known}"):
+    known = r"use \*\.txt, uv\.lock, pylock\.toml, poetry\.lock, Pipfile\.lock, pylock\.\*\.toml and " r"pyproject"
+    with pytest.raises(Failed, match=rf"^build\.dependencies: {named} is not a supported format; {known}"):
         dependencies_of(app, named)
 
 
 @pytest.mark.parametrize("named", ["nope.txt", "../beside.txt", "/etc/hostname", "."])
 def test_a_file_that_is_not_part_of_the_source_is_refused(app: Path, named: str) -> None:
     write(app, "requirements.txt", "../beside.txt")
-    with pytest.raises(Failed, match=rf"has no {named}: it is a path relative to build\.source"):
+    with pytest.raises(Failed, match=rf"has no {named}: write a path relative to build.source"):
         dependencies_of(app, named)
 
 
@@ -150,7 +151,7 @@ def test_only_requirements_may_lie_below_the_top(app: Path, name: str) -> None:
 )
 def test_a_lock_without_the_file_that_it_locks_is_refused(app: Path, lock: str, companion: str) -> None:
     write(app, lock)
-    with pytest.raises(Failed, match=rf"has {lock}, but no {companion}: put it beside the lock"):
+    with pytest.raises(Failed, match=rf"has {lock}, but no {companion}: put it beside the lock file"):
         dependencies_of(app)
     write(app, companion, _gitignore=f"{companion}\n")
     git(app, "init", "--quiet")
@@ -160,7 +161,7 @@ def test_a_lock_without_the_file_that_it_locks_is_refused(app: Path, lock: str, 
 
 def test_a_pyproject_that_is_named_needs_the_project_table(app: Path) -> None:
     write(app, pyproject_toml="[tool.poetry]\n")
-    with pytest.raises(Failed, match=r"^build\.source: pyproject\.toml of '.*/app' has no table \[project\]"):
+    with pytest.raises(Failed, match=r"^build\.source: pyproject\.toml of '.*/app' has no \[project\] table"):
         dependencies_of(app, "pyproject.toml")
 
 
@@ -302,7 +303,7 @@ def test_the_error_about_an_include_names_the_file_that_was_named(app: Path) -> 
 def test_extras_are_those_of_the_project(app: Path, name: str) -> None:
     write(app, name, pyproject_toml=PROJECT)
     assert dependencies_of(app, name, ["red-is", "postgres", "postgres"])["extras"] == ["postgres", "red-is"]
-    with pytest.raises(Failed, match=r"^build\.extras: pyproject\.toml has no extra 'sql'; known are Red_Is, postgres"):
+    with pytest.raises(Failed, match=r"^build\.extras: pyproject\.toml has no extra 'sql'; there are Red_Is, postgres"):
         dependencies_of(app, name, ["sql"])
 
 
@@ -325,7 +326,7 @@ def test_extras_of_a_project_without_any_are_refused(app: Path) -> None:
 @pytest.mark.parametrize("name", ["requirements.txt", "Pipfile.lock", "pylock.toml"])
 def test_extras_are_refused_where_the_file_says_all(app: Path, name: str) -> None:
     write(app, name, "Pipfile", pyproject_toml=PROJECT)
-    with pytest.raises(Failed, match=rf"^build\.extras: {name} says all that is installed; take them out, or name"):
+    with pytest.raises(Failed, match=rf"^build\.extras: {name} has no extras; remove them, or set"):
         dependencies_of(app, name, ["postgres"])
 
 
@@ -385,7 +386,7 @@ def test_a_uwsgi_of_the_applications_own_is_refused(app: Path, name: str, text: 
     if not ours:
         assert dependencies_of(app, name)["file"] == name
         return
-    with pytest.raises(Failed, match=r"^build\.dependencies: .*the collection brings its own uWSGI; take it out"):
+    with pytest.raises(Failed, match=r"^build\.dependencies: .*the collection installs its own uWSGI; remove it"):
         dependencies_of(app, name)
 
 

@@ -231,7 +231,7 @@ def test_an_entry_that_is_not_a_dictionary_is_refused(entry: dict[str, Any], app
 
 @pytest.mark.parametrize("key", ["name", "build", "run", "build.source", "run.callable", "serve.server_names"])
 def test_what_is_missing_is_named(entry: dict[str, Any], key: str) -> None:
-    assert f": {key} is missing; write " in only([without(entry, key)])
+    assert f": {key} is missing; add it" in only([without(entry, key)])
 
 
 @pytest.mark.parametrize("key", ["name", "build", "run", "build.source", "run.callable", "serve.server_names"])
@@ -247,27 +247,27 @@ def test_what_is_there_without_a_value_is_named(
     ("key", "advice"),
     [
         ("serv", "did you mean serve?"),
-        ("hosts", "known are name, state, remove_data, build, run, serve"),
+        ("hosts", "known keys are name, state, remove_data, build, run, serve"),
         ("build.sources", "did you mean source?"),
         ("run.harakirri", "did you mean harakiri?"),
         ("run.processors", "did you mean processes?"),
-        ("run.zzz", "known are callable, processes, harakiri"),
+        ("run.zzz", "known keys are callable, processes, harakiri"),
         ("run.memory", "did you mean memory_max?"),
         ("serve.server_name", "did you mean server_names?"),
         # These belong to the input of a role, and the playbook gives them.
-        ("run.build", "known are callable"),
-        ("run.wheels", "known are callable"),
-        ("run.public_data", "known are callable"),
+        ("run.build", "known keys are callable"),
+        ("run.wheels", "known keys are callable"),
+        ("run.public_data", "known keys are callable"),
         ("states", "did you mean state?"),
         ("remove-data", "did you mean remove_data?"),
         ("run.secret", "did you mean secrets?"),
         ("run.worker", "did you mean workers?"),
         ("build.command", "did you mean commands?"),
-        ("serve.read_timeout", "known are server_names"),
+        ("serve.read_timeout", "known keys are server_names"),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_nearest_known_one(entry: dict[str, Any], key: str, advice: str) -> None:
-    assert only([changed(entry, key, "x")]).startswith(f"{HERE}{key}: there is no such key; {advice}")
+    assert only([changed(entry, key, "x")]).startswith(f"{HERE}{key}: unknown key; {advice}")
 
 
 @pytest.mark.parametrize(
@@ -275,35 +275,35 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(entry: dict[str, A
     [
         ("run.probe.paht", "did you mean path?"),
         ("run.probe.trys", "did you mean tries?"),
-        ("run.probe.zzz", "known are path, host, scheme, status, text, timeout, tries, interval"),
+        ("run.probe.zzz", "known keys are path, host, scheme, status, text, timeout, tries, interval"),
         ("run.hardening.network", "did you mean networks?"),
         ("run.hardening.memory_deny_write", "did you mean memory_deny_write_execute?"),
-        ("run.hardening.zzz", "known are memory_deny_write_execute, address_families, networks"),
+        ("run.hardening.zzz", "known keys are memory_deny_write_execute, address_families, networks"),
         ("serve.tls.sorce", "did you mean source?"),
-        ("serve.tls.zzz", "known are source, certificate, key, redirect, hsts, http3"),
+        ("serve.tls.zzz", "known keys are source, certificate, key, redirect, hsts, http3"),
         ("serve.maintenance.bypas", "did you mean bypass?"),
     ],
 )
 def test_an_unknown_key_of_a_section_in_a_section_is_refused_too(entry: dict[str, Any], key: str, advice: str) -> None:
     sentence = only([changed(entry, *nested(key, "x"))])
-    assert sentence == f"{HERE}{key}: there is no such key; {advice}"
+    assert sentence == f"{HERE}{key}: unknown key; {advice}"
 
 
 @pytest.mark.parametrize(
     ("key", "value", "advice"),
     [
         ("run.probe.path", "health", "write a path that begins with /"),
-        ("run.probe.host", "https://hello.example.org", "that is not a host name"),
-        ("run.probe.status", [200, 700], "700 is no status of HTTP"),
-        ("run.probe.text", "two\nlines", "write it in one line"),
+        ("run.probe.host", "https://hello.example.org", "this is not a host name"),
+        ("run.probe.status", [200, 700], "700 is not an HTTP status"),
+        ("run.probe.text", "two\nlines", "write it on one line"),
         ("run.probe.timeout", 0, "write a number above zero"),
         ("run.probe.timeout", "soon", "write a whole number"),
         ("run.probe.tries", -1, "write a number above zero"),
         ("run.probe.interval", 0.5, "write a whole number"),
         ("run.hardening.memory_deny_write_execute", "perhaps", "write true or false"),
-        ("run.hardening.address_families", ["inet"], "write such as AF_INET"),
+        ("run.hardening.address_families", ["inet"], "write for example AF_INET"),
         ("run.hardening.address_families", ["AF_INET"], "AF_UNIX is missing"),
-        ("run.hardening.networks", ["everywhere"], "write such as 10.0.0.0/8"),
+        ("run.hardening.networks", ["everywhere"], "write for example 10.0.0.0/8"),
         ("serve.tls.source", "letsencrypt", "write none or own or host or acme or self_signed"),
         ("serve.tls.redirect", "perhaps", "write true or false"),
         ("serve.tls.hsts", -1, "write a number above zero, or 0 for none"),
@@ -340,20 +340,24 @@ def test_files_have_a_path_and_a_directory(entry: dict[str, Any], setting: str, 
     key, listed = files(setting)
     listed.append({"path": "/good/", "directory": "good"})
     del listed[0][missing]
-    assert only([changed(entry, key, listed)]) == f"{HERE}{key}[0].{missing} is missing; write one"
+    assert only([changed(entry, key, listed)]) == f"{HERE}{key}[0].{missing} is missing; add it"
 
 
 @pytest.mark.parametrize(
     ("setting", "changes", "advice"),
     [
-        ("static", {"pth": "/static/"}, ".pth: there is no such key; did you mean path?"),
-        ("uploads", {"immutable": True}, ".immutable: there is no such key; known are path, directory"),
+        ("static", {"pth": "/static/"}, ".pth: unknown key; did you mean path?"),
+        ("uploads", {"immutable": True}, ".immutable: unknown key; known keys are path, directory"),
         ("static", {"immutable": "perhaps"}, ".immutable: 'perhaps': write true or false"),
         ("static", {"path": "static"}, ": path 'static': write a path that begins and ends with /, such as /static/"),
-        ("uploads", {"directory": "../.."}, ": directory '../..': write a directory such as media, or media/photos"),
-        ("uploads", {"directory": ""}, ": directory '': write a directory such as media, or media/photos"),
+        ("uploads", {"directory": "../.."}, ": directory '../..': write a directory such as media or media/photos"),
+        ("uploads", {"directory": ""}, ": directory '': write a directory such as media or media/photos"),
         ("static", {"directory": "/s", "previous": "/a b"}, ": previous '/a b': write a directory such as media"),
-        ("static", {"previous": "/srv/old"}, ": previous of static: that of a directory in the application is known"),
+        (
+            "static",
+            {"previous": "/srv/old"},
+            ": previous of static: the role knows it for a directory of the application",
+        ),
     ],
 )
 def test_files_that_nginx_could_not_serve_are_refused(
@@ -375,7 +379,7 @@ def test_the_host_and_the_controller_agree_on_a_directory_of_uploads(entry: dict
 def test_two_directories_cannot_have_one_path(entry: dict[str, Any], paths: tuple[str, str, str]) -> None:
     listed = [{"path": path, "directory": f"d{number}"} for number, path in enumerate(paths)]
     entry["serve"].update(static=listed[:2], uploads=listed[2:])
-    entry["build"]["commands"] = ["make files"]
+    entry["build"]["commands"] = ["create files"]
     wrong = [f"{HERE}serve.static and uploads: two have the path /b/; change one"]
     assert description.objections([entry]) == (wrong if paths.count("/b/") > 1 else [])
 
@@ -392,7 +396,7 @@ def test_files_are_a_list_of_directories(entry: dict[str, Any], setting: str, va
 @pytest.mark.parametrize(
     ("changes", "advice"),
     [
-        ({"nam": "x"}, " (one).nam: there is no such key; did you mean name?"),
+        ({"nam": "x"}, " (one).nam: unknown key; did you mean name?"),
         ({"name": "One"}, " (One).name: 'One': use up to 31 of a-z, 0-9 and -"),
         ({"name": "migrate"}, " (migrate).name: 'migrate': use up to 31 of a-z, 0-9 and -, beginning with a letter"),
         ({"command": ""}, " (one).command: '': write a command in one line"),
@@ -417,7 +421,7 @@ def test_what_runs_beside_an_application_is_complete(entry: dict[str, Any], sett
     listed.append({**listed[0], "name": "two"})
     del listed[0 if missing == "name" else 1][missing]
     called = "[0]" if missing == "name" else "[1] (two)"
-    assert only([changed(entry, key, listed)]) == f"{HERE}{key}{called}.{missing} is missing; write one"
+    assert only([changed(entry, key, listed)]) == f"{HERE}{key}{called}.{missing} is missing; add it"
 
 
 @pytest.mark.parametrize(
@@ -425,11 +429,11 @@ def test_what_runs_beside_an_application_is_complete(entry: dict[str, Any], sett
     [
         ("workers", {"stop_timeout": 0}, "stop_timeout: 0: write a number above zero"),
         ("workers", {"stop_timeout": "soon"}, "stop_timeout: 'soon': write a whole number"),
-        ("workers", {"on_calendar": "daily"}, "on_calendar: there is no such key"),
-        ("timers", {"on_calendar": "0 3 * * *"}, "on_calendar: '0 3 * * *': write when as systemd has it"),
-        ("timers", {"on_calendar": None}, "on_calendar: '': write when as systemd has it"),
+        ("workers", {"on_calendar": "daily"}, "on_calendar: unknown key"),
+        ("timers", {"on_calendar": "0 3 * * *"}, "on_calendar: '0 3 * * *': write a time as in systemd's OnCalendar"),
+        ("timers", {"on_calendar": None}, "on_calendar: '': write a time as in systemd's OnCalendar"),
         ("timers", {"every_host": "perhaps"}, "every_host: 'perhaps': write true or false"),
-        ("timers", {"stop_timeout": 5}, "stop_timeout: there is no such key"),
+        ("timers", {"stop_timeout": 5}, "stop_timeout: unknown key"),
     ],
 )
 def test_workers_and_timers_have_settings_of_their_own(
@@ -470,7 +474,7 @@ def test_what_systemd_tells_an_application_is_no_variable_of_its_own(
     entry: dict[str, Any], key: str, name: str
 ) -> None:
     sentence = only([changed(entry, f"run.{key}", {"A": "hunter2", name: "hunter2"})])
-    assert sentence == f"{HERE}run.{key}: {name} belongs to the role; leave it out"
+    assert sentence == f"{HERE}run.{key}: {name} is set by the role; remove it"
     assert description.objections([changed(entry, "build.env", {name: "x"})]) == []
 
 
@@ -514,11 +518,11 @@ PARTS = ("workers", "timers")
         ("build.source", "/no/such/directory", "is not a directory on the controller"),
         ("build.python", "ruby", "write the name of an interpreter on the host, such as python3.12"),
         ("build.commands", ["make", "| b"], "'|' is not the name of a program"),
-        ("build.commands", ["make", "a | b"], "'|' is for a shell, and here is none; write it in quotes"),
+        ("build.commands", ["make", "a | b"], "'|' is shell syntax, but no shell runs this command; quote it"),
         ("build.commands", ["A=1 make"], "'A=1' is not the name of a program"),
         ("run.migrate", ["python 'manage.py"], "no closing quotation"),
         ("run.migrate_timeout", 0, "write a number above zero"),
-        ("run.irreversible", "a\nb", "write it in one line"),
+        ("run.irreversible", "a\nb", "write it on one line"),
         ("run.after_switch", [">log"], "'>log' is not the name of a program"),
         ("run.callable", "main", "such as main:application"),
         ("run.callable", "main.application", "such as main:application"),
@@ -533,17 +537,17 @@ PARTS = ("workers", "timers")
         (
             "run.listen_uwsgi",
             "0.0.0.0:9000",
-            "may be open on loopback only; use a Unix socket such as /run/hello-web.socket, or listen_http",
+            "must be a loopback address; use a Unix socket such as /run/hello-web.socket, or listen_http",
         ),
         (
             "run.listen_uwsgi",
             "[::]:9000",
-            "may be open on loopback only; use a Unix socket such as /run/hello-web.socket, or listen_http",
+            "must be a loopback address; use a Unix socket such as /run/hello-web.socket, or listen_http",
         ),
         (
             "run.listen_uwsgi",
             "192.0.2.1:9000",
-            "may be open on loopback only; use a Unix socket such as /run/hello-web.socket, or listen_http",
+            "must be a loopback address; use a Unix socket such as /run/hello-web.socket, or listen_http",
         ),
         ("run.listen_http", "9000", "such as 0.0.0.0:9000"),
         ("run.listen_http", "localhost:9000", "such as 0.0.0.0:9000"),
@@ -552,19 +556,19 @@ PARTS = ("workers", "timers")
         ("run.keep", "all", "write a whole number"),
         ("run.options", {"harakiri": 5}, "use the setting of that name"),
         ("run.memory_max", "much", "write an amount such as 512M"),
-        ("run.cpu_quota", 1.5, "write the share of one processor"),
+        ("run.cpu_quota", 1.5, "write a share of one processor"),
         ("run.tasks_max", 0, "write a number above zero"),
         ("serve.server_names", [], "write at least one host name"),
         ("serve.max_body_size", "16 MB", "write an amount such as 16M"),
         ("serve.headers", {"X Y": "z"}, "'X Y' is not the name of a header"),
         ("serve.headers", {"X-Y": "$z"}, "the value of X-Y: write one line"),
-        ("serve.headers", {"X-Request-Id": "1"}, "X-Request-Id belongs to the role; each answer has it"),
+        ("serve.headers", {"X-Request-Id": "1"}, "X-Request-Id is set by the role; every response has it"),
         ("serve.content_security_policy", "sandbox $x", "write one line of ASCII text without $"),
         ("serve.requests_per_second", -1, "write a number above zero, or 0 for none"),
         ("serve.burst", 0, "write a number above zero"),
         ("serve.connections", -5, "write a number above zero, or 0 for none"),
         ("serve.allowed_networks", ["office"], "'office' is not a network"),
-        ("serve.headers", {"Cache-Control": "no-store"}, "the application says it, and for files the role"),
+        ("serve.headers", {"Cache-Control": "no-store"}, "the application sets it, and the role sets it for files"),
         ("serve.headers", {"Strict-Transport-Security": "x"}, "use tls.hsts"),
         ("serve.cache_seconds", -1, "write a number above zero, or 0 for none"),
     ],
@@ -587,7 +591,7 @@ DICTIONARIES = "write a list of dictionaries, each with a - before it"
 @pytest.mark.parametrize(
     ("key", "value", "advice"),
     [
-        ("build.commands", "make hunter2, install", A_LIST),
+        ("build.commands", "create hunter2, install", A_LIST),
         ("build.extras", {"a": "hunter2"}, A_LIST),
         ("build.env", "A=hunter2", A_DICTIONARY),
         ("build.env", ["hunter2"], A_DICTIONARY),
@@ -653,7 +657,7 @@ def test_what_can_have_its_type_has_no_objection(entry: dict[str, Any], key: str
 def test_what_is_there_without_a_value_may_be_left_out(entry: dict[str, Any], key: str, advice: str) -> None:
     section, _, last = key.rpartition(".")
     given = (key, None) if section in entry else (section, {last: None})
-    assert only([changed(entry, *given)]) == f"{HERE}{key}: {advice}, or leave it out"
+    assert only([changed(entry, *given)]) == f"{HERE}{key}: {advice}, or remove it"
 
 
 def test_there_are_words_for_the_type_of_every_setting() -> None:
@@ -742,13 +746,13 @@ def test_no_value_whatever_breaks_the_check(entry: dict[str, Any], key: str, val
 @pytest.mark.parametrize("name", ["Hello", "2hello", "a b", "x" * 32, 42, "ä", ["hello"]])
 def test_a_name_that_no_system_user_could_have_is_refused(entry: dict[str, Any], name: Any) -> None:
     sentence = only([changed(entry, "name", name)])
-    assert f": name: {name!r}: no system user can have that name; use up to 31" in sentence
+    assert f": name: {name!r}: this is not a valid name for a system user; use up to 31" in sentence
 
 
 @pytest.mark.parametrize("name", ["root", "www-data", "systemd-resolve"])
 def test_a_name_that_belongs_to_the_system_is_refused(entry: dict[str, Any], name: str) -> None:
     sentence = only([changed(entry, "name", name)])
-    assert sentence == f"wsgi_apps[0] ({name}): name: {name!r}: that name belongs to the system; choose another"
+    assert sentence == f"wsgi_apps[0] ({name}): name: {name!r}: the system uses this name; choose another"
 
 
 @pytest.mark.parametrize("name", ["https://hello.example.org", "hello.example.org:80", "Hello.example.org", ""])
@@ -785,13 +789,13 @@ def test_a_source_that_does_not_say_its_dependencies_is_refused(entry: dict[str,
 @pytest.mark.parametrize(
     ("changes", "key", "advice"),
     [
-        ({"dependencies": "prod.txt"}, "dependencies", "has no prod.txt: it is a path relative to build.source"),
-        ({"extras": ["postgres"]}, "extras", "requirements.txt says all that is installed; take them out"),
-        ({"source": "hello==1.0", "extras": ["postgres"]}, "extras", "take them out; write them in brackets"),
+        ({"dependencies": "prod.txt"}, "dependencies", "has no prod.txt: write a path relative to build.source"),
+        ({"extras": ["postgres"]}, "extras", "requirements.txt has no extras; remove them"),
+        ({"source": "hello==1.0", "extras": ["postgres"]}, "extras", "remove them; write them in brackets"),
         ({"source": "/no/such/hello-1.0-py3-none-any.whl"}, "source", "is not a file on the controller"),
         ({"source": "git+https://"}, "source", "git"),
         ({"source": "git@git.example.com:hello.git"}, "source", "such as git+https://git.example.com/hello.git@v1.2"),
-        ({"source": "no-such-hello"}, "source", "a package is written with its version, such as hello==1.2"),
+        ({"source": "no-such-hello"}, "source", "to install a package, add its version, such as hello==1.2"),
     ],
 )
 def test_a_source_is_seen_with_all_that_the_section_says_of_it(
@@ -842,10 +846,10 @@ def test_an_objection_never_shows_the_value_of_a_variable(entry: dict[str, Any],
     ("value", "why"),
     [
         ({"alice": "hunter2"}, "the password of alice is too short"),
-        ({"alice": "hunter2\nhunter2"}, "the password of alice is too short, too long, or no text"),
-        ({"alice": "hunter2" * 20}, "the password of alice is too short, too long, or no text"),
+        ({"alice": "hunter2\nhunter2"}, "the password of alice is too short, too long, or not a string"),
+        ({"alice": "hunter2" * 20}, "the password of alice is too short, too long, or not a string"),
         ({"al:ice": "hunter2hunter2"}, "'al:ice' is not the name of a user"),
-        ({"alice": ["hunter2"]}, "the password of alice is too short, too long, or no text"),
+        ({"alice": ["hunter2"]}, "the password of alice is too short, too long, or not a string"),
         (["hunter2"], "write a dictionary, such as {name: value}"),
         ("alice: hunter2", "write a dictionary, such as {name: value}"),
     ],
@@ -860,7 +864,7 @@ def test_an_objection_never_shows_a_password(entry: dict[str, Any], value: Any, 
 @pytest.mark.parametrize("value", [{"alice": "hunter2hunter2"}, "alice: hunter2hunter2"])
 def test_an_objection_never_shows_passwords_under_a_misspelt_name(entry: dict[str, Any], value: Any) -> None:
     assert only([changed(entry, "serve.basic_aut", value)]) == (
-        f"{HERE}serve.basic_aut: there is no such key; did you mean basic_auth?"
+        f"{HERE}serve.basic_aut: unknown key; did you mean basic_auth?"
     )
 
 
@@ -868,7 +872,7 @@ def test_an_objection_never_shows_passwords_under_a_misspelt_name(entry: dict[st
     ("tls", "where"),
     [
         ({"source": "own"}, "serve.tls.certificate is missing"),
-        ({"source": "none"}, "serve.tls.key: none brings its own"),
+        ({"source": "none"}, "serve.tls.key: none has its own"),
         (
             {"source": "own", "certificate": "/no/such/file.crt"},
             "serve.tls: the controller cannot read /no/such/file.crt",
@@ -910,14 +914,14 @@ def test_an_objection_never_shows_a_key_that_stands_in_a_wrong_place(entry: dict
 @pytest.mark.parametrize("value", ["hunter2hunter2", PEM.key], ids=["word", "pem"])
 def test_an_objection_never_shows_a_key_under_a_misspelt_name(entry: dict[str, Any], value: str) -> None:
     assert only([changed(entry, "serve.tls", {"kee": value})]) == (
-        f"{HERE}serve.tls.kee: there is no such key; did you mean key?"
+        f"{HERE}serve.tls.kee: unknown key; did you mean key?"
     )
 
 
 @pytest.mark.parametrize("name", ["serve.tls.private_key", "serve.secret", "run.token", "zzz"])
 def test_an_objection_never_shows_a_key_under_a_name_that_means_nothing(entry: dict[str, Any], name: str) -> None:
     entry["serve"]["tls"] = {}
-    assert only([changed(entry, name, PEM.key)]).startswith(f"{HERE}{name}: there is no such key; known are ")
+    assert only([changed(entry, name, PEM.key)]).startswith(f"{HERE}{name}: unknown key; known keys are ")
 
 
 def test_each_thing_that_is_wrong_has_its_sentence(entry: dict[str, Any]) -> None:
@@ -973,15 +977,15 @@ def test_what_is_to_be_removed_may_have_lost_its_source(gone: dict[str, Any]) ->
 
 def test_what_is_to_be_removed_needs_nothing_but_its_name() -> None:
     assert description.objections([{"name": "hello", "state": "absent"}]) == []
-    assert only([{"state": "absent"}]) == "wsgi_apps[0]: name is missing; write one"
+    assert only([{"state": "absent"}]) == "wsgi_apps[0]: name is missing; add it"
 
 
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
-        ("name", "Hello", "wsgi_apps[0] (Hello): name: 'Hello': no system user can have that name"),
-        ("name", "root", "wsgi_apps[0] (root): name: 'root': that name belongs to the system"),
-        ("remove_date", True, f"{HERE}remove_date: there is no such key; did you mean remove_data?"),
+        ("name", "Hello", "wsgi_apps[0] (Hello): name: 'Hello': this is not a valid name for a system user"),
+        ("name", "root", "wsgi_apps[0] (root): name: 'root': the system uses this name"),
+        ("remove_date", True, f"{HERE}remove_date: unknown key; did you mean remove_data?"),
     ],
 )
 def test_what_is_to_be_removed_is_still_looked_at(gone: dict[str, Any], key: str, value: Any, sentence: str) -> None:
@@ -1004,7 +1008,7 @@ def test_whether_data_is_removed_is_never_guessed(entry: dict[str, Any], state: 
 def test_data_of_an_application_that_stays_is_never_removed(entry: dict[str, Any], state: dict[str, str]) -> None:
     assert description.objections([{**entry, **state, "remove_data": False}]) == []
     assert only([{**entry, **state, "remove_data": True}]) == (
-        f"{HERE}remove_data: the application is to be present; add state: absent, or leave it out"
+        f"{HERE}remove_data: the application is not absent; add state: absent, or remove this key"
     )
 
 
@@ -1055,10 +1059,10 @@ SETTINGS: dict[str, Any] = {
     [
         ({}, None),
         ({"status": "[::1]:8099", "trusted_proxies": ["10.0.0.0/8"], "headers": {"X-Y": "z"}}, None),
-        ({"status": "0.0.0.0:8099"}, "nginx_status: '0.0.0.0:8099': it may be open on loopback only; "),
+        ({"status": "0.0.0.0:8099"}, "nginx_status: '0.0.0.0:8099': this must be a loopback address; "),
         ({"status": "8099"}, "nginx_status: '8099': write an IP address and a port, such as 127.0.0.1:9000"),
         ({"trusted_proxies": ["cdn"]}, "nginx_trusted_proxies: ['cdn']: 'cdn' is not a network"),
-        ({"headers": {"Server": "x"}}, "nginx_headers: {'Server': 'x'}: Server belongs to the role; leave it"),
+        ({"headers": {"Server": "x"}}, "nginx_headers: {'Server': 'x'}: Server is set by the role; leave it"),
         ({"sites": [{**SITE, "max_body_size": "x"}]}, "nginx_sites (hello): max_body_size: 'x': write an amount"),
         ({"sites": [SITE, {**SITE, "name": "world"}]}, "nginx_sites: two sites, hello and world, have the host name"),
         (
@@ -1072,7 +1076,7 @@ SETTINGS: dict[str, Any] = {
         ({"sites": [{**SITE, "tls": {"source": "acme"}}]}, None),
         (
             {"sites": [{**SITE, "tls": {"source": "acme", "key": "/a"}}]},
-            "nginx_sites (hello): tls.key: acme brings its own",
+            "nginx_sites (hello): tls.key: acme has its own",
         ),
         ({"sites": [{**SITE, "static": [{"path": "/static/", "directory": "/srv/static"}]}]}, None),
         (
@@ -1093,7 +1097,7 @@ SETTINGS: dict[str, Any] = {
         ),
         (
             {"sites": [{**SITE, "tls": {"http3": True}}]},
-            "nginx_sites (hello): tls.http3: it needs a certificate",
+            "nginx_sites (hello): tls.http3: this needs a certificate",
         ),
         (
             {"sites": [{**SITE, "uploads": [{"path": "/media/", "directory": "media"}]}]},
@@ -1157,7 +1161,7 @@ def test_the_input_of_a_role_is_in_its_types_and_with_its_defaults() -> None:
         ({"source": "app"}, "name"),
         ({"name": "hello", "source": "app", "commands": {"a": "b"}}, "commands"),
         ({"name": "hello", "source": "app", "sauce": "x"}, "sauce"),
-        ({"name": "hello", "source": "app", 5: "x"}, "in quotes"),
+        ({"name": "hello", "source": "app", 5: "x"}, "quote it"),
     ],
 )
 def test_what_a_role_cannot_take_is_an_error_that_names_the_key(app: dict[Any, Any], word: str) -> None:
@@ -1437,13 +1441,13 @@ def test_a_static_directory_that_is_not_in_the_source_is_refused(entry: dict[str
     source = Path(entry["build"]["source"])
     served = changed(entry, "serve.static", [{"path": "/static/", "directory": "web/dist/"}])
     place = f"{HERE}serve.static: 'web/dist': the build has no such directory: "
-    assert only([served]) == f"{place}put it there, or let build.commands make it"
+    assert only([served]) == f"{place}put it there, or create it with build.commands"
     (source / "web/dist").mkdir(parents=True)
     (source / "web/dist/app.js").touch()
     assert description.objections([served]) == []
     (source / ".gitignore").write_text("dist\n")
     git(source, "init", "--quiet")
-    assert only([served]) == f"{place}git ignores it, so add it to build.include, or let build.commands make it"
+    assert only([served]) == f"{place}git ignores it; add it to build.include, or create it with build.commands"
     assert description.objections([changed(served, "build.include", ["web/dist/"])]) == []
 
 

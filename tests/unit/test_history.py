@@ -167,6 +167,6 @@ def test_a_history_that_is_none_is_refused_and_stays_as_it_is(history: History, 
         lambda: history.record(B, {}, 2),
     ]
     for ask in asks:
-        with pytest.raises(Failed, match=f"^{re.escape(str(history.path))} is not what this collection wrote: "):
+        with pytest.raises(Failed, match=f"^{re.escape(str(history.path))} is damaged: "):
             ask()
     assert history.path.read_bytes() == content

@@ -52,7 +52,11 @@ def test_a_directory_of_somebody_else_is_refused(home: Home) -> None:
     home.layout.home.mkdir()
     home.check()
     (home.layout.home / "shop").touch()
-    with pytest.raises(Failed, match=r"srv/hello is there, and is not this collection's: choose another name"):
+    with pytest.raises(
+        Failed,
+        match=r"srv/hello already exists, and this collection did not create it: choose another name for the "
+        r"application",
+    ):
         home.check()
 
 
@@ -72,5 +76,5 @@ def test_data_may_be_there_first_where_it_is_roots_or_the_applications(
     if fits:
         home.check()
     else:
-        with pytest.raises(Failed, match=f"data is there, and belongs to user {NOBODY}: give it to root"):
+        with pytest.raises(Failed, match=f"data already exists and belongs to the user {NOBODY}: give it to root"):
             home.check()

@@ -196,7 +196,7 @@ def test_each_call_is_what_the_tool_understands(
         "/opt/uv pip install --python python3.12 --target /target flask",
     ]
     assert runner.places == [None, Path("/code"), None] * 2
-    assert runner.purposes == ["make a virtual environment", "install flask", "install flask"] * 2
+    assert runner.purposes == ["create a virtual environment", "install flask", "install flask"] * 2
     assert [tool.name for tool in tools(Index())] == ["pip", "uv"]
 
 

@@ -76,7 +76,7 @@ def test_a_boot_asks_as_its_release_says(
     pauses: list[float] = []
     monkeypatch.setattr(time, "sleep", pauses.append)
     make_release(layout, NEW, probe={"path": "/health", "status": [204], "tries": 3, "interval": 7})
-    with pytest.raises(Failed, match="asked 3 times for /health of localhost, and the answer was 200, not 204"):
+    with pytest.raises(Failed, match="asked 3 times for /health of localhost, and the response was 200, not 204"):
         Instance(layout, NEW, systemd).boot()
     assert (apps.asked, pauses) == ([NEW] * 3, [7, 7])
 
@@ -184,7 +184,7 @@ def test_a_release_that_does_not_pass_its_probe_is_taken_away_and_its_log_is_the
     apps.sick = {NEW}
     with pytest.raises(Failed) as failure:
         new.boot()
-    why = "asked once for / of localhost, and the answer was 500, not one from 200 to 399"
+    why = "asked once for / of localhost, and the response was 500, not a status from 200 to 399"
     assert str(failure.value) == f"release {NEW} of main:app does not pass its probe: {why}{LOG}"
     assert unit_files(layout) == set()
     assert new.has_ended()
@@ -536,7 +536,7 @@ def test_a_worker_that_ends_in_its_trial_refuses_the_release_and_the_old_one_sta
     before: Instance, full: Instance, layout: Layout, systemd: FakeSystemd, worker: str
 ) -> None:
     systemd.restless = {worker: 0}
-    what = f"has a worker that ends within {TRIAL} s, {worker}"
+    what = f"has a worker that exits within {TRIAL} s, {worker}"
     assert refused(full) == f"release {NEW} of main:app {what}; its log ends with:\nthe log of {worker}"
     assert_left(full, systemd)
     assert before.is_live() and before.runs()
@@ -547,13 +547,13 @@ def test_a_worker_that_is_not_there_after_its_trial_refuses_the_release(
     full: Instance, systemd: FakeSystemd, clock: Clock, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
     monkeypatch.setattr(clock, "sleep", lambda _: systemd.states.update({QUEUE: state}))
-    assert f"a worker that ends within {TRIAL} s, {QUEUE}; its log ends with:\nthe log of {QUEUE}" in refused(full)
+    assert f"a worker that exits within {TRIAL} s, {QUEUE}; its log ends with:\nthe log of {QUEUE}" in refused(full)
     assert_left(full, systemd)
 
 
 def test_a_worker_that_does_not_start_refuses_the_release(full: Instance, systemd: FakeSystemd) -> None:
     systemd.broken = {QUEUE}
-    assert f"has a worker that ends within {TRIAL} s, {QUEUE}" in refused(full)
+    assert f"has a worker that exits within {TRIAL} s, {QUEUE}" in refused(full)
     assert_left(full, systemd)
 
 
@@ -904,7 +904,7 @@ def test_an_exclusive_worker_that_ends_by_itself_is_an_error_with_its_log(
     make_live(alone)
     systemd.restless = {QUEUE: 0}
     with pytest.raises(
-        Failed, match=rf"has a worker that ends within {TRIAL} s, {QUEUE}; its log ends with:\n.*{QUEUE}"
+        Failed, match=rf"has a worker that exits within {TRIAL} s, {QUEUE}; its log ends with:\n.*{QUEUE}"
     ):
         alone.take_turn()
     assert layout.live() == NEW and alone.answers()

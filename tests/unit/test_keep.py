@@ -75,8 +75,8 @@ def test_what_is_beyond_those_to_keep_goes_with_all_that_it_is_made_of(
 ) -> None:
     went_live(A, B, C)
     assert take(Keeper([]).prune(app, C, 2)) == [
-        f"take away the units of {A}",
-        "let systemd forget them",
+        f"remove the units of {A}",
+        "reload systemd",
         f"remove releases/{A}",
         f"remove builds/b-{A}",
         f"remove venvs/v-{A}",
@@ -187,7 +187,7 @@ def test_a_release_with_a_job_at_work_stays_and_goes_when_the_job_has_ended(
     assert Keeper([]).prune(app, C, 2) == []
     systemd.finish(job)
     said = take(Keeper([]).prune(app, C, 2))
-    assert said[:3] == [f"take away the units of {A}", "let systemd forget them", f"remove releases/{A}"]
+    assert said[:3] == [f"remove the units of {A}", "reload systemd", f"remove releases/{A}"]
     assert there(app) == those_of(B, C)
     assert not [name for name in os.listdir(systemd.units) if A in name]
     assert systemd.due == {f"hello@{release}-nightly.timer" for release in (B, C)}
@@ -221,7 +221,7 @@ def test_a_release_that_was_refused_stays_until_its_workers_have_finished_and_go
         take(app.boot(C))
     assert Keeper([]).prune(app, B, 2) == []
     systemd.finish()
-    assert f"take away the units of {C}" in take(Keeper([]).prune(app, B, 2))
+    assert f"remove the units of {C}" in take(Keeper([]).prune(app, B, 2))
     assert there(app) == those_of(A, B) and app.layout.instances() == [A, B]
 
 
@@ -318,7 +318,7 @@ def test_the_units_of_an_instance_that_still_runs_are_not_taken_from_under_it(
 ) -> None:
     went_live(A, B, C)
     systemd.states[app.instance(A).service] = "active"
-    assert f"take away the units of {A}" not in say(Keeper([]).prune(app, C, 2))
+    assert f"remove the units of {A}" not in say(Keeper([]).prune(app, C, 2))
 
 
 # What applications share

@@ -80,7 +80,7 @@ def run(app: Application, release: str, doors: dict[str, str] = DOORS) -> None:
     take(app.open_doors(doors))
     steps = app.record(release, KEEP)
     if app.history.latest() != release:
-        steps.append(Step("run its commands after the switch", app.oneshot(release, "after-switch").run))
+        steps.append(Step("run its after_switch commands", app.oneshot(release, "after-switch").run))
     take(steps + app.end_others(release) + Keeper([]).prune(app, release, KEEP))
 
 

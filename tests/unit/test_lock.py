@@ -143,8 +143,9 @@ def test_who_waits_in_vain_is_told_who_holds_it_and_since_when(path: Path) -> No
     with pytest.raises(Held) as held:
         step(path, THEIRS)
     assert str(held.value) == (
-        f"another run is changing this host: {MINE['who']} has held the lock since {since}, and was at work 42 s ago. "
-        "Wait until that run ends; one that was killed on another machine counts as dead after 600 s"
+        f"another run is changing this host: {MINE['who']} has held the lock since {since}, and "
+        "was active 42 s ago. Wait until that run ends; one that was killed on another machine "
+        "counts as dead after 600 s"
     )
     assert held.value.holder["id"] == MINE["id"]
 
@@ -286,7 +287,7 @@ def test_a_lock_that_is_no_run_s_is_not_waited_for_without_end(
         fcntl.flock(file, fcntl.LOCK_EX)
         timer = threading.Timer(5, fcntl.flock, (file, fcntl.LOCK_UN))
         timer.start()
-        with pytest.raises(Failed, match=f"^{re.escape(str(path))} is locked by what is no run of this collection$"):
+        with pytest.raises(Failed, match=f"^{re.escape(str(path))} is locked by another program$"):
             step(path, MINE)
         timer.cancel()
     assert path.read_bytes() == content

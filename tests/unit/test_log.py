@@ -74,18 +74,18 @@ def test_a_sentence_of_the_collection_is_the_cause() -> None:
 
 @pytest.mark.parametrize("log", ["", BANNER + AFTER])
 def test_a_log_that_says_nothing_is_told_so(log: str) -> None:
-    assert told("it fails", log, DATA) == "it fails; its log says nothing of it"
+    assert told("it fails", log, DATA) == "it fails; its log has no entry about it"
 
 
 @pytest.mark.parametrize(
     ("line", "advice"),
     [
-        ("OSError: [Errno 30] Read-only file system: 'x'", "An application can write to /srv/hello/data alone"),
-        ("sqlite3.OperationalError: unable to open database file", "whose path it finds in DATA_DIRECTORY"),
-        ("KeyError: 'SECRET_KEY'", "If that is a variable of the environment, add it to run.env or run.secrets"),
-        ("ModuleNotFoundError: No module named 'flask'", "Add the package that has it to the dependencies"),
+        ("OSError: [Errno 30] Read-only file system: 'x'", "An application can write only to /srv/hello/data"),
+        ("sqlite3.OperationalError: unable to open database file", "the value of DATA_DIRECTORY"),
+        ("KeyError: 'SECRET_KEY'", "If this is an environment variable, add it to run.env or run.secrets"),
+        ("ModuleNotFoundError: No module named 'flask'", "Add the package that provides it to the dependencies"),
         ("ImportError: libpq.so.5: cannot open shared object file", "to python_app_extra_packages"),
-        ("OSError: [Errno 98] Address already in use", "a worker for which that is so has exclusive: true"),
+        ("OSError: [Errno 98] Address already in use", "set exclusive: true"),
         ("MemoryError", "There was not enough memory: raise run.memory_max"),
     ],
 )

@@ -303,14 +303,14 @@ def test_a_configuration_that_nginx_refuses_never_replaces_the_live_one(nginx: N
 
 
 @pytest.mark.parametrize(
-    ("text", "why"), [(CONFLICTS, 'size 2 of shared memory zone "one" conflicts'), (HANGS, "no new workers")]
+    ("text", "why"), [(CONFLICTS, 'size 2 of shared memory zone "one" conflicts'), (HANGS, "no new worker process")]
 )
 def test_a_configuration_that_a_reload_does_not_take_up_is_taken_back(
     nginx: Nginx, fake: FakeNginx, text: str, why: str
 ) -> None:
     fake.log.write_text("2026/11/24 03:00:00 [emerg] 7#7: something of old\n")
     reloads = fake.reloads
-    with pytest.raises(Failed, match=rf"^NGINX did not take up .*{why}") as failure:
+    with pytest.raises(Failed, match=rf"^NGINX did not load .*{why}") as failure:
         bring(nginx, text)
     assert "something of old" not in str(failure.value)
     # What NGINX never took up it need not be told to leave.
@@ -582,10 +582,10 @@ def test_a_site_is_closed_and_opened_by_a_sign(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["hell", "hello-2", "ello", ""])
 def test_a_site_that_the_host_does_not_serve_has_no_sign(tmp_path: Path, name: str) -> None:
-    with pytest.raises(Failed, match=rf"^{name}: this host serves no site of that name$"):
+    with pytest.raises(Failed, match=rf"^{name}: this host serves no such site$"):
         sign(tmp_path, name)
     (tmp_path / "nginx.conf").write_text(f"if (-f {tmp_path}/maintenance/hello) {{")
-    with pytest.raises(Failed, match=rf"^{name}: this host serves no site of that name$"):
+    with pytest.raises(Failed, match=rf"^{name}: this host serves no such site$"):
         sign(tmp_path, name)
 
 
@@ -688,7 +688,7 @@ def test_the_module_has_nothing_to_do_where_all_is_served(host: Host) -> None:
 
 def test_the_module_serves_the_text_for_the_nginx_of_the_host_and_shows_the_difference(host: Host) -> None:
     planned = host.plan(TWO)
-    assert say(planned.steps) == [f"replace {host.nginx.live}", "let NGINX take it up"]
+    assert say(planned.steps) == [f"replace {host.nginx.live}", "reload NGINX"]
     header = str(host.nginx.live)
     assert planned.result["diff"] == [{"before_header": header, "after_header": header, "before": ONE, "after": TWO}]
     assert host.nginx.text() == ONE
@@ -723,7 +723,7 @@ def test_a_bare_host_serves_no_site_until_the_switch(host: Host, at_switch: bool
     for path in host.nginx.units:
         path.unlink()
     planned = host.plan(whole(HELLO), at_switch=at_switch, take_over=True)
-    assert say(planned.steps)[0] == "take NGINX over"
+    assert say(planned.steps)[0] == "take over NGINX"
     planned.steps[0].do()
     assert host.nginx.text() == whole()
     for step in planned.steps[1:]:
@@ -735,7 +735,7 @@ def test_the_module_takes_over_what_is_foreign_where_it_is_told_to(host: Host) -
     host.nginx.live.write_text("a shop")
     with pytest.raises(Failed) as refused:
         host.plan(TWO)
-    assert f"serves what is not this collection's: {host.nginx.live}. Describe" in str(refused.value)
+    assert f"serves sites that this collection did not configure: {host.nginx.live}. Describe" in str(refused.value)
     assert "nginx_take_over: true" in str(refused.value)
     host.plan(TWO, take_over=True).take()
     assert (host.nginx.text(), host.nginx.original.read_text()) == (TWO, "a shop")
@@ -751,7 +751,7 @@ def test_the_module_places_a_certificate_that_is_missing_though_the_text_is_the_
     host.plan(config(one), one).take()
     one.key_file.unlink()
     planned = host.plan(config(one), one)
-    assert say(planned.steps) == [f"replace {host.nginx.live}", "let NGINX take it up"]
+    assert say(planned.steps) == [f"replace {host.nginx.live}", "reload NGINX"]
     planned.take()
     assert in_place(host.nginx) == ["hello.crt", "hello.key"]
     assert one.key_file.read_text() == "key of hello"
@@ -815,7 +815,7 @@ def test_other_passwords_are_another_file_which_is_there_before_nginx_asks_for_i
         assert say(planned.steps) == [
             "write the passwords of sites",
             f"replace {host.nginx.live}",
-            "let NGINX take it up",
+            "reload NGINX",
         ]
         for step in planned.steps[:2]:
             step.do()
@@ -830,8 +830,8 @@ def test_other_passwords_are_another_file_which_is_there_before_nginx_asks_for_i
 
 SITES = [{"name": "world"}]
 LEFT_OVER = (
-    "hello is left over: NGINX serves its site here, and no entry describes it. It goes on untouched. To remove it, "
-    "add to wsgi_apps: - {name: hello, state: absent}"
+    "hello is left over: NGINX serves its site here, but there is no entry for it. It stays "
+    "as it is. To remove it, add to wsgi_apps: - {name: hello, state: absent}"
 )
 
 
@@ -895,7 +895,7 @@ def test_a_site_that_is_kept_goes_once_it_is_so_no_more(both: Host) -> None:
 
 def test_a_site_that_cannot_be_beside_what_is_left_over_changes_nothing(host: Host) -> None:
     host.plan(whole(block("hello", "listen 80 default_server;"))).take()
-    with pytest.raises(Failed, match=r"^world: default: hello, which is left over, is the default site; "):
+    with pytest.raises(Failed, match=r"^world: default: hello, which is left over, is already the default site; "):
         host.plan(whole(block("world", "listen 80 default_server;")), sites=SITES, described=["world"])
     assert host.nginx.text() == whole(block("hello", "listen 80 default_server;"))
 

@@ -74,7 +74,7 @@ HTTP3 = [{"name": "world", "http3": False}, {"name": "hello", "http3": True}]
         (
             SAID.format("1.22.1", ""),
             HTTP3,
-            "hello: tls.http3: NGINX 1.22.1 of this host was built without HTTP/3; leave it out",
+            "hello: tls.http3: NGINX 1.22.1 of this host does not support HTTP/3; remove the setting",
         ),
     ],
 )
@@ -128,5 +128,5 @@ def test_new_workers_are_asked_of_the_master_alone(systemd: FakeSystemd, monkeyp
 
 
 def test_where_nginx_does_not_run_nobody_is_told_to_renew_anything(systemd: FakeSystemd) -> None:
-    with pytest.raises(Failed, match=r"^could not reload NGINX, which does not run$"):
+    with pytest.raises(Failed, match=r"^could not reload NGINX, because it is not running$"):
         Workers(systemd).renew()

@@ -87,17 +87,17 @@ def test_what_sites_share_for_http_3_stays_with_those_that_use_it() -> None:
         (
             block("hello", DEFAULT),
             block("world", DEFAULT),
-            "world: default: hello, which is left over, is the default site; leave it out, or ",
+            "world: default: hello, which is left over, is already the default site; remove the setting, or ",
         ),
         (
             block("hello-2"),
             block("hello_2"),
-            "hello_2: hello-2, which is left over, has nearly the same name; change it, or ",
+            "hello_2: hello-2, which is left over, has almost the same name; change the name, or ",
         ),
         (
             block("hello_2"),
             block("hello-2"),
-            "hello-2: hello_2, which is left over, has nearly the same name; change it, or ",
+            "hello-2: hello_2, which is left over, has almost the same name; change the name, or ",
         ),
         (block("hello", DEFAULT), WORLD, ""),
         (HELLO, block("world", DEFAULT), ""),

@@ -55,7 +55,7 @@ failures = pytest.mark.parametrize("failure", [Failed("no"), OSError("no")])
 
 
 def test_a_step_is_for_the_whole_host_unless_it_says_whose_it_is() -> None:
-    assert Step("make it", list).of == ""
+    assert Step("create it", list).of == ""
 
 
 def taken(steps: list[Step]) -> dict[str, str]:
@@ -131,7 +131,7 @@ def test_what_nobody_has_expected_is_the_failure_of_its_application(host: Host) 
     failures = taken([host.step("one", RecursionError("deep"), of="a"), host.step("two", of="b"), host.step("three")])
     assert host.done == ["two"]
     assert re.fullmatch(
-        r"a: this is a fault of the collection, please report it: RecursionError: deep \(test_plan\.py, line \d+\)",
+        r"a: this is a bug in the collection, please report it: RecursionError: deep " r"\(test_plan\.py, line \d+\)",
         failures["a"],
     )
 
@@ -284,10 +284,10 @@ def test_check_mode_tells_while_another_run_is_at_work(carry: Carry, host: Host,
 def test_a_difference_is_shown_after_what_is_done(carry: Carry, host: Host) -> None:
     difference = {"before": "one", "after": "two"}
     for more in (difference, [difference]):
-        result = carry(Plan([host.step("make it", of="hello")], {"diff": more}))
-        assert result["diff"] == [{"prepared": "hello: make it\n"}, difference]
-    result = carry(Plan([host.step("make it"), host.step("and it")], {"diff": [difference, difference]}))
-    assert result["diff"] == [{"prepared": "make it\nand it\n"}, difference, difference]
+        result = carry(Plan([host.step("create it", of="hello")], {"diff": more}))
+        assert result["diff"] == [{"prepared": "hello: create it\n"}, difference]
+    result = carry(Plan([host.step("create it"), host.step("and it")], {"diff": [difference, difference]}))
+    assert result["diff"] == [{"prepared": "create it\nand it\n"}, difference, difference]
 
 
 @pytest.mark.parametrize(
@@ -343,7 +343,7 @@ def test_what_a_step_adds_to_the_result_is_returned(carry: Carry) -> None:
 
 
 def test_what_a_module_makes_can_be_read_whatever_the_umask_is(carry: Carry, tmp_path: Path) -> None:
-    carry(Plan([Step("make it", (tmp_path / "made").touch)]))
+    carry(Plan([Step("create it", (tmp_path / "made").touch)]))
     assert (tmp_path / "made").stat().st_mode & 0o777 == 0o644
 
 

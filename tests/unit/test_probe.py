@@ -160,12 +160,12 @@ def test_without_statuses_any_that_is_no_error_passes(status: int) -> None:
 
 @pytest.mark.parametrize("status", [199, 400, 404, 500, 503])
 def test_without_statuses_no_error_passes(status: int) -> None:
-    sentence = f"the answer was {status}, not one from 200 to 399"
+    sentence = f"the response was {status}, not a status from 200 to 399"
     assert str(Probe().objection(Answer(status, b""))).startswith(sentence)
 
 
 def test_whoever_is_refused_with_400_reads_for_which_host_it_was_asked() -> None:
-    assert "does the application answer to a.example.org?" in str(
+    assert "does the application accept the host a.example.org?" in str(
         Probe(host="a.example.org").objection(Answer(400, b""))
     )
     assert "does the application" not in str(Probe().objection(Answer(404, b"")))
@@ -195,8 +195,8 @@ def test_a_redirect_that_only_leads_to_https_does_not_pass(path: str, location: 
     [
         (401, None),
         (204, None),
-        (200, "the answer was 200, not 401 or 204"),
-        (500, "the answer was 500, not 401 or 204"),
+        (200, "the response was 200, not 401 or 204"),
+        (500, "the response was 500, not 401 or 204"),
     ],
 )
 def test_with_statuses_those_alone_pass(status: int, objection: str | None) -> None:
@@ -214,7 +214,7 @@ def test_a_text_may_have_letters_of_any_language() -> None:
 
 def test_an_answer_without_the_text_does_not_pass() -> None:
     objection = Probe(text="healthy").objection(Answer(200, b"It works!"))
-    assert objection == "the answer was 200, but the text 'healthy' is not in it"
+    assert objection == "the response was 200, but does not contain the text 'healthy'"
 
 
 def test_an_error_with_the_text_in_it_does_not_pass() -> None:
@@ -223,30 +223,30 @@ def test_an_error_with_the_text_in_it_does_not_pass() -> None:
 
 def test_an_application_that_is_silent_fails_when_its_time_is_over(serve: Serve) -> None:
     begun = time.monotonic()
-    with pytest.raises(Failed, match=r"asked once for / of localhost, and there was no answer within 0\.2 s"):
+    with pytest.raises(Failed, match=r"asked once for / of localhost, and there was no response within 0\.2 s"):
         wait_for(Probe(timeout=SOON), serve(stays=True).ask, 1, 0)
     assert time.monotonic() - begun < 5
 
 
 def test_an_application_that_does_not_come_to_an_end_fails_when_its_time_is_over(serve: Serve) -> None:
-    with pytest.raises(Failed, match=r"there was no answer within 0\.2 s"):
+    with pytest.raises(Failed, match=r"there was no response within 0\.2 s"):
         wait_for(Probe(timeout=SOON), serve(HEAD, b"Hello", stays=True).ask, 1, 0)
 
 
 def test_an_application_that_drips_fails_when_its_time_is_over(serve: Serve) -> None:
     begun = time.monotonic()
-    with pytest.raises(Failed, match=r"there was no answer within 0\.2 s"):
+    with pytest.raises(Failed, match=r"there was no response within 0\.2 s"):
         wait_for(Probe(timeout=SOON), serve(HEAD, *[b"."] * 600, pause=0.05).ask, 1, 0)
     assert time.monotonic() - begun < 5
 
 
 def test_an_application_that_closes_without_a_word_fails(serve: Serve) -> None:
-    with pytest.raises(Failed, match=r"there was no answer: .*closed connection without response"):
+    with pytest.raises(Failed, match=r"there was no response: .*closed connection without response"):
         wait_for(Probe(), serve().ask, 1, 0)
 
 
 def test_an_application_that_hangs_up_fails(serve: Serve) -> None:
-    with pytest.raises(Failed, match=r"there was no answer: ."):
+    with pytest.raises(Failed, match=r"there was no response: ."):
         wait_for(Probe(), serve(reads=False).ask, 1, 0)
 
 
@@ -264,12 +264,12 @@ def test_an_application_that_hangs_up_fails(serve: Serve) -> None:
     ],
 )
 def test_an_application_that_speaks_nonsense_fails(serve: Serve, garbage: bytes) -> None:
-    with pytest.raises(Failed, match="there was no answer"):
+    with pytest.raises(Failed, match="there was no response"):
         wait_for(Probe(), serve(garbage).ask, 1, 0)
 
 
 def test_a_socket_that_is_not_there_fails(tmp_path: Path) -> None:
-    with pytest.raises(Failed, match=r"there was no answer: .*No such file"):
+    with pytest.raises(Failed, match=r"there was no response: .*No such file"):
         wait_for(Probe(), over_uwsgi(tmp_path / "none"), 1, 0)
 
 
@@ -292,7 +292,7 @@ def test_over_tls_a_server_that_speaks_none_fails(tmp_path: Path) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     ask = over_http(f"127.0.0.1:{listener.getsockname()[1]}", tls=True)
     server = Server(listener, ask, [HEAD], 0, True, False)
-    with pytest.raises(Failed, match=r"asked once for / of localhost, and there was no answer: .*SSL"):
+    with pytest.raises(Failed, match=r"asked once for / of localhost, and there was no response: .*SSL"):
         wait_for(Probe(), server.ask, 1, 0)
     server.end()
 
@@ -301,7 +301,7 @@ def test_over_tls_a_server_that_is_silent_fails_when_its_time_is_over() -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     ask = over_http(f"127.0.0.1:{listener.getsockname()[1]}", tls=True)
     server = Server(listener, ask, [], 0, True, True)
-    with pytest.raises(Failed, match=r"there was no answer within 0\.2 s"):
+    with pytest.raises(Failed, match=r"there was no response within 0\.2 s"):
         wait_for(Probe(timeout=SOON), server.ask, 1, 0)
     server.end()
 
@@ -309,7 +309,7 @@ def test_over_tls_a_server_that_is_silent_fails_when_its_time_is_over() -> None:
 def test_a_port_where_nobody_listens_fails() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with pytest.raises(Failed, match=r"there was no answer: .*refused"):
+    with pytest.raises(Failed, match=r"there was no response: .*refused"):
         wait_for(Probe(), over_http(f"127.0.0.1:{port}"), 1, 0)
 
 
@@ -339,13 +339,13 @@ def test_a_failure_says_what_was_asked_and_what_was_wrong_the_last_time() -> Non
     with pytest.raises(Failed) as failure:
         wait_for(Probe("/health", "hello.example.org"), Asked(TimeoutError(), BROKEN), 2, 1)
     assert str(failure.value) == (
-        "asked 2 times for /health of hello.example.org, and the answer was 500, not one from 200 to 399"
+        "asked 2 times for /health of hello.example.org, and the response was 500, not a status from 200 to 399"
     )
 
 
 @pytest.mark.parametrize("failure", [OSError(), http.client.HTTPException()])
 def test_a_failure_without_a_text_is_told_by_its_name(failure: Exception) -> None:
-    with pytest.raises(Failed, match=f"there was no answer: {type(failure).__name__}"):
+    with pytest.raises(Failed, match=f"there was no response: {type(failure).__name__}"):
         wait_for(Probe(), Asked(failure), 1, 0)
 
 

@@ -896,7 +896,7 @@ def test_the_difference_names_no_variable_where_none_differs(release: Given) -> 
 Planner = Callable[..., Plan]
 
 SECRETS = ("env", "secrets", "secret_files")
-LET, LEAVE = "let its timers run on this host", "leave its timers to another host"
+LET, LEAVE = "run its timers on this host", "stop running its timers on this host"
 HARDENING = ("address_families", "networks", "memory_deny_write_execute")
 
 
@@ -964,9 +964,9 @@ def arguments(*apps: dict[str, Any]) -> dict[str, Any]:
 def test_the_module_makes_what_is_missing_and_says_so(release: Given, planner: Planner) -> None:
     planned = planner()
     assert [(step.says, step.of) for step in planned.steps] == [
-        (f"make {release.layout.data}", "hello"),
+        (f"create {release.layout.data}", "hello"),
         (LET, "hello"),
-        (f"make release {release.id} of build abc123", "hello"),
+        (f"create release {release.id} from build abc123", "hello"),
     ]
     assert planned.result == {"releases": {"hello": release.id}, "diff": [release.difference_from_live()]}
     assert not release.exists()
@@ -1015,7 +1015,7 @@ def test_a_release_that_exists_is_never_made_again_because_it_may_be_live(releas
     mark.touch()
     planned = planner()
     planned.take()
-    assert [step.says for step in planned.steps] == [f"make {release.layout.data}"]
+    assert [step.says for step in planned.steps] == [f"create {release.layout.data}"]
     assert planned.result["releases"] == {"hello": release.id}
     assert mark.exists()
 
@@ -1115,14 +1115,14 @@ def test_systemd_is_asked_whether_it_understands_when_a_timer_is_due(
     planned = planner(timers=timers)
     assert [argv[:2] for argv in calendar] == [["systemd-analyze", "calendar"]] * 2
     assert [argv[-1] for argv in calendar] == ["daily", "never"]
-    why = "hello: could not understand when the timer b is due; systemd-analyze said:\nFailed to parse"
+    why = "hello: could not parse on_calendar of the timer b; systemd-analyze said:\nFailed to parse"
     assert (planned.failures, planned.steps) == ({"hello": why}, [])
 
 
 @pytest.mark.parametrize(
     ("given", "objections"),
     [
-        ({"name": "root"}, ["name: 'root': that name belongs to the system; choose another"]),
+        ({"name": "root"}, ["name: 'root': the system uses this name; choose another"]),
         ({"harakiri": 0}, ["harakiri: 0: write a number above zero"]),
         ({"probe": {"path": "health"}}, ["probe.path: 'health': write a path that begins with /"]),
         ({"address_families": ["AF_INET"]}, ["hardening.address_families: ['AF_INET']: AF_UNIX is missing"]),
@@ -1130,11 +1130,11 @@ def test_systemd_is_asked_whether_it_understands_when_a_timer_is_due(
             {"networks": ["x"], "tasks_max": 0},
             ["networks: ['x']: 'x' is not a network", "tasks_max: 0: write a number"],
         ),
-        ({"options": {"master": False}}, ["options: {'master': False}: master belongs to the role"]),
-        ({"callable": "main"}, ["callable: 'main': write the module, a colon"]),
+        ({"options": {"master": False}}, ["options: {'master': False}: master is set by the role"]),
+        ({"callable": "main"}, ["callable: 'main': write a module, a colon"]),
         ({"migrate": ["a; b", "c |"]}, ["migrate: 'a; b': 'a;' is not the name of a program"]),
         ({"after_switch": [""]}, ["after_switch: '': write a command in one line"]),
-        ({"irreversible": "a\nb"}, ["irreversible: 'a\\nb': write it in one line"]),
+        ({"irreversible": "a\nb"}, ["irreversible: 'a\\nb': write it on one line"]),
         ({"migrate_timeout": 0}, ["migrate_timeout: 0: write a number above zero"]),
         (
             {"workers": [{"name": "A", "command": "a", "stop_timeout": 1, "exclusive": False}]},
@@ -1144,7 +1144,7 @@ def test_systemd_is_asked_whether_it_understands_when_a_timer_is_due(
             {"timers": [{"name": "a", "command": "", "on_calendar": "daily", "every_host": False}]},
             ["timers[0] (a).command: '': write a"],
         ),
-        ({"secret_files": {"a/b": "x"}}, ["secret_files: 'a/b' cannot be the name of the file"]),
+        ({"secret_files": {"a/b": "x"}}, ["secret_files: 'a/b' is not a valid file name"]),
         ({"secrets": {"A-B": "x"}}, ["secrets: 'A-B' is not the name of an environment variable"]),
         ({"public_data": ["../x"]}, ["public_data: '../x': write a directory"]),
     ],
@@ -1218,6 +1218,6 @@ def test_ansible_masks_the_secrets_and_nothing_that_happens_to_be_like_them(
     assert "hunter" not in told
     assert result["invocation"]["module_args"]["secrets"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
     assert (result["releases"], result["changed"], result["broken"]) == ({"hello": wanted}, True, {})
-    would = f"make {release.layout.data}, {LET}, make release {wanted} of build abc123"
+    would = f"create {release.layout.data}, {LET}, create release {wanted} from build abc123"
     assert result["msg"] == f"hello: would {would}"
     assert release.store.names() == []

@@ -48,9 +48,9 @@ def test_all_that_only_a_host_knows_is_a_token_that_it_fills_in() -> None:
 
 @pytest.mark.parametrize("value", [token("release"), f"a{MARK}b"])
 def test_no_value_can_look_like_a_token(value: str) -> None:
-    with pytest.raises(Failed, match=r"^hello: a value has the character U\+E000"):
+    with pytest.raises(Failed, match=r"^hello: a value contains the private-use character U\+E000"):
         files(app(options={"route": value}))
-    with pytest.raises(Failed, match=r"^hello: a value has the character U\+E000"):
+    with pytest.raises(Failed, match=r"^hello: a value contains the private-use character U\+E000"):
         files(app(migrate=[f"echo {value}"]))
 
 
@@ -92,7 +92,7 @@ def test_a_template_that_has_lost_what_a_release_cannot_live_without_is_refused(
     [
         ("{{ nothing }}", "'nothing' is undefined"),
         ("one\n{% if %}", "line 2: "),
-        ("{% extends 'wsgi.production/none.j2' %}", "needs wsgi.production/none.j2, which is not there"),
+        ("{% extends 'wsgi.production/none.j2' %}", "needs wsgi.production/none.j2, which does not exist"),
     ],
 )
 def test_a_template_that_is_not_right_is_told_with_its_name(tmp_path: Path, text: str, why: str) -> None:

@@ -93,7 +93,7 @@ STEPS = [
     f"take {B} out of service",
     f"end {A}",
     f"end {B}",
-    "leave {home}/data to root",
+    "give {home}/data to root",
     "remove the user hello",
     "remove its releases and builds",
     "remove {home}",
@@ -122,7 +122,7 @@ def test_an_application_is_removed_from_the_outside_to_the_inside(full: Applicat
 
 
 def test_data_is_removed_on_word(full: Application, users: Users) -> None:
-    assert take(removal(full, True)) == steps(full, leave="remove {home}/data")
+    assert take(removal(full, True)) == steps(full, give="remove {home}/data")
     gone(full)
     assert not full.layout.home.exists()
     assert users.done == ["removed hello"]

@@ -111,7 +111,7 @@ def test_an_address_is_read_as_pip_does(text: str, url: str, ref: str, subdirect
     ],
 )
 def test_a_url_with_a_password_is_refused_without_showing_it(text: str) -> None:
-    with pytest.raises(Failed, match=r"contains a password.*git's credential helper.*git\+ssh") as failure:
+    with pytest.raises(Failed, match=r"contains a password.*git credential helper.*git\+ssh") as failure:
         Address.parse(text)
     assert "secret" not in str(failure.value)
 
@@ -119,21 +119,21 @@ def test_a_url_with_a_password_is_refused_without_showing_it(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "advice"),
     [
-        ("git+https://user:sec/ret@host/repo.git", "between host and path stands a /"),
-        ("git+https://user:1#secret@host/repo.git", "a branch comes after an @"),
-        ("git+https://user:secret?x@host/repo.git", "between host and path stands a /"),
-        ("git+ssh://git@host:secret/repo.git", "between host and path stands a /"),
-        ("git+https://[secret/repo.git", "between host and path stands a /"),
+        ("git+https://user:sec/ret@host/repo.git", "write a / between host and path"),
+        ("git+https://user:1#secret@host/repo.git", "write a branch after an @"),
+        ("git+https://user:secret?x@host/repo.git", "write a / between host and path"),
+        ("git+ssh://git@host:secret/repo.git", "write a / between host and path"),
+        ("git+https://[secret/repo.git", "write a / between host and path"),
         ("git+https://host/repo?token=secret", "write one of git+https://host/path"),
         ("git+git@host:secret/repo.git", "write one of git+https://host/path"),
         ("git+http://host/secret", "write one of git+https://host/path"),
         ("git+secret", "write one of git+https://host/path"),
         ("git+https:///secret", "write one of git+https://host/path"),
         ("git+file://secret/repo", "write one of git+https://host/path"),
-        ("git+https://host/secret@", "after the @ of the URL comes a branch"),
-        ("git+https://host/repo#secret", "a branch comes after an @"),
-        ("git+https://host/repo#egg=secret", "a branch comes after an @"),
-        ("git+https://host/secret#subdirectory=", "a branch comes after an @"),
+        ("git+https://host/secret@", "nothing after the @ of the URL"),
+        ("git+https://host/repo#secret", "write a branch after an @"),
+        ("git+https://host/repo#egg=secret", "write a branch after an @"),
+        ("git+https://host/secret#subdirectory=", "write a branch after an @"),
     ],
 )
 def test_what_is_no_address_is_refused_without_showing_what_may_be_a_password(text: str, advice: str) -> None:
@@ -174,7 +174,7 @@ def test_where_a_branch_and_a_tag_have_one_name_it_is_the_branch_as_for_pip(remo
 def test_a_ref_is_never_taken_for_one_that_only_ends_like_it(remote: Path) -> None:
     git(remote, "branch", "other/refs/heads/new")
     git(remote, "update-ref", "refs/x/refs/heads/new", "HEAD")
-    with pytest.raises(Failed, match="no branch and no tag 'new'"):
+    with pytest.raises(Failed, match="has no branch or tag 'new'"):
         source_of(remote, "@new")
 
 
@@ -182,8 +182,8 @@ def test_a_ref_is_never_taken_for_one_that_only_ends_like_it(remote: Path) -> No
 def test_a_ref_that_is_not_there_is_named(remote: Path, ref: str) -> None:
     with pytest.raises(Failed) as failure:
         source_of(remote, f"@{ref}")
-    assert f"no branch and no tag {ref!r} in file://{remote}" in str(failure.value)
-    assert f"`git ls-remote file://{remote}` shows" in str(failure.value)
+    assert f"file://{remote} has no branch or tag {ref!r}" in str(failure.value)
+    assert f"`git ls-remote file://{remote}` lists" in str(failure.value)
 
 
 def test_a_commit_that_is_not_there_is_an_error_in_the_words_of_git(remote: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_commit_that_is_not_there_is_an_error_in_the_words_of_git(remote: Path
 def test_a_repository_without_commits_is_an_error(remote: Path) -> None:
     shutil.rmtree(remote / ".git")
     git(remote, "init", "--quiet")
-    with pytest.raises(Failed, match=r"^build\.source: git found no commit in file://.*: push one"):
+    with pytest.raises(Failed, match=r"^build\.source: file://.* has no commit: push one"):
         source_of(remote)
 
 
@@ -298,7 +298,7 @@ def test_a_subdirectory_that_the_commit_does_not_have_is_refused(remote: Path, n
 def test_what_the_source_lacks_is_said_of_the_url(remote: Path) -> None:
     git(remote, "rm", "--quiet", "requirements.txt")
     commit(remote)
-    with pytest.raises(Failed, match=r"^build\.source: 'git\+file:.*/shop' has no requirements\.txt: write it"):
+    with pytest.raises(Failed, match=r"^build\.source: 'git\+file:.*/shop' has no requirements\.txt: write one"):
         source_of(remote)
 
 
@@ -415,7 +415,7 @@ def test_without_xdg_the_cache_is_in_the_home_directory(
 
 def test_a_cache_that_cannot_be_written_is_an_error_that_says_where_it_is(remote: Path, cache: Path) -> None:
     cache.parent.parent.touch()
-    with pytest.raises(Failed, match=rf"cannot be kept in '{cache}' \(.*\); XDG_CACHE_HOME"):
+    with pytest.raises(Failed, match=rf"cannot be stored in '{cache}' (.*); set XDG_CACHE_HOME"):
         source_of(remote)
 
 

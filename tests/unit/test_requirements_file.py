@@ -73,30 +73,30 @@ def test_what_the_installer_honours_passes(line: str) -> None:
     [
         ("--trusted-host pypi.example.org", "--trusted-host", "python_app_ca_bundle"),
         ("--prefer-binary", "--prefer-binary", "--only-binary"),
-        ("--use-feature=fast-deps", "--use-feature", "take it out"),
+        ("--use-feature=fast-deps", "--use-feature", "remove it"),
         ("--global-option=x", "--global-option", "name its file"),
         ("flask --config-settings=a=b", "flask --config-settings=a=b", "name its file"),
-        ("flask --editable", "flask --editable", "not known here"),
-        ("-c https://example.com/c.txt", "-c", "download it"),
-        ("-r https://example.com/r.txt", "-r", "download it"),
-        ("-i https://u:${TOKEN}@pypi.example.org", "-i", "${TOKEN} is not filled in"),
+        ("flask --editable", "flask --editable", "not supported here"),
+        ("-c https://example.com/c.txt", "-c", "download the file"),
+        ("-r https://example.com/r.txt", "-r", "download the file"),
+        ("-i https://u:${TOKEN}@pypi.example.org", "-i", "${TOKEN} is not replaced"),
         ("git+https://${TOKEN}@git.example.com/a.git", "git+https://***@git.example.com/a.git", "python_app_index_url"),
-        ("-r my file.txt", "-r", "has no spaces"),
+        ("-r my file.txt", "-r", "cannot contain spaces"),
         ("-r", "-r", "its value is missing"),
-        ("--pre flask", "--pre", "in a line of its own"),
-        ("-e git+https://git.example.com/a.git#egg=a", "-e", "leave out -e"),
-        ("a @ hg+https://hg.example.com/a", "a @ hg+https://hg.example.com/a", "uv does not know hg"),
+        ("--pre flask", "--pre", "on its own line"),
+        ("-e git+https://git.example.com/a.git#egg=a", "-e", "remove -e"),
+        ("a @ hg+https://hg.example.com/a", "a @ hg+https://hg.example.com/a", "uv does not support hg"),
         ("--nonsense", "--nonsense", "there is no such option"),
         ("-x", "-x", "there is no such option"),
-        ("flask=3.0", "flask=3.0", "that is not a requirement"),
-        ("flask 3.0", "flask 3.0", "that is not a requirement"),
-        ("numpy @ file:///home/conda/numpy", "numpy @ file:///home/conda/numpy", "of another machine"),
-        ("/opt/lib", "/opt/lib", "of another machine"),
-        ("-e /opt/lib", "-e", "of another machine"),
-        ("-r /opt/base.txt", "-r", "of another machine"),
-        ("uwsgi==2.0.30", "uwsgi==2.0.30", "the collection brings its own uWSGI; take it out"),
-        ("uWSGI", "uWSGI", "the collection brings its own uWSGI; take it out"),
-        ("pyuwsgi>=2", "pyuwsgi>=2", "the collection brings its own uWSGI; take it out"),
+        ("flask=3.0", "flask=3.0", "this is not a requirement"),
+        ("flask 3.0", "flask 3.0", "this is not a requirement"),
+        ("numpy @ file:///home/conda/numpy", "numpy @ file:///home/conda/numpy", "on another machine"),
+        ("/opt/lib", "/opt/lib", "on another machine"),
+        ("-e /opt/lib", "-e", "on another machine"),
+        ("-r /opt/base.txt", "-r", "on another machine"),
+        ("uwsgi==2.0.30", "uwsgi==2.0.30", "the collection installs its own uWSGI; remove it"),
+        ("uWSGI", "uWSGI", "the collection installs its own uWSGI; remove it"),
+        ("pyuwsgi>=2", "pyuwsgi>=2", "the collection installs its own uWSGI; remove it"),
     ],
 )
 def test_what_nobody_would_honour_is_refused_by_its_line(line: str, option: str, reason: str) -> None:
@@ -108,7 +108,7 @@ def test_what_nobody_would_honour_is_refused_by_its_line(line: str, option: str,
 @pytest.mark.parametrize("text", ["\ufeffflask\n", "f\0l\0a\0s\0k\0"])
 def test_a_file_that_windows_wrote_is_refused_as_a_whole(text: str) -> None:
     (sentence,) = objections("requirements.txt", text)
-    assert sentence.startswith("requirements.txt is not plain UTF-8 text")
+    assert sentence.startswith("requirements.txt is not UTF-8 text, or has a byte order mark, as PowerShell writes it")
 
 
 def test_every_objection_is_told_at_once() -> None:

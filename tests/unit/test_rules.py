@@ -19,17 +19,17 @@ def test_a_name_that_a_system_user_can_have_passes(name: str) -> None:
     "name", ["", "Hello", "2hello", "-hello", "_hello", "x" * 32, "a b", "a.b", "a/b", "a@b", "ä", "hello\n", "%n"]
 )
 def test_a_name_that_no_system_user_can_have_is_refused(name: str) -> None:
-    assert "no system user can have that name" in str(rules.name(name))
+    assert "this is not a valid name for a system user" in str(rules.name(name))
 
 
 @pytest.mark.parametrize("name", ["root", "www-data", "nginx", "wsgi", "nobody", "systemd", "systemd-resolve"])
 def test_a_name_that_belongs_to_the_system_is_refused(name: str) -> None:
-    assert rules.name(name) == "that name belongs to the system; choose another"
+    assert rules.name(name) == "the system uses this name; choose another"
 
 
 @pytest.mark.parametrize("name", ["adm", "disk", "kvm", "shadow", "staff", "sudo", "tty", "users", "video"])
 def test_a_name_that_would_give_the_application_a_group_of_the_system_is_refused(name: str) -> None:
-    assert rules.name(name) == "that name belongs to the system; choose another"
+    assert rules.name(name) == "the system uses this name; choose another"
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_callable_is_in_a_module_or_a_file_or_what_a_call_there_returns(value:
 )
 def test_what_is_neither_a_module_with_a_name_nor_a_file_is_refused(value: str) -> None:
     assert rules.callable_name(value) == (
-        "write the module, a colon and the name in it, such as main:application, or a file such as wsgi.py"
+        "write a module, a colon and a name, such as main:application, or a file such as wsgi.py"
     )
 
 
@@ -107,7 +107,7 @@ def test_what_is_neither_a_module_with_a_name_nor_a_file_is_refused(value: str) 
 @pytest.mark.parametrize("place", ["main", "wsgi.py"])
 def test_what_is_neither_a_name_nor_a_call_with_plain_values_is_refused(place: str, name: str) -> None:
     assert rules.callable_name(f"{place}:{name}") == (
-        "after the colon, write a name, or a call with plain values, such as create_app(debug=False)"
+        "after the colon, write a name, or a call with literal values, such as create_app(debug=False)"
     )
 
 
@@ -131,7 +131,7 @@ def test_a_command_that_is_none_or_not_in_one_line_is_refused(value: str) -> Non
 
 @pytest.mark.parametrize(("value", "why"), [("python 'a", "no closing quotation"), ("a \\", "no escaped character")])
 def test_a_command_that_no_shell_could_split_is_refused(value: str, why: str) -> None:
-    assert rules.command(value) == f"{why}; a command is split into words as a shell does"
+    assert rules.command(value) == f"{why}; a command is split into words like in a shell"
 
 
 NO_PROGRAMS = ["A=1", "-x", "@x", "+x", ":x", "!x", "|", "&&", "(a)", "$HOME/x", "~/x", "%n", "a;", "é", "a*", "'a b'"]
@@ -141,7 +141,7 @@ NO_FILES = ["''", ".", "..", "./", "bin/", "bin/..", "a/."]
 @pytest.mark.parametrize("program", NO_PROGRAMS + NO_FILES)
 def test_what_a_shell_would_do_is_refused_with_how_to_ask_one(program: str) -> None:
     said = program.strip("'")
-    why = f"{said!r} is not the name of a program; for what a shell does, write sh -c '...'"
+    why = f"{said!r} is not the name of a program; for shell syntax, write sh -c '...'"
     assert rules.command(f"{program} x") == why
 
 
@@ -167,7 +167,7 @@ def test_what_is_for_a_shell_alone_passes_in_quotes(value: str) -> None:
     ],
 )
 def test_what_is_for_a_shell_alone_is_refused_with_how_to_ask_one(value: str, word: str) -> None:
-    assert str(rules.command(value)).startswith(f"{word!r} is for a shell, and here is none; write it in quotes")
+    assert str(rules.command(value)).startswith(f"{word!r} is shell syntax, but no shell runs this command; quote it")
 
 
 @pytest.mark.parametrize("value", ["a", "mail", "mail-2", "x" * 31, "a-b-c", "after-switch-2", "migrate2"])
@@ -196,7 +196,7 @@ def test_a_secret_in_a_file_passes(key: str) -> None:
 )
 def test_what_cannot_be_the_name_of_a_file_of_a_secret_is_refused(key: Any) -> None:
     assert rules.secret_files({"good": "hunter2", key: "hunter2"}) == (
-        f"{key!r} cannot be the name of the file; use letters, digits, . _ and -"
+        f"{key!r} is not a valid file name; use letters, digits, . _ and -"
     )
 
 
@@ -259,7 +259,7 @@ def test_a_host_name_passes(value: str) -> None:
     ],
 )
 def test_what_is_not_a_host_name_is_refused(value: str) -> None:
-    assert "that is not a host name" in str(rules.server_name(value))
+    assert "this is not a host name" in str(rules.server_name(value))
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_uwsgi_may_be_open_on_loopback(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["0.0.0.0:9000", "[::]:9000", "192.0.2.1:9000", "10.0.0.1:9000", "[fe80::1]:9000"])
 def test_uwsgi_is_never_open_to_the_network(value: str) -> None:
-    assert "open on loopback only" in str(rules.uwsgi_address(value))
+    assert "must be a loopback address" in str(rules.uwsgi_address(value))
 
 
 @pytest.mark.parametrize("value", NO_ADDRESSES)
@@ -362,13 +362,13 @@ def test_variables_that_are_no_dictionary_are_refused_and_not_shown(value: Any, 
 
 @pytest.mark.parametrize("key", ["CREDENTIALS_DIRECTORY", "DATA_DIRECTORY"])
 def test_what_systemd_tells_an_application_is_no_variable_of_its_own(key: str) -> None:
-    assert rules.run_env({"A": "hunter2", key: "hunter2"}) == f"{key} belongs to the role; leave it out"
+    assert rules.run_env({"A": "hunter2", key: "hunter2"}) == f"{key} is set by the role; remove it"
     assert rules.env({key: "x"}) is None
 
 
 @pytest.mark.parametrize("key", ["UWSGI_HTTP_SOCKET", "UWSGI_FILE", "UWSGI_"])
 def test_a_variable_that_sets_an_option_of_uwsgi_is_refused(key: str) -> None:
-    assert rules.run_env({"A": "1", key: ":80"}) == f"{key} is an option of uWSGI; write it among options"
+    assert rules.run_env({"A": "1", key: ":80"}) == f"{key} is an option of uWSGI; write it in options"
     assert rules.run_env({f"MY_{key}": ":80"}) is None
 
 
@@ -444,7 +444,7 @@ def test_a_host_name_with_or_without_a_port_passes(value: str) -> None:
     ],
 )
 def test_what_cannot_be_the_host_of_a_request_is_refused(value: str) -> None:
-    assert "that is not a host name" in str(rules.host_header(value))
+    assert "this is not a host name" in str(rules.host_header(value))
 
 
 @pytest.mark.parametrize("value", [[], [100], [200, 404], [599]])
@@ -454,7 +454,7 @@ def test_statuses_of_http_pass(value: list[int]) -> None:
 
 @pytest.mark.parametrize(("value", "wrong"), [([99], 99), ([200, 600], 600), ([0], 0), ([200, -1, 2000], -1)])
 def test_what_is_no_status_of_http_is_refused(value: list[int], wrong: int) -> None:
-    assert rules.statuses(value) == f"{wrong} is no status of HTTP; write numbers from 100 to 599"
+    assert rules.statuses(value) == f"{wrong} is not an HTTP status; write numbers from 100 to 599"
 
 
 @pytest.mark.parametrize(
@@ -484,7 +484,7 @@ def test_a_time_of_systemd_passes(value: str) -> None:
 )
 def test_what_says_no_time_or_says_it_as_cron_does_is_refused_with_how_to_write_it(value: str) -> None:
     assert rules.calendar(value) == (
-        "write when as systemd has it, such as daily, or *-*-* 03:00 in quotes for each night at three"
+        'write a time as in systemd\'s OnCalendar, such as daily, or "*-*-* 03:00" for every night at three'
     )
 
 
@@ -518,7 +518,7 @@ def test_a_share_of_one_processor_passes(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["", "0%", "50", "-5%", "1.5%", "50%\n", "50% 50%"])
 def test_what_is_not_a_share_of_one_processor_is_refused(value: str) -> None:
-    assert str(rules.quota(value)) == "write the share of one processor, such as 50%, or 200% for two"
+    assert str(rules.quota(value)) == "write a share of one processor, such as 50%, or 200% for two processors"
 
 
 @pytest.mark.parametrize("value", [["AF_UNIX"], ["AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK", "AF_X25"]])
@@ -530,7 +530,7 @@ def test_address_families_pass(value: list[str]) -> None:
     "wrong", ["inet", "af_inet", "AF_", "~AF_INET", "none", "AF_INET AF_PACKET", "AF_INET\nUser=root", ""]
 )
 def test_what_is_not_an_address_family_is_refused(wrong: str) -> None:
-    assert rules.families(["AF_UNIX", wrong]) == f"{wrong!r} is not an address family; write such as AF_INET"
+    assert rules.families(["AF_UNIX", wrong]) == f"{wrong!r} is not an address family; write for example AF_INET"
 
 
 @pytest.mark.parametrize("value", [[], ["AF_INET"]])
@@ -546,7 +546,8 @@ def test_networks_and_addresses_pass(value: list[str]) -> None:
 @pytest.mark.parametrize("wrong", ["", "any", "10.0.0.1/8", "10.0.0.0/33", "10.0.0", "db.example.org", "10.0.0.0/8\n"])
 def test_what_is_not_a_network_is_refused(wrong: str) -> None:
     assert (
-        rules.networks(["192.0.2.0/24", wrong]) == f"{wrong!r} is not a network; write such as 10.0.0.0/8 or 192.0.2.10"
+        rules.networks(["192.0.2.0/24", wrong])
+        == f"{wrong!r} is not a network; write for example 10.0.0.0/8 or 192.0.2.10"
     )
 
 
@@ -574,16 +575,16 @@ def test_what_is_not_the_name_of_an_option_is_refused(key: Any) -> None:
         ("ini", "write the options here"),
         ("emperor", "systemd holds the sockets"),
         ("http", "use listen_http"),
-        ("uid", "systemd says who runs it"),
+        ("uid", "systemd sets the user"),
         ("wsgi-file", "see callable"),
-        ("die-on-term", "a release that never drops a request depends on it"),
-        ("strict", "a release that never drops a request depends on it"),
+        ("die-on-term", "deploys without failed requests depend on it"),
+        ("strict", "deploys without failed requests depend on it"),
         ("workers", "use processes"),
     ],
 )
 def test_an_option_that_a_release_rests_on_is_refused_with_what_to_do(key: str, advice: str) -> None:
     sentence = str(rules.options({"max-requests": 5000, key: 1}))
-    assert sentence.startswith(f"{key} belongs to the role; {advice}")
+    assert sentence.startswith(f"{key} is set by the role; {advice}")
 
 
 # Each of these protocols carries `UWSGI_FILE` to uWSGI; `uwsgi --help` lists them.
@@ -612,9 +613,7 @@ def test_an_option_of_every_release_is_refused(key: str) -> None:
 
 @pytest.mark.parametrize("value", [None, {}, {"a": 1}, "a\nb", "a\0", ["a", "b\nuid = root"], [None], [[1]]])
 def test_the_value_of_an_option_fits_into_one_line(value: Any) -> None:
-    assert str(rules.options({"max-requests": value})).startswith(
-        "the value of max-requests does not fit into one line"
-    )
+    assert str(rules.options({"max-requests": value})).startswith("the value of max-requests does not fit on one line")
 
 
 @pytest.mark.parametrize(
@@ -637,7 +636,7 @@ def test_a_directory_of_files_passes(path: str, directory: str) -> None:
 def test_where_the_files_of_the_release_before_are_is_known_and_refused() -> None:
     for previous in ("static", "/srv/old"):
         assert rules.directory({"path": "/static/", "directory": "static", "previous": previous}) == (
-            "previous of static: that of a directory in the application is known; leave it out"
+            "previous of static: the role knows it for a directory of the application; remove it"
         )
 
 
@@ -680,7 +679,7 @@ def test_a_directory_below_another_passes(value: str) -> None:
     "value", ["", "/", "/media", "media/", "a//b", ".", "..", "../a", "a/..", "a/./b", "a b", "a\n", "ä", "$a"]
 )
 def test_what_is_not_below_another_directory_is_refused(value: str) -> None:
-    assert str(rules.below(value)).startswith("write a directory such as media, or media/photos")
+    assert str(rules.below(value)).startswith("write a directory such as media or media/photos")
 
 
 @pytest.mark.parametrize("user", ["alice", "a", "A.b_c-d+e@example.org", "1", "x" * 64])
@@ -706,7 +705,7 @@ def test_what_is_not_the_name_of_a_user_is_refused(user: Any) -> None:
 )
 def test_what_is_no_password_is_refused_and_not_shown(password: Any) -> None:
     assert rules.users({"bob": "hunter2hunter2", "alice": password}) == (
-        "the password of alice is too short, too long, or no text; write 8 to 128 bytes in one line"
+        "the password of alice is too short, too long, or not a string; write 8 to 128 bytes on one line"
     )
 
 
@@ -749,16 +748,16 @@ def test_what_is_not_one_address_of_mail_is_refused(value: str) -> None:
     ("header", "advice"),
     [
         ("Strict-Transport-Security", "use tls.hsts"),
-        ("cache-control", "the application says it, and for files the role"),
+        ("cache-control", "the application sets it, and the role sets it for files"),
         ("Content-Security-Policy", "use content_security_policy"),
     ],
 )
 def test_a_header_that_has_a_setting_of_its_own_is_refused(header: str, advice: str) -> None:
-    assert rules.headers({header: "x"}) == f"{header} belongs to the role; {advice}"
+    assert rules.headers({header: "x"}) == f"{header} is set by the role; {advice}"
 
 
 def test_the_whole_site_is_no_directory_of_files() -> None:
-    assert "that is the whole site, which the application answers" in str(
+    assert "this is the whole site, which the application serves" in str(
         rules.directory({"path": "/", "directory": "good"})
     )
 
@@ -772,7 +771,7 @@ HIDDEN = rules.HIDDEN
 )
 def test_an_interpreter_that_no_application_can_see_is_refused(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "HIDDEN", HIDDEN)
-    assert "no application can see what lies there" in str(rules.interpreter(path))
+    assert "applications cannot access this directory" in str(rules.interpreter(path))
 
 
 @pytest.mark.parametrize("path", ["python3.12", "/usr/local/bin/python3", "/opt/python/bin/python3.13"])
@@ -790,7 +789,7 @@ def test_an_interpreter_of_the_host_is_fine(path: str, monkeypatch: pytest.Monke
 )
 def test_an_option_that_opens_an_address_of_its_own_is_refused_with_the_reason(option: str) -> None:
     objection = str(rules.options({option: "127.0.0.1:9191"}))
-    assert "a new release starts while the one before it holds the same address" in objection
+    assert "a new release starts while the previous one still holds the address" in objection
     assert "exclusive: true" in objection
 
 

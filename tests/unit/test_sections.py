@@ -113,9 +113,9 @@ def test_workers_and_timers_pass() -> None:
         ("workers", {**WORKER, "name": "Mail"}, "workers[1] (Mail).name: 'Mail': use up to 31 of"),
         ("workers", {**WORKER, "name": ""}, "workers[1].name: '': use up to 31 of"),
         ("workers", {**WORKER, "command": "a; b"}, "workers[1] (mail).command: 'a; b': 'a;' is not the name of a"),
-        ("workers", {**WORKER, "command": "a > b"}, "workers[1] (mail).command: 'a > b': '>' is for a shell"),
+        ("workers", {**WORKER, "command": "a > b"}, "workers[1] (mail).command: 'a > b': '>' is shell syntax"),
         ("workers", {**WORKER, "stop_timeout": 0}, "workers[1] (mail).stop_timeout: 0: write a number above zero"),
-        ("timers", {**TIMER, "on_calendar": "0 3 * * *"}, "timers[1] (nightly).on_calendar: '0 3 * * *': write when"),
+        ("timers", {**TIMER, "on_calendar": "0 3 * * *"}, "timers[1] (nightly).on_calendar: '0 3 * * *': write a time"),
         ("timers", {**TIMER, "on_calendar": "daily\nUnit=x"}, "timers[1] (nightly).on_calendar: 'daily\\nUnit=x': "),
         ("timers", {**TIMER, "name": "migrate"}, "timers[1] (migrate).name: 'migrate': use up to 31 of"),
     ],
@@ -161,7 +161,9 @@ def test_two_things_that_have_one_name_are_refused() -> None:
 @pytest.mark.parametrize("address", ["0.0.0.0:9000", "[::]:9000", "10.0.0.5:9000"])
 def test_a_door_to_the_network_says_whom_it_lets_in(address: str) -> None:
     (said,) = sections.conflicts({"listen_http": address})
-    assert said.startswith(f"listen_http: {address!r}: say in listen_networks who may come, such as [10.0.0.0/8]")
+    assert said.startswith(
+        f"listen_http: {address!r}: set listen_networks to the networks that may connect, such as [10.0.0.0/8]"
+    )
     assert sections.conflicts({"listen_http": address, "listen_networks": ["10.0.0.0/8"]}) == []
 
 
@@ -185,7 +187,7 @@ def test_an_objection_to_one_directory_of_several_has_its_number(key: str) -> No
 @pytest.mark.parametrize("key", ["env", "secrets"])
 def test_what_systemd_tells_an_application_is_no_variable_of_its_own(key: str) -> None:
     (wrong,) = sections.objections(sections.RUN, {key: {"DATA_DIRECTORY": "hunter2"}})
-    assert wrong == f"{key}: DATA_DIRECTORY belongs to the role; leave it out"
+    assert wrong == f"{key}: DATA_DIRECTORY is set by the role; remove it"
     assert sections.objections(sections.BUILD, {"env": {"DATA_DIRECTORY": "x"}}) == []
 
 

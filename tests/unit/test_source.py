@@ -205,9 +205,7 @@ def test_a_repository_in_a_checkout_that_is_none_of_its_submodules_is_refused(ap
     (app / "own").mkdir()
     (app / "own/main.py").touch()
     commit(app / "own")
-    with pytest.raises(
-        Failed, match=r"^build\.source: own in .* is a git repository of its own; .*`git submodule add`"
-    ):
+    with pytest.raises(Failed, match=r"^build\.source: own in .* is a separate git repository; .*`git submodule add`"):
         source_of(app)
 
 
@@ -348,8 +346,8 @@ def _requirements_ignored(app: Path) -> None:
         (_empty, "has nothing to deploy: it is empty"),
         (_empty_in_a_checkout, "has nothing to deploy: it is empty"),
         (_rubbish, "has nothing to deploy: it is empty"),
-        (_ignored, "has nothing to deploy: git ignores all that is in it"),
-        (_without_requirements, "has no requirements.txt: write it"),
+        (_ignored, "has nothing to deploy: git ignores all files in it"),
+        (_without_requirements, "has no requirements.txt: write one"),
         (_requirements_ignored, "has no requirements.txt: git ignores it"),
     ],
 )
@@ -377,9 +375,10 @@ def test_a_url_without_git_before_it_is_refused_with_how_to_write_it_and_not_sho
     with pytest.raises(Failed) as failure:
         source_of(text)
     assert str(failure.value) == (
-        "build.source: that is a URL; one of a git repository begins with git+, and has a / after the host, such as "
-        "git+https://git.example.com/hello.git@v1.2 or git+ssh://git@git.example.com/hello.git@v1.2. Any other file is "
-        "downloaded first: write its path"
+        "build.source: this is a URL; that of a git repository begins with git+ and has a / "
+        "after the host, such as git+https://git.example.com/hello.git@v1.2 or "
+        "git+ssh://git@git.example.com/hello.git@v1.2. Download any other file first, and write "
+        "its path"
     )
 
 
@@ -400,7 +399,7 @@ def test_a_directory_whose_name_is_only_nearly_a_url_is_a_source(
     assert files_of(name) == ALL
 
 
-ADVICE = "; a package is written with its version, such as hello==1.2"
+ADVICE = "; to install a package, add its version, such as hello==1.2"
 
 
 @pytest.mark.parametrize(
@@ -620,10 +619,12 @@ def test_in_a_checkout_what_git_ignores_can_be_included(app: Path) -> None:
 
 
 def test_what_is_to_be_included_has_to_be_there(app: Path) -> None:
-    with pytest.raises(Failed, match=r"^build\.include: '.*/app' has no dist; make it first, or take it out"):
+    with pytest.raises(
+        Failed, match=r"^build\.include: '.*/app' has no dist; create it first, or remove it from build.include"
+    ):
         Source.of({"source": str(app), "include": ["dist"]})
 
 
 def test_a_package_includes_nothing() -> None:
-    with pytest.raises(Failed, match=r"^build\.include: a package is all there is; leave it out"):
+    with pytest.raises(Failed, match=r"^build.include: a package has no other files; remove it"):
         Source.of({"source": "httpbin==0.10.2", "include": ["dist"]})

@@ -178,7 +178,7 @@ def test_nginx_takes_up_what_is_new_once_visitors_reach_the_new_release(host: Ho
     seen: list[str | None] = []
     nginx.does = lambda: seen.append(host.layout("hello").live())
     planned = host.take(switch, apps=[asked(B)], take_up=True)
-    assert say(planned.steps) == [f"switch from {A} to {B}", "let NGINX take it up"]
+    assert say(planned.steps) == [f"switch from {A} to {B}", "reload NGINX"]
     assert (seen, nginx.told) == ([B], [("take up", [])])
 
 
@@ -207,7 +207,7 @@ def test_back_lets_nginx_serve_what_it_served_before(host: Host, nginx: FakeEdge
     planned = host.take(back, names=["hello"])
     said = say(planned.steps)
     # Visitors are on the old release by then, and what is left of the new one is not waited for.
-    assert said[:2] == [f"switch back from {B} to {A}", "let NGINX serve what it served before"]
+    assert said[:2] == [f"switch back from {B} to {A}", "restore the configuration of NGINX"]
     assert len(said) > 2
     assert nginx.told == [("go back", [])]
 
@@ -245,8 +245,8 @@ def test_boot_boots_the_release_of_each_application(host: Host) -> None:
     host.make(B, name="other")
     planned = host.take(boot, releases={"hello": A, "other": B})
     assert [(step.says, step.of) for step in planned.steps] == [
-        (f"boot {A} beside nothing and probe it", "hello"),
-        (f"boot {B} beside nothing and probe it", "other"),
+        (f"start {A} beside nothing and probe it", "hello"),
+        (f"start {B} beside nothing and probe it", "other"),
     ]
     assert planned.result == {}
     assert host.app().instance(A).runs() and host.app("other").instance(B).runs()
@@ -282,16 +282,16 @@ def test_migrate_runs_the_migration_of_each_release_that_has_one(host: Host) -> 
     releases = {"hello": A, "other": B, "third": C}
     planned = host.take(migrate, releases=releases, asked=["hello", "other"])
     assert [(step.says, step.of) for step in planned.steps] == [
-        (f"migrate for {A}", "hello"),
-        (f"migrate for {B}", "other"),
+        (f"run the migration of {A}", "hello"),
+        (f"run the migration of {B}", "other"),
     ]
     planned = host.plan(migrate, releases=releases, asked=["hello", "other"])
-    assert (planned.steps, planned.settled) == ([], "nothing is to be migrated")
+    assert (planned.steps, planned.settled) == ([], "there is nothing to migrate")
 
 
 def test_in_check_mode_migrate_tells_of_what_was_asked_for_before_the_release_is_there(host: Host) -> None:
     planned = host.plan(migrate, check_mode=True, releases={"hello": A, "other": B}, asked=["hello"])
-    assert [(step.says, step.of) for step in planned.steps] == [(f"migrate for {A}", "hello")]
+    assert [(step.says, step.of) for step in planned.steps] == [(f"run the migration of {A}", "hello")]
 
 
 def test_a_migration_that_fails_keeps_no_other_application_from_its_own(host: Host, systemd: FakeSystemd) -> None:
@@ -435,7 +435,8 @@ def test_a_port_for_the_uwsgi_protocol_is_refused_beside_other_applications(
         host.make(A, name=name)
         host.take(boot, releases={name: A})
     with pytest.raises(
-        Failed, match=r"listen_uwsgi: '127\.0\.0\.1:9000': other is on this host, and could run code; use"
+        Failed,
+        match=r"listen_uwsgi: '127\.0\.0\.1:9000': other on the same host could run code through this " r"port; use",
     ):
         host.take(switch, apps=[asked(A, listen_uwsgi="127.0.0.1:9000")])
     host.take(switch, apps=[asked(A, listen_uwsgi="/run/hello-web.socket")])
@@ -528,7 +529,7 @@ def test_verify_asks_at_each_front_door_what_its_release_says(host: Host, fronts
     # The secret is for NGINX alone: an application that hears it could pass for a run.
     assert fronts.tokens == ["secret", ""]
     assert (fronts.tls, planned.result) == ([], {"days": {}})
-    assert (planned.steps, planned.settled) == ([], "healthy at the front door: one, two")
+    assert (planned.steps, planned.settled) == ([], "healthy for clients: one, two")
 
 
 def test_verify_asks_over_tls_as_a_visitor_does_and_tells_how_long_certificates_are_valid(
@@ -553,7 +554,7 @@ def test_verify_asks_over_tls_as_a_visitor_does_and_tells_how_long_certificates_
 def test_verify_fails_over_tls_as_it_does_without(host: Host, fronts: Fronts) -> None:
     fronts.sick = {"127.0.0.1:443"}
     planned = host.plan(verify, fronts=[front("one", "127.0.0.1:443")])
-    assert planned.failures["one"].startswith("one does not answer at its front door, 127.0.0.1:443: asked 5 times ")
+    assert planned.failures["one"].startswith("one is not healthy at 127.0.0.1:443: asked 5 times ")
     assert planned.result == {"days": {}}
 
 
@@ -567,7 +568,7 @@ def test_verify_names_the_door_that_does_not_answer(host: Host, fronts: Fronts) 
     fronts.sick = {"127.0.0.1:9000"}
     planned = host.plan(verify, fronts=[front("one", "127.0.0.1:80"), front("two", "127.0.0.1:9000")])
     assert list(planned.failures) == ["two"]
-    why = r"two does not answer at its front door, 127\.0\.0\.1:9000: asked 5 times for / of localhost, .* 502.*"
+    why = r"two is not healthy at 127\.0\.0\.1:9000: asked 5 times for / of localhost, .* 502.*"
     assert re.fullmatch(why, planned.failures["two"])
 
 
@@ -603,7 +604,7 @@ def test_verify_asks_no_more_after_two_seconds(host: Host, fronts: Fronts, takes
 def test_in_check_mode_verify_asks_nobody(host: Host, fronts: Fronts) -> None:
     planned = host.plan(verify, check_mode=True, fronts=[front("one", "127.0.0.1:80")])
     assert fronts.asked == []
-    assert planned.settled == "healthy at the front door: none asked"
+    assert planned.settled == "healthy for clients: none asked"
 
 
 # back
@@ -616,7 +617,7 @@ def test_back_leaves_each_application_as_it_was(host: Host) -> None:
     planned = host.take(back, names=["hello", "other"])
     assert say(planned.steps) == [
         f"switch back from {B} to {A}",
-        f"take {A} out of service, before which nothing was live",
+        f"take {A} out of service, because nothing was live before",
         f"retire {B}",
         f"retire {A}",
     ]
@@ -627,7 +628,7 @@ def test_back_says_that_nothing_has_changed(host: Host) -> None:
     host.bring_live(A)
     planned = host.plan(back, names=["hello", "other"])
     assert planned.steps == []
-    assert planned.settled == f"hello has {A} live, as before; other has nothing live, as before"
+    assert planned.settled == f"hello has {A} live, like before the run; other has nothing live, like before the run"
     assert host.plan(back, names=[]).settled == "no application runs here"
 
 
@@ -656,7 +657,7 @@ def test_what_cannot_be_planned_for_one_application_keeps_nothing_from_the_other
     planned = host.plan(module, **params)
     planned.take()
     assert list(planned.failures) == ["hello"]
-    assert re.match(r"hello: .*history\.json is not what", planned.failures["hello"])
+    assert re.match(r"hello: .*history\.json is damaged", planned.failures["hello"])
     app = host.app("other")
     assert app.layout.live() == app.history.latest() == (A if module is back else B)
     assert host.app().layout.live() == B
@@ -697,10 +698,10 @@ def test_retire_remembers_what_is_live_ends_the_rest_and_prunes(host: Host) -> N
     host.switch(C)
     planned = host.take(retire, apps=[{"name": "hello", "keep": 2}])
     assert say(planned.steps) == [
-        f"remember {C} as healthy",
+        f"record {C} as healthy",
         f"retire {B}",
-        f"take away the units of {A}",
-        "let systemd forget them",
+        f"remove the units of {A}",
+        "reload systemd",
         f"remove releases/{A}",
         f"remove builds/b-{A}",
         f"remove venvs/v-{A}",
@@ -713,13 +714,13 @@ def test_retire_remembers_what_is_live_ends_the_rest_and_prunes(host: Host) -> N
 def test_retire_has_nothing_to_do_the_second_time(host: Host) -> None:
     host.bring_live(A, B)
     planned = host.plan(retire, apps=[{"name": "hello", "keep": 2}])
-    assert (planned.steps, planned.settled) == ([], "nothing is left over")
+    assert (planned.steps, planned.settled) == ([], "there is nothing to retire")
 
 
 def test_retire_remembers_the_doors_that_are_open(host: Host) -> None:
     host.bring_live(A)
     host.take(switch, apps=[asked(A, listen_http="127.0.0.1:9000")])
-    assert say(host.take(retire, apps=[HELLO]).steps) == [f"remember {A} as healthy"]
+    assert say(host.take(retire, apps=[HELLO]).steps) == [f"record {A} as healthy"]
     assert host.app().history.doors() == {"http": "127.0.0.1:9000"}
     assert host.plan(retire, apps=[HELLO]).steps == []
 
@@ -789,7 +790,7 @@ def test_retire_refuses_to_keep_less_than_the_way_back_needs(host: Host, keep: i
     assert planned.steps == []
 
 
-AFTER = "run its commands after the switch"
+AFTER = "run its after_switch commands"
 
 
 def test_the_commands_after_a_switch_run_once_when_a_release_becomes_healthy(host: Host, systemd: FakeSystemd) -> None:
@@ -800,7 +801,7 @@ def test_the_commands_after_a_switch_run_once_when_a_release_becomes_healthy(hos
     planned = host.take(retire, apps=[HELLO])
     assert [(step.says, step.of) for step in planned.steps] == [
         (AFTER, "hello"),
-        (f"remember {B} as healthy", "hello"),
+        (f"record {B} as healthy", "hello"),
         (f"retire {A}", "hello"),
     ]
     assert f"start hello@{B}-after-switch.service" in systemd.calls
@@ -813,7 +814,7 @@ def test_the_commands_after_a_switch_do_not_run_when_only_a_door_has_changed(hos
     host.make(A, oneshots=["after-switch"])
     host.bring_live(A)
     host.take(switch, apps=[asked(A, listen_http="127.0.0.1:9000")])
-    assert say(host.take(retire, apps=[HELLO]).steps) == [f"remember {A} as healthy"]
+    assert say(host.take(retire, apps=[HELLO]).steps) == [f"record {A} as healthy"]
 
 
 def test_the_commands_after_a_switch_run_again_for_a_release_that_one_went_back_to(host: Host) -> None:
@@ -827,7 +828,7 @@ def test_the_commands_after_a_switch_run_only_where_that_is_told(host: Host) -> 
     host.make(A, oneshots=["after-switch"])
     host.switch(A)
     planned = host.take(retire, apps=[HELLO], after_switch=False)
-    assert say(planned.steps) == [f"remember {A} as healthy"]
+    assert say(planned.steps) == [f"record {A} as healthy"]
     assert not host.app().oneshot(A, "after-switch").began()
 
 
@@ -842,7 +843,7 @@ def test_commands_after_a_switch_that_fail_are_a_warning_and_the_run_goes_on(
     setattr(systemd, how, {unit})
     host.take(retire, apps=[HELLO])
     (warning,) = host.warnings
-    assert warning.startswith("what was to be done after the switch is not done, and nothing else has changed: ")
+    assert warning.startswith("the after_switch commands failed, which changes nothing else: ")
     assert f"the log of {unit}" in warning
     assert host.app().instance(A).is_ending() and host.app().history.latest() == B
 
@@ -856,13 +857,13 @@ def test_retire_ends_timers_and_workers_and_keeps_the_job_that_is_at_work(host: 
     systemd.start(job, wait=False)
     for release in (B, C):
         host.switch(release)
-        assert say(host.take(retire, apps=[HELLO]).steps)[0] == f"remember {release} as healthy"
+        assert say(host.take(retire, apps=[HELLO]).steps)[0] == f"record {release} as healthy"
         systemd.finish(*host.app().instance(A).front, f"hello@{A}-mail.service", *host.app().instance(B).units)
     states = {unit: systemd.states.get(unit, "inactive") for unit in host.app().instance(A).units}
     assert states == {**dict.fromkeys(states, "inactive"), job: "activating"}
     assert host.take(retire, apps=[HELLO]).steps == []
     systemd.finish(job)
-    assert f"take away the units of {A}" in say(host.take(retire, apps=[HELLO]).steps)
+    assert f"remove the units of {A}" in say(host.take(retire, apps=[HELLO]).steps)
     assert host.app().releases.names() == [B, C]
 
 
@@ -896,7 +897,7 @@ def test_retire_removes_what_is_to_be_absent_before_all_else_and_the_uwsgi_that_
     assert not home.exists() and users == ["hello"]
     assert host.app().instance(A).is_live() and (host.root / f"servers/s-{A}").is_dir()
     planned = host.plan(retire, apps=[HELLO], absent=[{"name": "other", "remove_data": False}])
-    assert (planned.steps, planned.settled) == ([], "nothing is left over")
+    assert (planned.steps, planned.settled) == ([], "there is nothing to retire")
 
 
 def test_with_what_is_to_be_absent_go_the_wheels_that_it_came_from(host: Host, users: list[str]) -> None:
@@ -924,7 +925,7 @@ def test_retire_removes_the_data_of_what_is_absent_on_word(
     data.mkdir()
     monkeypatch.setattr(Data, "is_left", lambda data: False)
     said = say(host.plan(retire, apps=[], absent=[{"name": "hello", "remove_data": remove_data}]).steps)
-    assert (f"remove {data}" in said, f"leave {data} to root" in said) == (remove_data, not remove_data)
+    assert (f"remove {data}" in said, f"give {data} to root" in said) == (remove_data, not remove_data)
 
 
 def test_what_cannot_be_removed_keeps_nothing_from_the_other_applications_and_no_uwsgi_goes(
@@ -1011,7 +1012,7 @@ def test_choose_on_a_host_without_applications_chooses_none(host: Host) -> None:
 def test_choose_refuses_all_where_one_application_cannot_go_back(host: Host) -> None:
     host.bring_live(A, B)
     host.bring_live(A, name="other")
-    with pytest.raises(Failed, match=f"^other: there is no release before {A} to go back to$"):
+    with pytest.raises(Failed, match=f"^other: there is no release before {A} to roll back to$"):
         host.plan(choose, names=["hello", "other"])
 
 

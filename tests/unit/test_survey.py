@@ -149,7 +149,7 @@ def test_what_cannot_be_done_is_left_to_the_step_itself(steps: Steps, check_mode
 
 def test_others_are_looked_at_without_an_application_that_is_broken(steps: Steps) -> None:
     steps.add("build", Plan(result={"builds": {"world": "/2"}}, failures={"hello": "hello: no index"}), "apps")
-    steps.add("release", does("make release bbb", of="world", releases={"world": "bbb"}), "apps")
+    steps.add("release", does("create release bbb", of="world", releases={"world": "bbb"}), "apps")
     steps.look(("build", {"apps": APPS}), ("release", {"apps": APPS}), on_failure="continue")
     assert [app["name"] for app in steps.asked[1][1]["apps"]] == ["world"]
     steps.asked.clear()

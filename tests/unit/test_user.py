@@ -37,13 +37,15 @@ def test_a_user_exists_where_the_host_has_one_of_that_very_name(monkeypatch: pyt
 @pytest.mark.parametrize("shell", ["/bin/bash", "/bin/sh", "/usr/bin/zsh", ""])
 def test_a_user_who_can_log_in_is_none_of_an_application(monkeypatch: pytest.MonkeyPatch, shell: str) -> None:
     there_is(monkeypatch, shell=shell)
-    with pytest.raises(Failed, match=r"^the user hello of this host is somebody else's: .*; choose another name"):
+    with pytest.raises(
+        Failed, match=r"^the user hello of this host was not created by this collection: .*; choose another name"
+    ):
         User(Layout("hello")).exists()
     assert not User(Layout("hello")).is_own()
 
 
 def test_root_is_the_user_of_no_application() -> None:
-    with pytest.raises(Failed, match=r"^the user root of this host is somebody else's: "):
+    with pytest.raises(Failed, match=r"^the user root of this host was not created by this collection: "):
         User(Layout("root")).exists()
 
 
@@ -59,7 +61,9 @@ def test_a_user_is_its_own_as_it_is_made(monkeypatch: pytest.MonkeyPatch, calls:
 @pytest.mark.parametrize("home", ["/nonexistent", "/var/lib/hello", "/srv/hello", "/srv/other/data", ""])
 def test_a_user_with_another_home_is_not_its_own(monkeypatch: pytest.MonkeyPatch, home: str) -> None:
     there_is(monkeypatch, home=home)
-    with pytest.raises(Failed, match=r"^the user hello of this host is somebody else's: .*; choose another name"):
+    with pytest.raises(
+        Failed, match=r"^the user hello of this host was not created by this collection: .*; choose another name"
+    ):
         User(Layout("hello")).exists()
     assert not User(Layout("hello")).is_own()
 
@@ -74,7 +78,7 @@ def test_a_user_has_a_group_of_its_own_no_login_and_its_data_for_a_home(
     assert {"--system", "--user-group", "--no-create-home"} <= set(words)
     assert words[words.index("--shell") + 1] == "/usr/sbin/nologin"
     assert words[words.index("--home-dir") + 1] == str(tmp_path / "hello/data")
-    assert (words[-1], purpose) == ("hello", "make the user hello")
+    assert (words[-1], purpose) == ("hello", "create the user hello")
 
 
 def test_a_user_is_removed_and_nothing_that_belongs_to_it(calls: list[tuple[str, str]]) -> None:

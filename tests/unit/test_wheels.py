@@ -146,7 +146,7 @@ def test_what_a_build_leaves_in_place_of_a_wheel_is_refused(
         return pip(argv, purpose, **options)
 
     monkeypatch.setattr(installer, "run", leave)
-    with pytest.raises(Failed, match=r"a build has left evil\.whl, which is not a file"):
+    with pytest.raises(Failed, match=r"a build left evil\.whl, which is not a file"):
         site.gather()
 
 
@@ -216,7 +216,7 @@ def test_where_the_index_has_no_uv_none_is_gathered(site: Site, pip: Index4Pip) 
 
 
 @pytest.mark.parametrize(
-    "failing", ["gather the packages", "make a wheel of the project", "gather uv", "gather pyuwsgi"]
+    "failing", ["gather the packages", "build a wheel of the project", "gather uv", "gather pyuwsgi"]
 )
 def test_what_cannot_be_gathered_leaves_nothing(site: Site, pip: Index4Pip, failing: str) -> None:
     pip.failing = failing
@@ -304,7 +304,7 @@ def test_an_archive_brings_nothing_but_wheels(tmp_path: Path, name: str) -> None
         files.add(tmp_path / "file", SIX)
         entry = tarfile.TarInfo(name)
         files.addfile(entry)
-    with pytest.raises(Failed, match=f"the archive of the wheels holds '{name}', which is no wheel"):
+    with pytest.raises(Failed, match=f"the archive of wheels contains '{name}', which is not a wheel"):
         unpack(tmp_path / "wheels.tar", Wheels("f1", TAG, {SIX: "00"}, {}), SENT, tmp_path / "host")
     assert list((tmp_path / "host").iterdir()) == []
 
@@ -315,7 +315,7 @@ def test_a_wheel_is_a_file_and_no_link(tmp_path: Path, kind: bytes) -> None:
         entry = tarfile.TarInfo(SIX)
         entry.type, entry.linkname = kind, "/etc/passwd"
         files.addfile(entry)
-    with pytest.raises(Failed, match="which is no wheel"):
+    with pytest.raises(Failed, match="which is not a wheel"):
         unpack(tmp_path / "wheels.tar", Wheels("f1", TAG, {SIX: "00"}, {}), SENT, tmp_path / "host")
 
 
@@ -366,7 +366,9 @@ def test_one_altered_byte_stops_it_with_the_name_of_the_package(
     site: Site, folder: Path, pip: Index4Pip, name: str, package: str
 ) -> None:
     (folder / name).write_text(name[:-1] + "L")
-    with pytest.raises(Failed, match=f"^the wheel of {package} is not the one that was gathered: ") as failure:
+    with pytest.raises(
+        Failed, match=f"^the wheel of {package} is not the one that the build host gathered: "
+    ) as failure:
         install(site, folder)
     assert str(failure.value).endswith(
         f"{folder / name} should have SHA-256 {sha256(name)}, and has {sha256(name[:-1] + 'L')}. Remove {folder} on "
@@ -384,7 +386,9 @@ def test_digests_beside_the_wheels_do_not_count(site: Site, folder: Path) -> Non
 
 def test_a_wheel_that_is_missing_is_named(site: Site, folder: Path) -> None:
     (folder / SHOP).unlink()
-    with pytest.raises(Failed, match=r"^the wheel of shop==2\.0\+local .* and has none, for it is missing\. Remove /"):
+    with pytest.raises(
+        Failed, match=r"^the wheel of shop==2\.0\+local .* and has none, because it is missing\. Remove /"
+    ):
         install(site, folder)
 
 
@@ -398,7 +402,9 @@ def test_wheels_that_were_damaged_where_they_were_gathered_are_not_packed(
         (folder / name).unlink()
     else:
         (folder / name).write_text("other")
-    with pytest.raises(Failed, match=f"is not the one that was gathered: .* Remove {folder} on this host, and run"):
+    with pytest.raises(
+        Failed, match=f"is not the one that the build host gathered: .* Remove {folder} on this host, and run"
+    ):
         pack(folder, wheels, tmp_path / "wheels.tar")
     assert not (tmp_path / "wheels.tar").exists()
 
@@ -459,7 +465,7 @@ def test_an_archive_is_named_by_the_folder_and_by_what_is_in_it() -> None:
 
 def test_wheels_for_another_interpreter_are_refused(tmp_path: Path) -> None:
     wheels = Wheels("f1", TAG, {}, {})
-    with pytest.raises(Failed, match=f"the wheels are for {TAG}, and this host has cpython-3.13-x86_64: "):
+    with pytest.raises(Failed, match=f"the wheels are for {TAG}, but this host has cpython-3.13-x86_64: "):
         FromFolder(wheels, tmp_path, "cpython-3.13-x86_64")
 
 

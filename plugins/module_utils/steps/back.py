@@ -18,9 +18,11 @@ def plan(module: Module) -> Plan:
     systemd, planned = Systemd(), Plan()
     apps = {name: Application(Layout(name), systemd) for name in module.params["names"]}
     nginx = Nginx(systemd)
-    serve = Step("let NGINX serve what it served before", nginx.go_back, always=True)
+    serve = Step("restore the configuration of NGINX", nginx.go_back, always=True)
     go_back(planned, apps.values(), [serve] if nginx.is_changing() else [])
     live = {name: app.layout.live() for name, app in apps.items()}
-    settled = "; ".join(f"{name} has {release or 'nothing'} live, as before" for name, release in live.items())
+    settled = "; ".join(
+        f"{name} has {release or 'nothing'} live, like before the run" for name, release in live.items()
+    )
     planned.settled = settled or "no application runs here"
     return planned

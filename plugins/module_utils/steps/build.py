@@ -82,7 +82,7 @@ class Build:
             return
         tool = installer(Index(*(self.module.params[option] for option in INDEX_OPTIONS)))
         if tool.name == "pip":
-            self.module.warn("this package index has no uv; pip installs the packages, which takes longer")
+            self.module.warn("this package index has no uv; using pip, which is slower")
         packages = FromIndex(Wanted.of(dependencies), self.module.params["lock_pins"])
         self.builder.make(self.recipe, archive, self.python, tool, packages)
         # pip warns of much that means nothing here.
@@ -104,8 +104,8 @@ def plan(module: Module) -> Plan:
         planned.steps, planned.failures = [], {}
     elif unhashed and not module.check_mode:
         module.warn(
-            f"nothing pins the hashes of the packages of {', '.join(unhashed)}, so nobody can tell whether they are "
-            "those that you have tested; `uv pip compile --generate-hashes` writes such a file"
+            f"the packages of {', '.join(unhashed)} are not pinned by hash, so they may differ from "
+            "the ones that you tested; `uv pip compile --generate-hashes` pins them"
         )
     return planned
 
@@ -117,7 +117,7 @@ def _plan(module: Module, planned: Plan, unhashed: list[str], app: dict[str, Any
     layout = Layout(app["name"])
     Home(layout).check()
     user, build = User(layout), Build(module, app)
-    steps = [] if user.exists() else [Step(f"make the user {user.name}", user.make, build.name)]
+    steps = [] if user.exists() else [Step(f"create the user {user.name}", user.make, build.name)]
     planned.result["builds"][build.name] = str(build.path)
     if build.wheels:
         planned.result["folders"][build.name] = str(WHEELS / build.wheels.folder)
@@ -128,8 +128,8 @@ def _plan(module: Module, planned: Plan, unhashed: list[str], app: dict[str, Any
         unhashed.append(build.unhashed)
     if "--extra-index-url" in build.content["dependencies"]["options"] and build.unhashed:
         module.warn(
-            f"{build.name}: a package is taken from whichever index has its newest version, as pip does, so whoever "
-            "can publish under its name on one of them decides what you run; pin hashes, or name one "
-            "index that has all in python_app_index_url"
+            f"{build.name}: a package comes from the index that has its newest version, like with "
+            "pip, so anyone who can publish a package of this name on one of them decides what you "
+            "run; pin hashes, or set python_app_index_url to a single index that has all packages"
         )
     return [*steps, Step(build.says(), build.make, build.name)]

@@ -21,7 +21,7 @@ ARGUMENTS = {
 
 def plan(module: Module) -> Plan:
     """Migrate."""
-    asked, systemd, planned = module.params["asked"], Systemd(), Plan(settled="nothing is to be migrated")
+    asked, systemd, planned = module.params["asked"], Systemd(), Plan(settled="there is nothing to migrate")
     for name, release in module.params["releases"].items():
         planned.add(name, partial(Application(Layout(name), systemd).migrate, release, name in asked))
     return planned

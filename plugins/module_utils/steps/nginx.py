@@ -71,10 +71,11 @@ def plan(module: Module) -> Plan:
     nginx = Nginx(Systemd())
     foreign = nginx.foreign()
     if foreign and not asked["take_over"]:
+        paths = ", ".join(map(str, foreign))
         raise Failed(
-            f"NGINX of this host serves what is not this collection's: {', '.join(map(str, foreign))}. Describe those "
-            "sites in wsgi_apps and write nginx_take_over: true, or use another host. Their files are kept, and NGINX "
-            "reads them no more then"
+            f"NGINX on this host serves sites that this collection did not configure: {paths}. Describe them in "
+            "wsgi_apps and set nginx_take_over: true, or use another host. Their files are kept, but NGINX no longer "
+            "reads them"
         )
     before = nginx.text()
     known = set(blocks(before) if asked["described"] is None else asked["described"])
@@ -89,7 +90,7 @@ def plan(module: Module) -> Plan:
     missing = [one for one in certificates if one.source != "acme" and not one.is_placed()]
     units, steps = asked["units"], []
     if not nginx.is_taken_over():
-        steps.append(Step("take NGINX over", partial(nginx.take_over, without(wanted, blocks(wanted)), units)))
+        steps.append(Step("take over NGINX", partial(nginx.take_over, without(wanted, blocks(wanted)), units)))
     if due:
         names = ", ".join(name for one in due for name in one.names)
         steps.append(Step(f"get a certificate for {names}", partial(_obtain, nginx, acme, due)))
@@ -114,8 +115,8 @@ def _tell_of(module: Module, left: set[str], known: set[str]) -> None:
     told = left.difference(applications_left_over(APPLICATIONS, known)) if module.params["at_switch"] else left
     for name in sorted(told):
         module.warn(
-            f"{name} is left over: NGINX serves its site here, and no entry describes it. It goes on untouched. To "
-            f"remove it, {undo(name)}"
+            f"{name} is left over: NGINX serves its site here, but there is no entry for it. It stays "
+            f"as it is. To remove it, {undo(name)}"
         )
 
 

@@ -14,4 +14,4 @@ def plan(module: Module) -> Plan:
     """Install packages."""
     missing = packages.missing(module.params["names"]) if module.params["names"] else []
     steps = [Step(f"install {', '.join(missing)}", lambda: packages.install(missing))] if missing else []
-    return Plan(steps, {"installed": missing}, settled="all packages are there")
+    return Plan(steps, {"installed": missing}, settled="all packages are installed")

@@ -56,7 +56,7 @@ def _plan(module: Module, planned: Plan, app: dict[str, Any], programs: dict[str
     for timer in app["timers"]:
         run(
             ["systemd-analyze", "calendar", "--", timer["on_calendar"]],
-            f"understand when the timer {timer['name']} is due",
+            f"parse on_calendar of the timer {timer['name']}",
         )
     settings = Settings(
         env={**app["env"], **app["secrets"]},
@@ -75,22 +75,23 @@ def _plan(module: Module, planned: Plan, app: dict[str, Any], programs: dict[str
     data = Data(layout, app["public_data"])
     wheels = app["wheels"]
     index = Folder(Path(wheels)) if wheels else Index(*(module.params[option] for option in INDEX_OPTIONS))
-    steps = [] if data.is_right() else [Step(f"make {data.path}", data.make, layout.name)]
+    steps = [] if data.is_right() else [Step(f"create {data.path}", data.make, layout.name)]
     is_first = module.params["first"] and not all(timer["every_host"] for timer in app["timers"])
     if is_first and not layout.first.exists():
-        steps.append(Step("let its timers run on this host", layout.first.touch, layout.name))
+        steps.append(Step("run its timers on this host", layout.first.touch, layout.name))
     elif not is_first and layout.first.exists():
-        steps.append(Step("leave its timers to another host", layout.first.unlink, layout.name))
+        steps.append(Step("stop running its timers on this host", layout.first.unlink, layout.name))
     planned.result["releases"][layout.name] = release.id
     if not release.exists():
         steps.append(
-            Step(f"make release {release.id} of build {build.name}", partial(release.make, index), layout.name)
+            Step(f"create release {release.id} from build {build.name}", partial(release.make, index), layout.name)
         )
         planned.result["diff"].append(release.difference_from_live())
         if not host.private_users:
             module.warn(
-                f"{layout.name}: this host gives services no users of their own (user.max_user_namespaces is 0, or it "
-                "is a container without CAP_SYS_PTRACE), so a release can read the secrets of the one that replaces it"
+                f"{layout.name}: systemd cannot create user namespaces on this host "
+                "(user.max_user_namespaces is 0, or it is a container without CAP_SYS_PTRACE), so a "
+                "release can read the secrets of the one that replaces it"
             )
     if settings.static and not release.is_open():
         steps.append(Step("let NGINX read its static files", release.open, layout.name))

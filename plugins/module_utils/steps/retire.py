@@ -45,9 +45,9 @@ ARGUMENTS = {
 def plan(module: Module) -> Plan:
     """Retire old releases."""
     asked, systemd = module.params, Systemd()
-    planned = Plan(settled="nothing is left over")
+    planned = Plan(settled="there is nothing to retire")
     nginx, broken = Nginx(systemd), asked["broken"]
-    settle = Step("keep what NGINX serves now", partial(nginx.settle, broken), always=True)
+    settle = Step("keep the new configuration of NGINX", partial(nginx.settle, broken), always=True)
     go_back(planned, [Application(Layout(name), systemd) for name in broken], [settle] if nginx.before.exists() else [])
     if asked["apps"] or asked["absent"]:
         keeper = Keeper(in_use(APPLICATIONS, SERVERS))
@@ -62,8 +62,8 @@ def plan(module: Module) -> Plan:
     if asked["described"] is not None:
         for name in left_over(APPLICATIONS, asked["described"]):
             module.warn(
-                f"{name} is left over: it is on this host, and no entry describes it. It goes on untouched. To remove "
-                f"it, add to wsgi_apps: - {{name: {name}, state: absent}}"
+                f"{name} is left over: it exists on this host, but there is no entry for it. It stays as "
+                f"it is. To remove it, add to wsgi_apps: - {{name: {name}, state: absent}}"
             )
     return planned
 
@@ -85,7 +85,7 @@ def _settle(module: Module, app: Application, keeper: Keeper, keep: int) -> list
     steps = []
     after = app.oneshot(live, "after-switch")
     if module.params["after_switch"] and after.exists() and app.history.latest() != live:
-        steps.append(Step("run its commands after the switch", partial(_run, module, after), app.layout.name))
+        steps.append(Step("run its after_switch commands", partial(_run, module, after), app.layout.name))
     return steps + app.record(live, keep) + app.end_others(live) + keeper.prune(app, live, keep)
 
 
@@ -93,4 +93,4 @@ def _run(module: Module, after: Oneshot) -> None:
     try:
         after.run()
     except Failed as failure:
-        module.warn(f"what was to be done after the switch is not done, and nothing else has changed: {failure}")
+        module.warn(f"the after_switch commands failed, which changes nothing else: {failure}")

@@ -95,7 +95,8 @@ def _object_to_neighbours(name: str, address: str) -> None:
         theirs = open_doors(Layout(other)).get("uwsgi", "")
         if address and not address.startswith("/"):
             raise Failed(
-                f"listen_uwsgi: {address!r}: {other} is on this host, and could run code; {advice.format(name)}"
+                f"listen_uwsgi: {address!r}: {other} on the same host could run code through this port; "
+                f"{advice.format(name)}"
             )
         if theirs and not theirs.startswith("/"):
             raise Failed(f"{other} listens on {theirs}, where {name} could run code; {advice.format(other)}")

@@ -41,10 +41,10 @@ def plan(module: Module) -> Plan:
         try:
             days.update(_days(front))
         except Failed as failure:
-            where = f"{front['name']} does not answer at its front door, {front['address']}"
+            where = f"{front['name']} is not healthy at {front['address']}"
             planned.failures.setdefault(front["name"], f"{where}: {failure}")
     planned.result = {"days": days}
-    planned.settled = f"healthy at the front door: {', '.join(front['name'] for front in fronts) or 'none asked'}"
+    planned.settled = f"healthy for clients: {', '.join(front['name'] for front in fronts) or 'none asked'}"
     return planned
 
 

@@ -37,7 +37,7 @@ def plan(module: Module) -> Plan:
         planned.steps.append(Step(f"install {', '.join(needed)}", partial(packages.install, needed)))
     for app in module.params["apps"]:
         planned.add(app["name"], partial(_plan, module, planned, app))
-    planned.settled = "; ".join(f"{name}: has its wheels" for name in planned.result["wheels"])
+    planned.settled = "; ".join(f"{name}: the wheels exist" for name in planned.result["wheels"])
     if planned.result["missing"] and module.params["archives"] is None and not module.check_mode:
         # To be asked again, with what is missing.
         planned.steps, planned.failures = [], {}
