@@ -23,53 +23,92 @@ try:
 except ImportError as error:
     note_missing(error)
 
-REQUIREMENTS = "requirements.txt"
 PYPROJECT = "pyproject.toml"
-
-# Locks by their names, and what their tools want beside them.
-LOCKS = {
-    "uv.lock": ("uv", PYPROJECT),
-    "pylock.toml": ("pylock", ""),
-    "poetry.lock": ("poetry", PYPROJECT),
-    "Pipfile.lock": ("pipfile", "Pipfile"),
-}
-CANDIDATES = (*LOCKS, REQUIREMENTS)
 
 # PEP 751
 NAMED_PYLOCK = re.compile(r"pylock\.[^.]+\.toml")
 
-# The formats with which the project itself may be installed, and those of them that know its extras.
-OF_PROJECT = ("pyproject", "uv", "poetry", "pylock")
-WITH_EXTRAS = ("pyproject", "uv", "poetry")
+# How lock files write a hash, and where a file asks for uWSGI, which the application must not bring.
+_HASH = re.compile(r"""\bsha(256|384|512)(:|\s*=\s*["'])""")
+_UWSGI = r"(?P<name>(?i:py)?(?i:uwsgi))"
+_UWSGI_IN_TOML = re.compile(rf"""^name\s*=\s*["']{_UWSGI}["']""", re.MULTILINE)
 
-# What the files of a format have where they pin files by hash, and where a package lies in the source itself.
-# A wrong guess of the second costs an environment that need not have been made.
-OF_LOCKS = re.compile(r"""\bsha(256|384|512)(:|\s*=\s*["'])""")
-HASHED = {
-    "requirements": re.compile("--hash="),
-    "uv": OF_LOCKS,
-    "poetry": OF_LOCKS,
-    "pipfile": OF_LOCKS,
-    "pylock": OF_LOCKS,
-}
-LOCAL = {
-    "pyproject": re.compile(r"\b(path|workspace)\s*=|@\s*file:"),
-    "uv": re.compile(r"""\b(directory|path)\s*=|\beditable\s*=\s*"(?!\.")"""),
-    "poetry": re.compile(r"""\btype\s*=\s*"(directory|file)\""""),
-    "pipfile": re.compile(r'"path":|"file": "(?!https?:)'),
-    "pylock": re.compile(r"\bpath\s*="),
-}
 
-# Where a file of a format asks for uWSGI, which is not the application's to bring.
-_OURS = r"(?P<name>(?i:py)?(?i:uwsgi))"
-_OF_TOML = re.compile(rf"""^name\s*=\s*["']{_OURS}["']""", re.MULTILINE)
-OURS = {
-    "uv": _OF_TOML,
-    "poetry": _OF_TOML,
-    "pylock": _OF_TOML,
-    "pipfile": re.compile(rf'^\s*"{_OURS}":', re.MULTILINE),
-    "pyproject": re.compile(rf"""^\s*(dependencies\s*=\s*\[\s*)?["']{_OURS}\s*(\[|[=~<>!;]|["'])""", re.MULTILINE),
-}
+@dataclass(frozen=True)
+class Format:
+    """A kind of file that lists dependencies.
+
+    :param name: what the host calls it.
+    :param file: the usual name of such a file.
+    :param companion: the name of the file that its tool needs beside it.
+    :param with_project: whether the project itself may be installed after it.
+    :param with_extras: whether it knows the extras of the project.
+    :param hashed: matches a file that pins packages by hash.
+    :param local: matches a file with a package that lies in the source. A wrong guess costs an environment that need
+        not have been made.
+    :param uwsgi: matches where a file asks for uWSGI.
+    """
+
+    name: str
+    file: str
+    companion: str = ""
+    with_project: bool = False
+    with_extras: bool = False
+    hashed: re.Pattern[str] | None = None
+    local: re.Pattern[str] | None = None
+    uwsgi: re.Pattern[str] | None = None
+
+
+UV = Format(
+    "uv",
+    "uv.lock",
+    companion=PYPROJECT,
+    with_project=True,
+    with_extras=True,
+    hashed=_HASH,
+    local=re.compile(r"""\b(directory|path)\s*=|\beditable\s*=\s*"(?!\.")"""),
+    uwsgi=_UWSGI_IN_TOML,
+)
+PYLOCK = Format(
+    "pylock",
+    "pylock.toml",
+    with_project=True,
+    hashed=_HASH,
+    local=re.compile(r"\bpath\s*="),
+    uwsgi=_UWSGI_IN_TOML,
+)
+POETRY = Format(
+    "poetry",
+    "poetry.lock",
+    companion=PYPROJECT,
+    with_project=True,
+    with_extras=True,
+    hashed=_HASH,
+    local=re.compile(r"""\btype\s*=\s*"(directory|file)\""""),
+    uwsgi=_UWSGI_IN_TOML,
+)
+PIPFILE = Format(
+    "pipfile",
+    "Pipfile.lock",
+    companion="Pipfile",
+    hashed=_HASH,
+    local=re.compile(r'"path":|"file": "(?!https?:)'),
+    uwsgi=re.compile(rf'^\s*"{_UWSGI}":', re.MULTILINE),
+)
+# Its lines are read one by one, for paths and for uWSGI.
+REQUIREMENTS = Format("requirements", "requirements.txt", hashed=re.compile("--hash="))
+PROJECT = Format(
+    "pyproject",
+    PYPROJECT,
+    with_project=True,
+    with_extras=True,
+    local=re.compile(r"\b(path|workspace)\s*=|@\s*file:"),
+    uwsgi=re.compile(rf"""^\s*(dependencies\s*=\s*\[\s*)?["']{_UWSGI}\s*(\[|[=~<>!;]|["'])""", re.MULTILINE),
+)
+
+LOCKS = {lock.file: lock for lock in (UV, PYLOCK, POETRY, PIPFILE)}
+FORMATS = {one.name: one for one in (*LOCKS.values(), REQUIREMENTS, PROJECT)}
+CANDIDATES = (*LOCKS, REQUIREMENTS.file)
 
 
 @dataclass(frozen=True)
@@ -98,7 +137,8 @@ class Dependencies:
     def content(self) -> dict[str, Any]:
         """Return what the host has to know of them."""
         decides = repr((self.format, self.extras, sorted(self.texts.items())))
-        pattern = HASHED.get(self.format)
+        known = FORMATS.get(self.format)
+        pattern = known.hashed if known else None
         return {
             "file": self.file,
             "format": self.format,
@@ -120,20 +160,20 @@ def dependencies_of(directory: Directory, named: str, extras: Iterable[str]) -> 
     :raises Failed: when there is none, more than one, or not all that belongs to it.
     """
     file = _named(directory, named) if named else _found(directory)
-    format_ = _format(file)
-    if extras and format_ not in WITH_EXTRAS:
+    kind = _format(file)
+    if extras and not kind.with_extras:
         raise Failed(
             f"build.extras: {file} has no extras; remove them, or set build.dependencies to a "
             "pyproject.toml, uv.lock or poetry.lock"
         )
-    if format_ == "requirements":
+    if kind is REQUIREMENTS:
         return _requirements(directory, file)
     if os.path.dirname(file):
         raise Failed(
             f"build.dependencies: {file} is not in the top directory of the source; make {os.path.dirname(file)} the "
             "source, of a git URL with #subdirectory="
         )
-    return _of_project(directory, file, format_, tuple(sorted(set(extras))))
+    return _of_project(directory, file, kind, tuple(sorted(set(extras))))
 
 
 def _named(directory: Directory, named: str) -> str:
@@ -156,21 +196,21 @@ def _found(directory: Directory) -> str:
         if directory.ignores(name):
             raise Failed(f"{directory.label!r} has no {name}: git ignores it")
     raise Failed(
-        f"{directory.label!r} has no {REQUIREMENTS}: write one, which may be empty, or one of "
+        f"{directory.label!r} has no {REQUIREMENTS.file}: write one, which may be empty, or one of "
         f"{', '.join(LOCKS)}, or a {PYPROJECT} with a table [project]"
     )
 
 
-def _format(file: str) -> str:
+def _format(file: str) -> Format:
     name = os.path.basename(file)
     if name in LOCKS:
-        return LOCKS[name][0]
+        return LOCKS[name]
     if NAMED_PYLOCK.fullmatch(name):
-        return "pylock"
+        return PYLOCK
     if name == PYPROJECT:
-        return "pyproject"
+        return PROJECT
     if name.endswith(".txt"):
-        return "requirements"
+        return REQUIREMENTS
     raise Failed(
         f"build.dependencies: {file} is not a supported format; use *.txt, {', '.join(LOCKS)}, "
         f"pylock.*.toml and {PYPROJECT}"
@@ -203,7 +243,7 @@ def _requirements(directory: Directory, file: str) -> Dependencies:
                 local = local or any(os.path.exists(directory.path / place / word) for place in ("", beside) if word)
     if wrong:
         raise Failed(f"build.dependencies: {'; '.join(wrong)}")
-    return Dependencies(file, "requirements", texts, local, options=options_of(options))
+    return Dependencies(file, REQUIREMENTS.name, texts, local, options=options_of(options))
 
 
 def options_of(written: Iterable[str]) -> tuple[str, ...]:
@@ -211,33 +251,29 @@ def options_of(written: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({"--pre", "--extra-index-url", "--require-hashes"}.intersection(written)))
 
 
-def _of_project(directory: Directory, file: str, format_: str, extras: tuple[str, ...]) -> Dependencies:
-    """Return the dependencies of a lock, or of a pyproject.toml without one."""
-    texts = {file: _read(directory, file)}
-    companion = LOCKS[file][1] if file in LOCKS else ""
-    if companion:
-        if companion not in directory.files:
-            hint = "git ignores it" if directory.ignores(companion) else "put it beside the lock file"
-            raise Failed(f"{directory.label!r} has {file}, but no {companion}: {hint}")
-        texts[companion] = _read(directory, companion)
-    _object_to_ours(file, format_, texts[file])
-    local = bool(LOCAL[format_].search(texts[file]))
-    if format_ not in OF_PROJECT or PYPROJECT not in directory.files:
-        return Dependencies(file, format_, texts, local)
+def _of_project(directory: Directory, file: str, kind: Format, extras: tuple[str, ...]) -> Dependencies:
+    """Return the dependencies of a lock file, or of a pyproject.toml without one."""
+    text = _read(directory, file)
+    texts = {file: text}
+    if kind.companion:
+        if kind.companion not in directory.files:
+            hint = "git ignores it" if directory.ignores(kind.companion) else "put it beside the lock file"
+            raise Failed(f"{directory.label!r} has {file}, but no {kind.companion}: {hint}")
+        texts[kind.companion] = _read(directory, kind.companion)
+    uwsgi = kind.uwsgi and kind.uwsgi.search(text)
+    if uwsgi:
+        raise Failed(f"build.dependencies: {file}: {uwsgi.group('name')}: {requirements_file.OURS}")
+    local = bool(kind.local and kind.local.search(text))
+    if not kind.with_project or PYPROJECT not in directory.files:
+        return Dependencies(file, kind.name, texts, local)
     about = _toml(directory, _read(directory, PYPROJECT))
-    if format_ == "pyproject" and "project" not in about:
+    if kind is PROJECT and "project" not in about:
         raise Failed(f"{PYPROJECT} of {directory.label!r} has no [project] table with the dependencies")
     _object_to_extras(about, extras)
     installed = "." if _is_package(about) else ""
     # A backend reads from the source what is dynamic.
-    dynamic = format_ == "pyproject" and "dynamic" in _table(about, "project")
-    return Dependencies(file, format_, texts, local or dynamic or bool(installed), installed, extras)
-
-
-def _object_to_ours(file: str, format_: str, text: str) -> None:
-    found = OURS[format_].search(text)
-    if found:
-        raise Failed(f"build.dependencies: {file}: {found.group('name')}: {requirements_file.OURS}")
+    dynamic = kind is PROJECT and "dynamic" in _table(about, "project")
+    return Dependencies(file, kind.name, texts, local or dynamic or bool(installed), installed, extras)
 
 
 def _is_package(about: dict[str, Any]) -> bool:

@@ -99,9 +99,9 @@ def _package(
     files: dict[str, Path | bytes], requirements: str, local: bool, project: str = "", label: str = ""
 ) -> Package:
     options = options_of(line.option for line in requirements_file.lines(requirements))
-    texts = {REQUIREMENTS: requirements}
-    dependencies = Dependencies(REQUIREMENTS, "requirements", texts, local, project, options=options, label=label)
-    return Package({**files, REQUIREMENTS: requirements.encode("utf-8", "surrogateescape")}, dependencies)
+    name, kind = REQUIREMENTS.file, REQUIREMENTS.name
+    dependencies = Dependencies(name, kind, {name: requirements}, local, project, options=options, label=label)
+    return Package({**files, name: requirements.encode("utf-8", "surrogateescape")}, dependencies)
 
 
 def _from_controller(named: str) -> str:

@@ -117,7 +117,7 @@ def test_what_the_controller_says_is_what_is_wanted() -> None:
 
 
 def test_host_and_controller_know_the_same_formats() -> None:
-    assert {format_ for format_, _ in dependencies.LOCKS.values()} | {"requirements", "pyproject"} == set(FILES)
+    assert set(dependencies.FORMATS) == set(FILES)
     assert set(LOCK_TOOLS) < set(FILES)
 
 
