@@ -9,7 +9,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.plugin_utils import description
+from ansible_collections.wsgi.production.plugins.plugin_utils import checks, specification
 from ansible_collections.wsgi.production.plugins.plugin_utils.libraries import require_all
 
 ARGUMENTS = {
@@ -42,15 +42,15 @@ class ActionModule(ActionBase):
         apps, app_servers, load_balancers = args["apps"], args["app_servers"], args["load_balancers"]
         hosts = {*task_vars["groups"]["all"], "localhost"}
         return (
-            description.objections(apps)
-            + description.settings_objections(self._settings(task_vars))
-            + description.run_objections(args["on_failure"], args["build_host"], hosts)
-            or description.misplaced(apps, app_servers, load_balancers, args["build_host"])
-            or description.unreachable(apps, task_vars["inventory_hostname"], app_servers)
+            checks.objections(apps)
+            + checks.settings_objections(self._settings(task_vars))
+            + checks.run_objections(args["on_failure"], args["build_host"], hosts)
+            or checks.misplaced(apps, app_servers, load_balancers, args["build_host"])
+            or checks.unreachable(apps, task_vars["inventory_hostname"], app_servers)
         )
 
     def _settings(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Return the variables of roles that say something for all applications."""
         return {
-            name: self._templar.template(task_vars[name]) for name in description.settings_spec() if name in task_vars
+            name: self._templar.template(task_vars[name]) for name in specification.settings_spec() if name in task_vars
         }

@@ -14,7 +14,7 @@ from ansible_collections.wsgi.production.plugins.action import check
 from ansible_collections.wsgi.production.plugins.action.step import StepAction
 from ansible_collections.wsgi.production.plugins.action.verify import tell_days
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.plugin_utils import description
+from ansible_collections.wsgi.production.plugins.plugin_utils import checks, specification
 from ansible_collections.wsgi.production.plugins.plugin_utils.survey import questions, remember
 
 ARGUMENTS = {
@@ -39,14 +39,14 @@ class ActionModule(StepAction, check.ActionModule):
             return {"failed": True, "msg": "\n".join(wrong)}
         try:
             # Not earlier: a filter would fail on a wrong description, with a message that helps nobody.
-            asked = questions(description.plain(self._templar.template(variables[name])) for name in args["steps"])
+            asked = questions(specification.plain(self._templar.template(variables[name])) for name in args["steps"])
         except Failed as failure:
             raise AnsibleActionFail(str(failure)) from failure
         # One JSON text that is not logged, because it contains secrets.
         result = self.step({"steps": json.dumps(asked), "on_failure": args["on_failure"]}, variables)
         if result.get("failed") or result.get("unreachable"):
             return result
-        objection = description.unsupported(*result.pop("system"))
+        objection = checks.unsupported(*result.pop("system"))
         if objection:
             return {"failed": True, "msg": f"{host}: {objection}"}
         result["ends"] = result["ends"] and args["gathered"]

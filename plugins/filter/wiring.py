@@ -10,7 +10,12 @@ from typing import Any, Callable
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.plugin_utils import description, nginx_config, release_files
+from ansible_collections.wsgi.production.plugins.plugin_utils import (
+    nginx_config,
+    release_files,
+    role_inputs,
+    specification,
+)
 from ansible_collections.wsgi.production.plugins.plugin_utils.survey import SURVEY
 
 
@@ -21,8 +26,8 @@ def hosts(groups: dict[str, list[str]]) -> str:
     the play and report success. Besides, the pattern is evaluated before Ansible forks, so what is imported and read
     here is not imported and read again for each task and host.
     """
-    for role in description.INPUTS:
-        description.role_spec(role)
+    for role in specification.INPUTS:
+        specification.role_spec(role)
     for texts in (release_files, nginx_config):
         texts.prepare()
     return "app_servers:load_balancers" if groups.get("app_servers") else "localhost"
@@ -42,9 +47,9 @@ def as_served(apps: list[dict[str, Any]], entries: list[dict[str, Any]]) -> list
     found = []
     for app in apps:
         entry = described[app["name"]]
-        serve = description.serve(entry)
-        files = {"public_data": description.public_data(serve), "static": description.static(serve)}
-        found.append({**app, "probe": description.probe(entry), **files})
+        serve = role_inputs.serve(entry)
+        files = {"public_data": role_inputs.public_data(serve), "static": role_inputs.static(serve)}
+        found.append({**app, "probe": role_inputs.probe(entry), **files})
     return found
 
 
@@ -63,7 +68,7 @@ def with_builds(
 def with_defaults(apps: list[dict[str, Any]], role: str) -> list[dict[str, Any]]:
     """Return `apps` in the types, and with the defaults, that `role` documents for its input."""
     try:
-        return description.inputs(apps, role)
+        return specification.inputs(apps, role)
     except Failed as failure:
         raise AnsibleFilterError(str(failure)) from failure
 
@@ -127,19 +132,19 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
         return {
-            "absent": description.absent,
+            "absent": role_inputs.absent,
             "as_released": as_released,
             "as_served": as_served,
             "broken": broken,
-            "fronts": description.fronts,
+            "fronts": role_inputs.fronts,
             "hosts": hosts,
             "live_builds": live_builds,
             "select_app": select_app,
             "only": only,
-            "present": description.present,
+            "present": role_inputs.present,
             "section": section,
             "surveys": surveys,
-            "sites": description.sites,
+            "sites": role_inputs.sites,
             "with_builds": with_builds,
             "with_defaults": with_defaults,
             "without": without,

@@ -10,7 +10,7 @@ from typing import Any
 from ansible_collections.wsgi.production.plugins.module_utils import rules, sections
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.steps.nginx import ARGUMENTS as NGINX
-from ansible_collections.wsgi.production.plugins.plugin_utils import certificates, description
+from ansible_collections.wsgi.production.plugins.plugin_utils import certificates, checks, specification
 from ansible_collections.wsgi.production.plugins.plugin_utils.nginx_config import render, units
 from ansible_collections.wsgi.production.plugins.plugin_utils.release_files import files, programs
 from ansible_collections.wsgi.production.plugins.plugin_utils.source import Source
@@ -48,12 +48,12 @@ def sources(apps: list[dict[str, Any]]) -> dict[str, Source]:
 
 
 def _build(said: dict[str, Any]) -> dict[str, Any]:
-    apps = description.inputs(said["apps"], "python_app")
+    apps = specification.inputs(said["apps"], "python_app")
     return {**said, "secrets": _taken(apps, BUILD_SECRETS), "apps": apps, "contents": _contents(apps)}
 
 
 def _wheels(said: dict[str, Any]) -> dict[str, Any]:
-    apps = description.inputs(said["apps"], "python_app")
+    apps = specification.inputs(said["apps"], "python_app")
     # What only commands of a build see is none of the build host's business.
     _taken(apps, BUILD_SECRETS)
     return {**said, "apps": apps, "contents": _contents(apps)}
@@ -64,7 +64,7 @@ def _contents(apps: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _release(said: dict[str, Any]) -> dict[str, Any]:
-    apps, templates = description.inputs(said["apps"], "uwsgi"), said.get("templates", "")
+    apps, templates = specification.inputs(said["apps"], "uwsgi"), said.get("templates", "")
     rules_of_app = {"name": rules.name, **sections.RUN}
     wrong = [
         f"{app['name']}: {sentence}"
@@ -84,8 +84,8 @@ def _taken(apps: list[dict[str, Any]], keys: tuple[str, ...]) -> str:
 
 def _nginx(said: dict[str, Any]) -> dict[str, Any]:
     spec = {key: option for key, option in NGINX.items() if key not in NGINX_FOLLOWS}
-    args = description.with_defaults(said, spec)
-    wrong = description.nginx_objections(args)
+    args = specification.with_defaults(said, spec)
+    wrong = checks.nginx_objections(args)
     if wrong:
         raise Failed("\n".join(wrong))
     sites = args["sites"]

@@ -25,14 +25,10 @@ from ansible_collections.wsgi.production.plugins.module_utils.steps import relea
 from ansible_collections.wsgi.production.plugins.module_utils.steps import survey as survey_step
 from ansible_collections.wsgi.production.plugins.module_utils.steps import wheels as wheels_module
 from ansible_collections.wsgi.production.plugins.module_utils.wheels import Wheels
-from ansible_collections.wsgi.production.plugins.plugin_utils.description import (
-    fronts,
-    input_spec,
-    inputs,
-    with_defaults,
-)
+from ansible_collections.wsgi.production.plugins.plugin_utils.role_inputs import fronts
 from ansible_collections.wsgi.production.plugins.plugin_utils.run import machine, started, this_run
 from ansible_collections.wsgi.production.plugins.plugin_utils.source import Source
+from ansible_collections.wsgi.production.plugins.plugin_utils.specification import input_spec, inputs, with_defaults
 from ansible_collections.wsgi.production.plugins.plugin_utils.survey import SURVEY
 from tests.unit.fakes import Pem, certify
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import run
-from ansible_collections.wsgi.production.plugins.plugin_utils import certificates, description
+from ansible_collections.wsgi.production.plugins.plugin_utils import certificates, specification
 from ansible_collections.wsgi.production.plugins.plugin_utils.certificates import objections
 from tests.unit.fakes import Pem, certify
 
@@ -30,7 +30,7 @@ def site(source: str = "none", **given: Any) -> dict[str, Any]:
     """Return the complete settings of a site: its `names` and `aliases`, and the rest is `tls`."""
     names = {"server_names": given.pop("names", NAMES), "aliases": given.pop("aliases", [])}
     known = {"name": "hello", "servers": ["127.0.0.1:8001"], **names, "tls": {"source": source, **given}}
-    return description.with_defaults(known, description.input_spec("nginx"))
+    return specification.with_defaults(known, specification.input_spec("nginx"))
 
 
 def only(site: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.wsgi.production.plugins.module_utils import sections
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
-from ansible_collections.wsgi.production.plugins.plugin_utils import description
+from ansible_collections.wsgi.production.plugins.plugin_utils import checks, role_inputs, specification
 from tests.unit.fakes import certify
 from tests.unit.repositories import git
 
@@ -80,13 +80,13 @@ def second(entry: dict[str, Any]) -> dict[str, Any]:
 
 def only(apps: Any) -> str:
     """Return the one objection to `apps`."""
-    found = description.objections(apps)
+    found = checks.objections(apps)
     assert len(found) == 1, found
     return found[0]
 
 
 def test_a_complete_entry_has_no_objection(entry: dict[str, Any]) -> None:
-    assert description.objections([entry]) == []
+    assert checks.objections([entry]) == []
 
 
 @pytest.mark.parametrize(("address", "fits"), [("127.0.0.1:9000", False), ("/run/hello-web.socket", True), ("", True)])
@@ -94,7 +94,7 @@ def test_a_port_for_the_uwsgi_protocol_is_refused_beside_other_entries(
     entry: dict[str, Any], address: str, fits: bool
 ) -> None:
     entry["run"]["listen_uwsgi"] = address
-    assert description.objections([entry]) == []
+    assert checks.objections([entry]) == []
     other = {**entry, "name": "other", "run": {"callable": "main:application"}, "serve": {"server_names": ["b.org"]}}
     said = (
         []
@@ -105,8 +105,8 @@ def test_a_port_for_the_uwsgi_protocol_is_refused_beside_other_entries(
         ]
     )
     for apps in ([entry, other], [other, entry]):
-        assert description.objections(apps) == said
-    assert description.objections([entry, {"name": "other", "state": "absent"}]) == []
+        assert checks.objections(apps) == said
+    assert checks.objections([entry, {"name": "other", "state": "absent"}]) == []
 
 
 def test_an_entry_with_all_there_is_to_build_has_no_objection(entry: dict[str, Any]) -> None:
@@ -120,8 +120,8 @@ def test_an_entry_with_all_there_is_to_build_has_no_objection(entry: dict[str, A
         revision=2,
         include=["requirements.txt"],
     )
-    assert set(entry["build"]) == set(description.section_spec("build"))
-    assert description.objections([entry]) == []
+    assert set(entry["build"]) == set(specification.section_spec("build"))
+    assert checks.objections([entry]) == []
 
 
 def test_an_entry_with_all_there_is_to_run_has_no_objection(entry: dict[str, Any]) -> None:
@@ -167,12 +167,12 @@ def test_an_entry_with_all_there_is_to_run_has_no_objection(entry: dict[str, Any
             "networks": ["10.0.0.0/8", "192.0.2.10"],
         },
     )
-    assert set(entry["run"]) == set(description.section_spec("run"))
+    assert set(entry["run"]) == set(specification.section_spec("run"))
     for key in ("probe", "hardening"):
-        assert set(entry["run"][key]) == set(description.section_spec("run")[key]["options"])
+        assert set(entry["run"][key]) == set(specification.section_spec("run")[key]["options"])
     for key in ("workers", "timers"):
-        assert set(entry["run"][key][0]) == set(description.section_spec("run")[key]["options"])
-    assert description.objections([entry]) == []
+        assert set(entry["run"][key][0]) == set(specification.section_spec("run")[key]["options"])
+    assert checks.objections([entry]) == []
 
 
 def test_an_entry_that_is_served_with_all_there_is_has_no_objection(entry: dict[str, Any]) -> None:
@@ -195,25 +195,25 @@ def test_an_entry_that_is_served_with_all_there_is_has_no_objection(entry: dict[
         maintenance={"retry_after": 60, "bypass": ["192.0.2.10"]},
         snippet="",
     )
-    spec = description.section_spec("serve")
+    spec = specification.section_spec("serve")
     assert set(entry["serve"]) == set(spec)
     for key in ("tls", "maintenance"):
         assert set(entry["serve"][key]) == set(spec[key]["options"])
     for key in ("static", "uploads"):
         assert set(entry["serve"][key][0]) == set(spec[key]["options"])
-    assert description.objections([entry]) == []
+    assert checks.objections([entry]) == []
 
 
 def test_an_application_may_do_without_nginx(entry: dict[str, Any]) -> None:
-    assert description.objections([without(entry, "serve")]) == []
+    assert checks.objections([without(entry, "serve")]) == []
 
 
 def test_no_applications_are_no_objection() -> None:
-    assert description.objections([]) == []
+    assert checks.objections([]) == []
 
 
 def test_two_applications_stand_beside_each_other(entry: dict[str, Any]) -> None:
-    assert description.objections([entry, second(entry)]) == []
+    assert checks.objections([entry, second(entry)]) == []
 
 
 @pytest.mark.parametrize(
@@ -370,9 +370,9 @@ def test_files_that_nginx_could_not_serve_are_refused(
 @pytest.mark.parametrize("directory", ["media", "media/", "a.b/c-d", "a//b", "./a", ".", "", "a/../b", "a b"])
 def test_the_host_and_the_controller_agree_on_a_directory_of_uploads(entry: dict[str, Any], directory: str) -> None:
     entry = changed(entry, *files("uploads", directory=directory))
-    serve = description.with_defaults(entry["serve"], description.section_spec("serve"))
-    on_the_host = sections.objections(sections.RUN, {"public_data": description.public_data(serve)})
-    assert bool(on_the_host) is bool(description.objections([entry]))
+    serve = specification.with_defaults(entry["serve"], specification.section_spec("serve"))
+    on_the_host = sections.objections(sections.RUN, {"public_data": role_inputs.public_data(serve)})
+    assert bool(on_the_host) is bool(checks.objections([entry]))
 
 
 @pytest.mark.parametrize("paths", [("/a/", "/b/", "/a/b/"), ("/a/", "/b/", "/b/"), ("/b/", "/a/", "/b/")])
@@ -381,7 +381,7 @@ def test_two_directories_cannot_have_one_path(entry: dict[str, Any], paths: tupl
     entry["serve"].update(static=listed[:2], uploads=listed[2:])
     entry["build"]["commands"] = ["create files"]
     wrong = [f"{HERE}serve.static and uploads: two have the path /b/; change one"]
-    assert description.objections([entry]) == (wrong if paths.count("/b/") > 1 else [])
+    assert checks.objections([entry]) == (wrong if paths.count("/b/") > 1 else [])
 
 
 @pytest.mark.parametrize("setting", ["static", "uploads"])
@@ -455,14 +455,14 @@ def test_a_worker_and_a_timer_cannot_have_one_name(entry: dict[str, Any]) -> Non
     entry["run"].update(workers=workers, timers=[{**timers[0], "name": "two"}, *timers])
     assert only([entry]) == f"{HERE}run.workers and timers: both have one; change one"
     entry["run"]["timers"].pop()
-    assert description.objections([entry]) == []
+    assert checks.objections([entry]) == []
 
 
 def test_a_variable_is_secret_or_it_is_not(entry: dict[str, Any]) -> None:
     entry["run"].update(
         env={"B": "hunter2", "A": "x", "C": "x"}, secrets={"A": "hunter2", "B": "hunter2", "D": "hunter2"}
     )
-    assert description.objections([entry]) == [
+    assert checks.objections([entry]) == [
         f"{HERE}run.env and secrets: both have A; change one",
         f"{HERE}run.env and secrets: both have B; change one",
     ]
@@ -475,18 +475,18 @@ def test_what_systemd_tells_an_application_is_no_variable_of_its_own(
 ) -> None:
     sentence = only([changed(entry, f"run.{key}", {"A": "hunter2", name: "hunter2"})])
     assert sentence == f"{HERE}run.{key}: {name} is set by the role; remove it"
-    assert description.objections([changed(entry, "build.env", {name: "x"})]) == []
+    assert checks.objections([changed(entry, "build.env", {name: "x"})]) == []
 
 
 def test_a_secret_in_a_file_and_a_variable_may_have_one_name(entry: dict[str, Any]) -> None:
     entry["run"].update(env={"A": "x"}, secret_files={"A": "hunter2"})
-    assert description.objections([entry]) == []
+    assert checks.objections([entry]) == []
 
 
 def test_the_variables_of_a_build_are_its_own(entry: dict[str, Any]) -> None:
     entry["build"]["env"] = {"A": "x"}
     entry["run"].update(secrets={"A": "hunter2"})
-    assert description.objections([entry]) == []
+    assert checks.objections([entry]) == []
 
 
 def test_a_certificate_that_does_not_suit_is_refused_before_anything_changes(entry: dict[str, Any]) -> None:
@@ -498,7 +498,7 @@ def test_a_certificate_that_does_not_suit_is_refused_before_anything_changes(ent
 
 def test_each_thing_that_is_wrong_in_a_section_in_a_section_has_its_sentence(entry: dict[str, Any]) -> None:
     entry["run"].update(probe={"path": "health", "tries": 0, "paht": 1}, hardening={"networks": ["x"]})
-    found = description.objections([entry])
+    found = checks.objections([entry])
     assert sorted(sentence.split(": ")[1] for sentence in found) == [
         "run.hardening.networks",
         "run.probe.paht",
@@ -637,7 +637,7 @@ def test_what_is_no_list_or_dictionary_is_refused_with_how_to_write_one_and_not_
     ],
 )
 def test_what_can_have_its_type_has_no_objection(entry: dict[str, Any], key: str, value: Any) -> None:
-    assert description.objections([changed(entry, key, value)]) == []
+    assert checks.objections([changed(entry, key, value)]) == []
 
 
 @pytest.mark.parametrize(
@@ -661,38 +661,40 @@ def test_what_is_there_without_a_value_may_be_left_out(entry: dict[str, Any], ke
 
 
 def test_there_are_words_for_the_type_of_every_setting() -> None:
-    for section in description.SECTIONS:
-        options = list(description.section_spec(section).values())
+    for section in specification.SECTIONS:
+        options = list(specification.section_spec(section).values())
         options += [inner for option in options for inner in option.get("options", {}).values()]
-        assert {option["type"] for option in options} - {"raw"} <= set(description.WRITTEN)
+        assert {option["type"] for option in options} - {"raw"} <= set(specification.WRITTEN)
         several = {option["elements"] for option in options if "elements" in option} - {"str"}
-        assert [kind for kind in several if not description.WRITTEN[kind][1]] == []
+        assert [kind for kind in several if not specification.WRITTEN[kind][1]] == []
 
 
-KEYS = ["name", "state", "remove_data", "build", *(f"build.{key}" for key in description.section_spec("build"))]
-KEYS += ["run", *(f"run.{key}" for key in description.section_spec("run"))]
-KEYS += ["serve", *(f"serve.{key}" for key in description.section_spec("serve"))]
+KEYS = ["name", "state", "remove_data", "build", *(f"build.{key}" for key in specification.section_spec("build"))]
+KEYS += ["run", *(f"run.{key}" for key in specification.section_spec("run"))]
+KEYS += ["serve", *(f"serve.{key}" for key in specification.section_spec("serve"))]
 INNER = [
     f"run.{section}.{key}"
     for section in ("probe", "hardening")
-    for key in description.section_spec("run")[section]["options"]
+    for key in specification.section_spec("run")[section]["options"]
 ]
 INNER += [
     f"serve.{section}.{key}"
     for section in ("tls", "maintenance")
-    for key in description.section_spec("serve")[section]["options"]
+    for key in specification.section_spec("serve")[section]["options"]
 ]
 OF_FILES = [
-    (setting, key) for setting in ("static", "uploads") for key in description.section_spec("serve")[setting]["options"]
+    (setting, key)
+    for setting in ("static", "uploads")
+    for key in specification.section_spec("serve")[setting]["options"]
 ]
-OF_PARTS = [(setting, key) for setting in PARTS for key in description.section_spec("run")[setting]["options"]]
+OF_PARTS = [(setting, key) for setting in PARTS for key in specification.section_spec("run")[setting]["options"]]
 VALUES: list[Any] = [None, "", "x", 0, 5, 1.5, True, [], [[]], [{}], [None], {}, {"a": []}, {1: 2}]
 
 
 @pytest.mark.parametrize("key", INNER)
 @pytest.mark.parametrize("value", VALUES)
 def test_no_value_whatever_inside_a_section_breaks_the_check(entry: dict[str, Any], key: str, value: Any) -> None:
-    found = description.objections([changed(entry, *nested(key, value))])
+    found = checks.objections([changed(entry, *nested(key, value))])
     assert [sentence for sentence in found if not sentence.startswith(f"{HERE}{key}")] == []
 
 
@@ -701,7 +703,7 @@ def test_no_value_whatever_inside_a_section_breaks_the_check(entry: dict[str, An
 def test_no_value_whatever_inside_a_list_breaks_the_check(
     entry: dict[str, Any], setting: str, key: str, value: Any
 ) -> None:
-    found = description.objections([changed(entry, *files(setting, **{key: value}))])
+    found = checks.objections([changed(entry, *files(setting, **{key: value}))])
     assert [sentence for sentence in found if not sentence.startswith(f"{HERE}serve.{setting}")] == []
 
 
@@ -710,7 +712,7 @@ def test_no_value_whatever_inside_a_list_breaks_the_check(
 def test_no_value_whatever_of_what_runs_beside_an_application_breaks_the_check(
     entry: dict[str, Any], setting: str, key: str, value: Any
 ) -> None:
-    found = description.objections([changed(entry, *parts(setting, **{key: value}))])
+    found = checks.objections([changed(entry, *parts(setting, **{key: value}))])
     assert [sentence for sentence in found if not sentence.startswith(f"{HERE}run.{setting}")] == []
 
 
@@ -720,7 +722,7 @@ def test_no_value_whatever_of_two_that_are_compared_breaks_the_check(
     entry: dict[str, Any], one: str, value: Any
 ) -> None:
     entry["run"].update({"env": {1: 2, "a": "b"}, "secrets": {1: 2, "a": "b"}, one: value})
-    found = description.objections([entry])
+    found = checks.objections([entry])
     assert found
     assert [sentence for sentence in found if not sentence.startswith(f"{HERE}run.")] == []
 
@@ -732,14 +734,14 @@ def test_no_value_whatever_for_a_certificate_breaks_the_check(
     entry: dict[str, Any], source: str, key: str, value: Any
 ) -> None:
     given = {"source": source, "certificate": "/etc/ssl/none.crt", "key": "/etc/ssl/none.key", key: value}
-    found = description.objections([changed(entry, "serve.tls", given)])
+    found = checks.objections([changed(entry, "serve.tls", given)])
     assert [sentence for sentence in found if not sentence.startswith(f"{HERE}serve.tls")] == []
 
 
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("value", VALUES)
 def test_no_value_whatever_breaks_the_check(entry: dict[str, Any], key: str, value: Any) -> None:
-    found = description.objections([changed(entry, key, value)])
+    found = checks.objections([changed(entry, key, value)])
     assert [sentence for sentence in found if not sentence.startswith("wsgi_apps")] == []
 
 
@@ -764,12 +766,12 @@ def test_what_is_not_a_host_name_is_refused(entry: dict[str, Any], name: str) ->
 
 @pytest.mark.parametrize(("path", "health"), [("/", None), ("/health", "/health")])
 def test_nginx_knows_the_path_of_the_probe(entry: dict[str, Any], path: str, health: str | None) -> None:
-    (site,) = description.sites([changed(entry, "run.probe", {"path": path})], "app1", ["app1"], HOSTS)
+    (site,) = role_inputs.sites([changed(entry, "run.probe", {"path": path})], "app1", ["app1"], HOSTS)
     assert site.get("health") == health
 
 
 def test_one_host_name_may_be_written_without_a_list(entry: dict[str, Any]) -> None:
-    assert description.objections([changed(entry, "serve.server_names", "hello.example.org")]) == []
+    assert checks.objections([changed(entry, "serve.server_names", "hello.example.org")]) == []
 
 
 def test_a_source_that_is_empty_is_refused(entry: dict[str, Any], tmp_path: Path) -> None:
@@ -906,7 +908,7 @@ OWN = {"source": "own", **PEM._asdict()}
     ids=["text", "list", "dict in key", "list in key", "no first line", "certificate", "host", "certificate of host"],
 )
 def test_an_objection_never_shows_a_key_that_stands_in_a_wrong_place(entry: dict[str, Any], tls: Any) -> None:
-    found = description.objections([changed(entry, "serve.tls", tls)])
+    found = checks.objections([changed(entry, "serve.tls", tls)])
     assert found
     assert not [line for line in PEM.key.splitlines()[1:] if line in "".join(found)]
 
@@ -926,7 +928,7 @@ def test_an_objection_never_shows_a_key_under_a_name_that_means_nothing(entry: d
 
 def test_each_thing_that_is_wrong_has_its_sentence(entry: dict[str, Any]) -> None:
     wrong = changed(changed(entry, "run.harakiri", 0), "serve.server_names", ["a b", "c d"])
-    found = description.objections([wrong, changed(second(entry), "run.callable", "main")])
+    found = checks.objections([wrong, changed(second(entry), "run.callable", "main")])
     assert [sentence.split(": ")[:2] for sentence in found] == [
         ["wsgi_apps[0] (hello)", "run.harakiri"],
         ["wsgi_apps[0] (hello)", "serve.server_names"],
@@ -956,7 +958,7 @@ def test_one_application_at_most_answers_to_all_other_names(entry: dict[str, Any
     entry = changed(entry, "serve.default", True)
     sentence = "wsgi_apps: two entries, hello and world, have the role of default; change one"
     assert only([entry, changed(second(entry), "serve.default", True)]) == sentence
-    assert description.objections([entry, changed(second(entry), "serve.default", False)]) == []
+    assert checks.objections([entry, changed(second(entry), "serve.default", False)]) == []
 
 
 def test_two_names_that_become_one_in_the_configuration_are_refused(entry: dict[str, Any]) -> None:
@@ -971,12 +973,12 @@ def gone(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_what_is_to_be_removed_may_have_lost_its_source(gone: dict[str, Any]) -> None:
-    assert description.objections([gone]) == []
-    assert description.objections([{**gone, "remove_data": True}]) == []
+    assert checks.objections([gone]) == []
+    assert checks.objections([{**gone, "remove_data": True}]) == []
 
 
 def test_what_is_to_be_removed_needs_nothing_but_its_name() -> None:
-    assert description.objections([{"name": "hello", "state": "absent"}]) == []
+    assert checks.objections([{"name": "hello", "state": "absent"}]) == []
     assert only([{"state": "absent"}]) == "wsgi_apps[0]: name is missing; add it"
 
 
@@ -1006,7 +1008,7 @@ def test_whether_data_is_removed_is_never_guessed(entry: dict[str, Any], state: 
 
 @pytest.mark.parametrize("state", [{}, {"state": "present"}])
 def test_data_of_an_application_that_stays_is_never_removed(entry: dict[str, Any], state: dict[str, str]) -> None:
-    assert description.objections([{**entry, **state, "remove_data": False}]) == []
+    assert checks.objections([{**entry, **state, "remove_data": False}]) == []
     assert only([{**entry, **state, "remove_data": True}]) == (
         f"{HERE}remove_data: the application is not absent; add state: absent, or remove this key"
     )
@@ -1017,7 +1019,7 @@ def test_what_is_to_be_removed_leaves_its_host_names_and_ports_to_others(
 ) -> None:
     other = changed(changed(entry, "name", "world"), "run.listen_http", "127.0.0.1:9000")
     old = changed(gone, "run.listen_http", "127.0.0.1:9000")
-    assert description.objections([old, other]) == []
+    assert checks.objections([old, other]) == []
 
 
 def test_an_application_cannot_be_removed_and_stay(entry: dict[str, Any], gone: dict[str, Any]) -> None:
@@ -1028,14 +1030,14 @@ def test_an_application_is_present_unless_it_says_that_it_is_to_be_removed(
     entry: dict[str, Any], gone: dict[str, Any]
 ) -> None:
     there = {**second(entry), "state": "present"}
-    assert description.present([entry, {**gone, "name": "gone"}, there]) == [entry, there]
-    assert description.absent([entry, {**gone, "name": "gone"}, there]) == [{"name": "gone", "remove_data": False}]
-    assert description.present([]) == description.absent([]) == []
+    assert role_inputs.present([entry, {**gone, "name": "gone"}, there]) == [entry, there]
+    assert role_inputs.absent([entry, {**gone, "name": "gone"}, there]) == [{"name": "gone", "remove_data": False}]
+    assert role_inputs.present([]) == role_inputs.absent([]) == []
 
 
 @pytest.mark.parametrize("remove_data", [True, False])
 def test_what_is_to_be_removed_says_whether_its_data_is_too(gone: dict[str, Any], remove_data: bool) -> None:
-    found = description.absent([{**gone, "remove_data": remove_data}])
+    found = role_inputs.absent([{**gone, "remove_data": remove_data}])
     assert found == [{"name": "hello", "remove_data": remove_data}]
 
 
@@ -1111,8 +1113,8 @@ SETTINGS: dict[str, Any] = {
 )
 def test_the_input_of_nginx_alone_is_checked_too(settings: dict[str, Any], sentence: str | None) -> None:
     given = {**SETTINGS, "sites": [SITE], **settings}
-    complete = [description.with_defaults(site, description.input_spec("nginx")) for site in given["sites"]]
-    found = description.nginx_objections({**given, "sites": complete})
+    complete = [specification.with_defaults(site, specification.input_spec("nginx")) for site in given["sites"]]
+    found = checks.nginx_objections({**given, "sites": complete})
     assert [one[: len(sentence or "")] for one in found] == ([sentence] if sentence else [])
 
 
@@ -1132,7 +1134,7 @@ def test_two_applications_with_one_port_are_refused(
 
 
 def test_defaults_and_types_are_those_of_the_role() -> None:
-    values = description.with_defaults({"callable": "main:app", "harakiri": "30"}, description.section_spec("run"))
+    values = specification.with_defaults({"callable": "main:app", "harakiri": "30"}, specification.section_spec("run"))
     assert values["harakiri"] == 30
     assert values["start_timeout"] == 60
     assert values["package"] == "pyuwsgi"
@@ -1146,12 +1148,12 @@ def test_the_input_of_a_role_is_in_its_types_and_with_its_defaults() -> None:
     ]
     before = deepcopy(given)
     shared = {"include": [], "dependencies": "", "python": "python3", "commands": [], "revision": ""}
-    assert description.inputs(given, "python_app") == [
+    assert specification.inputs(given, "python_app") == [
         {"name": "hello", "source": "app", "env": {"A": 1}, "extras": [], **shared},
         {"name": "world", "source": "b", "env": {}, "extras": ["c"], **shared},
     ]
     assert given == before
-    assert description.inputs([], "python_app") == []
+    assert specification.inputs([], "python_app") == []
 
 
 @pytest.mark.parametrize(
@@ -1166,13 +1168,13 @@ def test_the_input_of_a_role_is_in_its_types_and_with_its_defaults() -> None:
 )
 def test_what_a_role_cannot_take_is_an_error_that_names_the_key(app: dict[Any, Any], word: str) -> None:
     with pytest.raises(Failed, match=word):
-        description.inputs([app], "python_app")
+        specification.inputs([app], "python_app")
 
 
 def test_workers_and_timers_have_the_defaults_of_the_role() -> None:
     (_, workers), (_, timers) = parts("workers"), parts("timers")
     given = {"callable": "main:app", "workers": workers, "timers": timers}
-    values = description.with_defaults(given, description.section_spec("run"))
+    values = specification.with_defaults(given, specification.section_spec("run"))
     assert values["workers"] == [{"name": "one", "command": "python -m one", "stop_timeout": 300, "exclusive": False}]
     assert values["timers"] == [
         {"name": "one", "command": "python -m one", "on_calendar": "daily", "every_host": False}
@@ -1181,7 +1183,7 @@ def test_workers_and_timers_have_the_defaults_of_the_role() -> None:
 
 @pytest.mark.parametrize("given", [{}, {"probe": {}, "hardening": {}}])
 def test_a_section_in_a_section_has_all_of_its_defaults(given: dict[str, Any]) -> None:
-    values = description.with_defaults({"callable": "main:app", **given}, description.section_spec("run"))
+    values = specification.with_defaults({"callable": "main:app", **given}, specification.section_spec("run"))
     assert values["probe"] == Probe().as_dict()
     assert values["hardening"] == {
         "memory_deny_write_execute": False,
@@ -1192,13 +1194,13 @@ def test_a_section_in_a_section_has_all_of_its_defaults(given: dict[str, Any]) -
 
 def test_what_is_given_of_a_section_in_a_section_stands_beside_its_defaults() -> None:
     given = {"callable": "main:app", "probe": {"path": "/health", "tries": "9"}}
-    values = description.with_defaults(given, description.section_spec("run"))
+    values = specification.with_defaults(given, specification.section_spec("run"))
     assert values["probe"] == Probe("/health", tries=9).as_dict()
 
 
 def test_a_value_that_cannot_have_its_type_is_an_error_that_names_the_key() -> None:
     with pytest.raises(Failed, match="harakiri"):
-        description.with_defaults({"callable": "main:app", "harakiri": "soon"}, description.section_spec("run"))
+        specification.with_defaults({"callable": "main:app", "harakiri": "soon"}, specification.section_spec("run"))
 
 
 @pytest.mark.parametrize("listen_http", ["", None])
@@ -1206,44 +1208,44 @@ def test_a_load_balancer_needs_an_address_to_reach_the_application_at(
     entry: dict[str, Any], listen_http: str | None
 ) -> None:
     entry["run"]["listen_http"] = listen_http
-    (sentence,) = description.unreachable([entry], "lb", ["app1"])
+    (sentence,) = checks.unreachable([entry], "lb", ["app1"])
     assert sentence.startswith("wsgi_apps (hello): run.listen_http is missing: the load balancer lb")
     assert "such as 0.0.0.0:9000" in sentence
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:9000", "[::1]:9000"])
 def test_a_load_balancer_cannot_reach_another_host_on_loopback(entry: dict[str, Any], address: str) -> None:
-    (sentence,) = description.unreachable([changed(entry, "run.listen_http", address)], "lb", ["app1"])
+    (sentence,) = checks.unreachable([changed(entry, "run.listen_http", address)], "lb", ["app1"])
     assert "run.listen_http" in sentence
     assert address in sentence
 
 
 def test_a_load_balancer_that_is_an_app_server_needs_no_address(entry: dict[str, Any]) -> None:
-    assert description.unreachable([entry], "app1", ["app1", "app2"]) == []
+    assert checks.unreachable([entry], "app1", ["app1", "app2"]) == []
 
 
 def test_a_load_balancer_reaches_an_application_at_its_address(entry: dict[str, Any]) -> None:
-    assert description.unreachable([changed(entry, "run.listen_http", "0.0.0.0:9000")], "lb", ["app1"]) == []
+    assert checks.unreachable([changed(entry, "run.listen_http", "0.0.0.0:9000")], "lb", ["app1"]) == []
 
 
 def test_a_load_balancer_need_not_reach_an_application_that_it_does_not_serve(entry: dict[str, Any]) -> None:
-    assert description.unreachable([without(entry, "serve")], "lb", ["app1"]) == []
+    assert checks.unreachable([without(entry, "serve")], "lb", ["app1"]) == []
 
 
 def test_a_load_balancer_need_not_reach_what_is_to_be_removed(entry: dict[str, Any]) -> None:
-    assert description.unreachable([{**entry, "state": "absent"}], "lb", ["app1"]) == []
+    assert checks.unreachable([{**entry, "state": "absent"}], "lb", ["app1"]) == []
 
 
 @pytest.mark.parametrize("host", ["app1", "lb"])
 def test_what_is_to_be_removed_and_has_nothing_but_its_name_passes_on_every_host(host: str) -> None:
-    assert description.unreachable([{"name": "hello", "state": "absent"}], host, ["app1"]) == []
+    assert checks.unreachable([{"name": "hello", "state": "absent"}], host, ["app1"]) == []
 
 
 @pytest.mark.parametrize(
     ("distribution", "version"), [("Debian", "12"), ("Debian", "12.11"), ("Debian", "13.0"), ("Ubuntu", "24.04")]
 )
 def test_a_supported_operating_system_passes(distribution: str, version: str) -> None:
-    assert description.unsupported(distribution, version) is None
+    assert checks.unsupported(distribution, version) is None
 
 
 @pytest.mark.parametrize(
@@ -1251,7 +1253,7 @@ def test_a_supported_operating_system_passes(distribution: str, version: str) ->
     [("Debian", "11"), ("Debian", "1"), ("Debian", "120"), ("Ubuntu", "22.04"), ("Ubuntu", "24.10"), ("Fedora", "42")],
 )
 def test_another_operating_system_is_refused_with_those_that_are_supported(distribution: str, version: str) -> None:
-    assert description.unsupported(distribution, version) == (
+    assert checks.unsupported(distribution, version) == (
         f"{distribution} {version} is not supported; use one of Debian 12, Debian 13, Ubuntu 24.04"
     )
 
@@ -1260,7 +1262,7 @@ HOSTS = {"app1": {"ansible_host": "192.0.2.1"}, "app2": {}, "lb": {"ansible_host
 
 
 def test_a_load_balancer_that_is_an_app_server_uses_its_own_socket(entry: dict[str, Any]) -> None:
-    assert description.sites([entry], "app1", ["app1", "app2"], HOSTS) == [
+    assert role_inputs.sites([entry], "app1", ["app1", "app2"], HOSTS) == [
         {
             "name": "hello",
             "server_names": ["hello.example.org"],
@@ -1275,7 +1277,7 @@ def test_a_load_balancer_that_is_an_app_server_uses_its_own_socket(entry: dict[s
 
 def test_files_of_an_application_are_where_its_live_release_is_and_the_one_before_it(entry: dict[str, Any]) -> None:
     entry["serve"].update(static=[STATIC, SHARED], uploads=[SHARED, UPLOADS])
-    (site,) = description.sites([entry], "app1", ["app1"], HOSTS)
+    (site,) = role_inputs.sites([entry], "app1", ["app1"], HOSTS)
     assert site["static"] == [
         {
             "path": "/static/",
@@ -1291,20 +1293,20 @@ def test_files_of_an_application_are_where_its_live_release_is_and_the_one_befor
 
 def test_files_of_an_application_are_served_by_it_where_it_is_on_another_host(entry: dict[str, Any]) -> None:
     entry["serve"].update(static=[STATIC, SHARED], uploads=[SHARED, UPLOADS])
-    (site,) = description.sites([changed(entry, "run.listen_http", "0.0.0.0:9000")], "lb", ["app1"], HOSTS)
+    (site,) = role_inputs.sites([changed(entry, "run.listen_http", "0.0.0.0:9000")], "lb", ["app1"], HOSTS)
     assert (site["static"], site["uploads"]) == ([SHARED], [SHARED])
 
 
 @pytest.mark.parametrize("setting", ["static", "uploads"])
 def test_a_list_of_files_may_be_there_without_a_value(entry: dict[str, Any], setting: str) -> None:
-    (site,) = description.sites([changed(entry, f"serve.{setting}", None)], "app1", ["app1"], HOSTS)
+    (site,) = role_inputs.sites([changed(entry, f"serve.{setting}", None)], "app1", ["app1"], HOSTS)
     assert site[setting] == []
 
 
 def test_what_a_site_is_served_with_is_what_its_entry_says(entry: dict[str, Any]) -> None:
     more = {"tls": {"source": "acme"}, "cache_seconds": 30, "basic_auth": {"alice": "hunter2hunter2"}}
     entry["serve"].update(more)
-    (site,) = description.sites([entry], "app1", ["app1"], HOSTS)
+    (site,) = role_inputs.sites([entry], "app1", ["app1"], HOSTS)
     assert {key: site[key] for key in more} == more
 
 
@@ -1320,29 +1322,29 @@ def test_what_a_site_is_served_with_is_what_its_entry_says(entry: dict[str, Any]
 def test_uploads_below_the_data_of_an_application_are_public(
     entry: dict[str, Any], serve: dict[str, Any], public: list[str]
 ) -> None:
-    complete = description.with_defaults({**entry["serve"], **serve}, description.section_spec("serve"))
-    assert description.public_data(complete) == public
+    complete = specification.with_defaults({**entry["serve"], **serve}, specification.section_spec("serve"))
+    assert role_inputs.public_data(complete) == public
 
 
 def test_any_other_load_balancer_goes_over_http_to_all_app_servers(entry: dict[str, Any]) -> None:
-    (site,) = description.sites([changed(entry, "run.listen_http", "0.0.0.0:9000")], "lb", ["app1", "app2"], HOSTS)
+    (site,) = role_inputs.sites([changed(entry, "run.listen_http", "0.0.0.0:9000")], "lb", ["app1", "app2"], HOSTS)
     assert (site["protocol"], site["servers"]) == ("http", ["192.0.2.1:9000", "app2:9000"])
 
 
 def test_an_app_server_with_an_ipv6_address_is_written_as_nginx_reads_it(entry: dict[str, Any]) -> None:
     hosts = {"app1": {"ansible_host": "2001:db8::1"}}
-    (site,) = description.sites([changed(entry, "run.listen_http", "[::]:9000")], "lb", ["app1"], hosts)
+    (site,) = role_inputs.sites([changed(entry, "run.listen_http", "[::]:9000")], "lb", ["app1"], hosts)
     assert site["servers"] == ["[2001:db8::1]:9000"]
 
 
 @pytest.mark.parametrize("harakiri", [1, 60, "120"])
 def test_nginx_waits_longer_than_uwsgi(entry: dict[str, Any], harakiri: Any) -> None:
-    (site,) = description.sites([changed(entry, "run.harakiri", harakiri)], "app1", ["app1"], HOSTS)
+    (site,) = role_inputs.sites([changed(entry, "run.harakiri", harakiri)], "app1", ["app1"], HOSTS)
     assert site["read_timeout"] > int(harakiri)
 
 
 def test_an_application_without_nginx_is_no_site(entry: dict[str, Any]) -> None:
-    assert description.sites([without(entry, "serve")], "app1", ["app1"], HOSTS) == []
+    assert role_inputs.sites([without(entry, "serve")], "app1", ["app1"], HOSTS) == []
 
 
 HELLO, WORLD = {"host": "hello.example.org", "path": "/health"}, {"host": "world.example.org"}
@@ -1358,7 +1360,7 @@ def switched(**probes: dict[str, Any]) -> dict[str, Any]:
 def test_a_load_balancer_asks_at_its_nginx_what_the_app_servers_say_went_live(entry: dict[str, Any]) -> None:
     hosts = {"app1": switched(hello=HELLO), "app2": switched(hello=HELLO), "lb": {}}
     with_port = changed(entry, "run.listen_http", "0.0.0.0:9000")
-    assert description.fronts([with_port], "lb", GROUPS, hosts) == [
+    assert role_inputs.fronts([with_port], "lb", GROUPS, hosts) == [
         {"name": "hello", "address": "127.0.0.1:80", "probe": HELLO}
     ]
 
@@ -1375,7 +1377,7 @@ def test_a_load_balancer_asks_at_its_nginx_what_the_app_servers_say_went_live(en
 )
 def test_a_load_balancer_asks_its_nginx_as_a_visitor_would(entry: dict[str, Any], tls: Any, port: int) -> None:
     hosts = {"app1": switched(hello=HELLO), "app2": {}, "lb": {}}
-    (front,) = description.fronts([changed(entry, "serve.tls", tls)], "lb", GROUPS, hosts)
+    (front,) = role_inputs.fronts([changed(entry, "serve.tls", tls)], "lb", GROUPS, hosts)
     assert front == {"name": "hello", "address": f"127.0.0.1:{port}", "probe": HELLO}
 
 
@@ -1384,57 +1386,57 @@ def test_an_app_server_asks_at_its_port_over_plain_http_whatever_the_load_balanc
 ) -> None:
     entry["serve"]["tls"] = {"source": "acme"}
     with_port = changed(entry, "run.listen_http", "0.0.0.0:9000")
-    (front,) = description.fronts([with_port], "app1", GROUPS, {"app1": switched(hello=HELLO)})
+    (front,) = role_inputs.fronts([with_port], "app1", GROUPS, {"app1": switched(hello=HELLO)})
     assert front["address"] == "0.0.0.0:9000"
 
 
 def test_an_app_server_asks_at_the_port_that_it_opens(entry: dict[str, Any]) -> None:
     hosts = {"app1": switched(hello=WORLD), "app2": switched(hello=HELLO), "lb": {}}
     with_port = changed(entry, "run.listen_http", "0.0.0.0:9000")
-    assert description.fronts([with_port], "app2", GROUPS, hosts) == [
+    assert role_inputs.fronts([with_port], "app2", GROUPS, hosts) == [
         {"name": "hello", "address": "0.0.0.0:9000", "probe": HELLO}
     ]
 
 
 def test_a_load_balancer_that_is_an_app_server_asks_at_its_nginx(entry: dict[str, Any]) -> None:
     with_port = changed(entry, "run.listen_http", "0.0.0.0:9000")
-    (front,) = description.fronts([with_port], "app1", TOGETHER, {"app1": switched(hello=HELLO)})
+    (front,) = role_inputs.fronts([with_port], "app1", TOGETHER, {"app1": switched(hello=HELLO)})
     assert front["address"] == "127.0.0.1:80"
 
 
 def test_an_app_server_without_a_port_of_its_own_has_no_front_door(entry: dict[str, Any]) -> None:
-    assert description.fronts([entry], "app2", TOGETHER, {"app2": switched(hello=HELLO)}) == []
+    assert role_inputs.fronts([entry], "app2", TOGETHER, {"app2": switched(hello=HELLO)}) == []
 
 
 def test_an_application_without_nginx_is_asked_where_its_port_is(entry: dict[str, Any]) -> None:
     alone = changed(without(entry, "serve"), "run.listen_http", "127.0.0.1:9000")
     hosts = {"app1": switched(hello=HELLO), "app2": {}, "lb": {}}
-    (front,) = description.fronts([alone], "app1", TOGETHER, hosts)
+    (front,) = role_inputs.fronts([alone], "app1", TOGETHER, hosts)
     assert front["address"] == "127.0.0.1:9000"
-    assert description.fronts([alone], "lb", GROUPS, hosts) == []
+    assert role_inputs.fronts([alone], "lb", GROUPS, hosts) == []
 
 
 @pytest.mark.parametrize("variables", [switched(), switched(world=WORLD), {"uwsgi_switched": {"skipped": True}}])
 def test_what_did_not_go_live_is_not_asked_for(entry: dict[str, Any], variables: dict[str, Any]) -> None:
-    assert description.fronts([entry], "app1", TOGETHER, {"app1": variables}) == []
+    assert role_inputs.fronts([entry], "app1", TOGETHER, {"app1": variables}) == []
 
 
 def test_before_the_switch_it_is_asked_for_what_its_entry_says(entry: dict[str, Any]) -> None:
     entry["run"]["probe"] = {"path": "/health", "tries": "2"}
-    (front,) = description.fronts([entry], "app1", TOGETHER, {"app1": {}})
+    (front,) = role_inputs.fronts([entry], "app1", TOGETHER, {"app1": {}})
     expected = {"host": "hello.example.org", "path": "/health", "tries": 2}
     assert {key: front["probe"][key] for key in expected} == expected
 
 
 def test_each_application_is_asked_its_own(entry: dict[str, Any]) -> None:
     hosts = {"app1": switched(world=WORLD, hello=HELLO)}
-    found = description.fronts([entry, second(entry)], "app1", TOGETHER, hosts)
+    found = role_inputs.fronts([entry, second(entry)], "app1", TOGETHER, hosts)
     assert [(front["name"], front["probe"]) for front in found] == [("hello", HELLO), ("world", WORLD)]
 
 
 def test_a_load_balancer_asks_even_if_the_first_app_server_has_no_part_in_the_run(entry: dict[str, Any]) -> None:
     hosts = {"app1": {}, "app2": switched(hello=HELLO), "lb": {}}
-    assert len(description.fronts([entry], "lb", GROUPS, hosts)) == 1
+    assert len(role_inputs.fronts([entry], "lb", GROUPS, hosts)) == 1
 
 
 def test_a_static_directory_that_is_not_in_the_source_is_refused(entry: dict[str, Any]) -> None:
@@ -1444,13 +1446,13 @@ def test_a_static_directory_that_is_not_in_the_source_is_refused(entry: dict[str
     assert only([served]) == f"{place}put it there, or create it with build.commands"
     (source / "web/dist").mkdir(parents=True)
     (source / "web/dist/app.js").touch()
-    assert description.objections([served]) == []
+    assert checks.objections([served]) == []
     (source / ".gitignore").write_text("dist\n")
     git(source, "init", "--quiet")
     assert only([served]) == f"{place}git ignores it; add it to build.include, or create it with build.commands"
-    assert description.objections([changed(served, "build.include", ["web/dist/"])]) == []
+    assert checks.objections([changed(served, "build.include", ["web/dist/"])]) == []
 
 
 def test_a_static_directory_that_commands_may_make_is_seen_after_the_build(entry: dict[str, Any]) -> None:
     entry["build"]["commands"] = ["npm run build"]
-    assert description.objections([changed(entry, "serve.static", [{"path": "/static/", "directory": "dist"}])]) == []
+    assert checks.objections([changed(entry, "serve.static", [{"path": "/static/", "directory": "dist"}])]) == []

@@ -13,7 +13,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.command import Fai
 from ansible_collections.wsgi.production.plugins.module_utils.layout import CACHES
 from ansible_collections.wsgi.production.plugins.module_utils.nginx import MaintenanceFlag
 from ansible_collections.wsgi.production.plugins.plugin_utils import certificates, nginx_config
-from ansible_collections.wsgi.production.plugins.plugin_utils.description import input_spec, with_defaults
+from ansible_collections.wsgi.production.plugins.plugin_utils.specification import input_spec, with_defaults
 from tests.unit.fakes import certify
 
 LOCAL: dict[str, Any] = {

@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.tokens import MARK, fill, token
-from ansible_collections.wsgi.production.plugins.plugin_utils import description
+from ansible_collections.wsgi.production.plugins.plugin_utils import specification
 from ansible_collections.wsgi.production.plugins.plugin_utils.release_files import files
 
 KNOWN = {"release": "81d0e77c2b6f", "server": "/opt/u", "backlog": 1, "private_users": "yes", "two_per_processor": 2}
@@ -24,7 +24,7 @@ def app(**given: Any) -> dict[str, Any]:
         "after_switch": ["warm"],
     }
     values = {"name": "hello", "build": "/srv/hello/builds/1", "callable": "main:app", **parts, **given}
-    return description.inputs([values], "uwsgi")[0]
+    return specification.inputs([values], "uwsgi")[0]
 
 
 def filled(directory: Path | str = "", **given: Any) -> dict[str, str]:

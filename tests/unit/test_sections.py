@@ -8,7 +8,7 @@ import pytest
 
 from ansible_collections.wsgi.production.plugins.module_utils import sections
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
-from ansible_collections.wsgi.production.plugins.plugin_utils import description
+from ansible_collections.wsgi.production.plugins.plugin_utils import specification
 
 WORKER: dict[str, Any] = {"name": "mail", "command": "python -m mail", "stop_timeout": 600}
 TIMER: dict[str, Any] = {"name": "nightly", "command": "python -m nightly", "on_calendar": "*-*-* 03:00"}
@@ -211,12 +211,12 @@ def test_an_objection_never_shows_the_value_of_a_variable() -> None:
 
 
 def test_every_rule_is_for_an_option_that_there_is() -> None:
-    spec = description.input_spec("uwsgi")
+    spec = specification.input_spec("uwsgi")
     assert set(sections.RUN) <= set(spec)
     assert set(sections.PROBE) <= set(spec["probe"]["options"])
     assert set(sections.HARDENING) <= set(spec["hardening"]["options"])
     assert set(sections.PART) == {*spec["workers"]["options"], *spec["timers"]["options"]} - {"every_host", "exclusive"}
-    nginx = description.input_spec("nginx")
+    nginx = specification.input_spec("nginx")
     assert set(sections.SERVE) <= set(nginx)
     for section in ("tls", "maintenance"):
         assert set(sections.SERVE[section]) <= set(nginx[section]["options"])
@@ -227,10 +227,10 @@ def test_every_field_of_a_probe_has_a_rule() -> None:
 
 
 def test_the_defaults_of_the_role_have_no_objection() -> None:
-    defaults = description.with_defaults({"callable": "main:application"}, description.section_spec("run"))
+    defaults = specification.with_defaults({"callable": "main:application"}, specification.section_spec("run"))
     assert sections.objections(sections.RUN, defaults) == []
 
 
 def test_the_defaults_of_nginx_have_no_objection() -> None:
-    defaults = description.with_defaults({"server_names": ["hello.example.org"]}, description.section_spec("serve"))
+    defaults = specification.with_defaults({"server_names": ["hello.example.org"]}, specification.section_spec("serve"))
     assert sections.objections(sections.SERVE, defaults) == []

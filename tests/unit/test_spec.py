@@ -13,7 +13,7 @@ import yaml
 
 from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
-from ansible_collections.wsgi.production.plugins.plugin_utils import description
+from ansible_collections.wsgi.production.plugins.plugin_utils import specification
 
 PROJECT = Path(__file__).parents[2]
 ROLES = sorted(path for path in (PROJECT / "roles").iterdir() if path.is_dir())
@@ -126,8 +126,8 @@ def test_the_probe_of_the_role_is_that_of_the_modules() -> None:
 
 
 def test_the_sections_of_an_entry_leave_out_what_there_is_to_leave_out() -> None:
-    for role, added in description.SECTIONS.values():
-        assert added <= set(description.input_spec(role))
+    for role, added in specification.SECTIONS.values():
+        assert added <= set(specification.input_spec(role))
 
 
 def test_what_to_do_when_an_application_is_broken_is_one_choice_everywhere() -> None:
@@ -149,7 +149,7 @@ def test_what_a_role_releases_comes_to_the_module_without_a_setting_lost() -> No
     texts = [path.read_text(encoding="utf-8") for path in PROJECT.glob("roles/uwsgi/templates/*.j2")]
     rendered = {*re.findall(r"\w+", " ".join(texts)), "workers", "timers", "migrate", "migrate_timeout", "after_switch"}
     taken = {"name", "build", "wheels", "public_data", "probe", *release.SETTINGS, *secrets}
-    assert set(description.input_spec("uwsgi")) - rendered - taken == elsewhere
+    assert set(specification.input_spec("uwsgi")) - rendered - taken == elsewhere
 
 
 def test_what_may_hold_a_secret_is_shown_in_no_sentence() -> None:
@@ -181,7 +181,7 @@ def test_a_module_whose_applications_a_role_documents_says_so_and_nothing_of_its
 def test_an_example_of_such_a_module_is_what_the_role_takes(module: str, role: str) -> None:
     for task in yaml.safe_load(import_module(f"{PLUGINS}.modules.{module}").EXAMPLES):
         apps = task[f"wsgi.production.{module}"]["apps"]
-        assert [app["name"] for app in description.inputs(apps, role)] == [app["name"] for app in apps] != []
+        assert [app["name"] for app in specification.inputs(apps, role)] == [app["name"] for app in apps] != []
 
 
 @pytest.mark.parametrize("module", STEPS)

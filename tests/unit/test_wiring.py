@@ -31,7 +31,8 @@ from ansible_collections.wsgi.production.plugins.filter.wiring import (
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
 from ansible_collections.wsgi.production.plugins.module_utils.steps import switch
-from ansible_collections.wsgi.production.plugins.plugin_utils.description import absent, input_spec, present
+from ansible_collections.wsgi.production.plugins.plugin_utils.role_inputs import absent, present
+from ansible_collections.wsgi.production.plugins.plugin_utils.specification import input_spec
 
 PROJECT = Path(__file__).parents[2]
 

@@ -1,0 +1,268 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""What is wrong with the description of the applications, with a sentence for each mistake."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.wsgi.production.plugins.module_utils import rules, sections
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE
+from ansible_collections.wsgi.production.plugins.plugin_utils import certificates
+from ansible_collections.wsgi.production.plugins.plugin_utils.role_inputs import FILES, present, static
+from ansible_collections.wsgi.production.plugins.plugin_utils.source import Source
+from ansible_collections.wsgi.production.plugins.plugin_utils.specification import (
+    REQUIRED_SECTIONS,
+    SECTIONS,
+    fitting,
+    keys,
+    section_spec,
+    settings_spec,
+    typed,
+)
+
+STATES = ("present", "absent")
+
+SUPPORTED = {"Debian": ("12", "13"), "Ubuntu": ("24.04",)}
+
+
+def objections(apps: Any) -> list[str]:
+    """Return a sentence for all that is wrong with `apps`, wherever it will go."""
+    if not isinstance(apps, list):
+        return [f"wsgi_apps is {rules.kind(apps)}; write a list with an entry for each application"]
+    found = []
+    typed = []
+    for number, app in enumerate(apps):
+        if not isinstance(app, dict):
+            wrong = f"that is {rules.kind(app)}; write a dictionary with name, build, run and serve"
+            found.append(f"wsgi_apps[{number}]: {wrong}")
+            continue
+        entry = Entry(app)
+        found += [f"{sections.nth('wsgi_apps', number, app)}: {sentence}" for sentence in entry.objections]
+        typed.append(entry)
+    alone = [entry.name for entry in typed if not entry.is_absent and entry.shares_no_host()]
+    others = [entry.name for entry in typed if not entry.is_absent]
+    if alone and len(others) > 1:
+        other = next(name for name in others if name != alone[0])
+        found.append(
+            f"wsgi_apps ({alone[0]}): run.listen_uwsgi: {other} could run code through a TCP port; write a Unix "
+            f"socket, such as /run/{alone[0]}-web.socket"
+        )
+    return found + list(_claimed_twice("wsgi_apps: two entries", [(entry.name, entry.claims()) for entry in typed]))
+
+
+def settings_objections(settings: dict[str, Any]) -> list[str]:
+    """Return a sentence for each variable of a role that cannot have its type."""
+    return list(typed("", settings, settings_spec()))
+
+
+def run_objections(on_failure: Any, build_host: Any, hosts: Collection[str]) -> list[str]:
+    """Return a sentence for all that is wrong with what is said of the run itself.
+
+    :param hosts: the names of those that there are.
+    """
+    found = []
+    if on_failure not in ON_FAILURE["on_failure"]["choices"]:
+        found.append(f"wsgi_on_failure: {on_failure!r}: write {' or '.join(ON_FAILURE['on_failure']['choices'])}")
+    if build_host and not (isinstance(build_host, str) and build_host in hosts):
+        found.append(f"python_app_build_host: {build_host!r}: the inventory has no such host; add it")
+    return found
+
+
+def misplaced(
+    apps: list[dict[str, Any]], app_servers: list[str], load_balancers: list[str], build_host: str
+) -> list[str]:
+    """Return a sentence for all that these hosts cannot do for `apps`."""
+    if not app_servers:
+        return ["the inventory has no host in the group app_servers; add the hosts that the applications run on"]
+    found = []
+    for app in present(apps):
+        if app.get("serve") and not load_balancers:
+            found.append(
+                f"wsgi_apps ({app['name']}): serve: the inventory has no host in the group "
+                "load_balancers; add the hosts that run NGINX, or remove serve"
+            )
+        if build_host and app["run"].get("package") == "uwsgi":
+            found.append(
+                f"wsgi_apps ({app['name']}): run.package: 'uwsgi': python_app_build_host gathers the "
+                "wheel of uWSGI; remove one of the two settings"
+            )
+    return found
+
+
+def unreachable(apps: list[dict[str, Any]], host: str, app_servers: list[str]) -> list[str]:
+    """Return a sentence for each application that the load balancer `host` could not reach."""
+    found = []
+    for app in present(apps):
+        address = app["run"].get("listen_http")
+        if host in app_servers or not app.get("serve"):
+            continue
+        if not address or ip_address(rules.split_address(address)[0]).is_loopback:
+            wrong = f": {address!r}" if address else " is missing"
+            found.append(
+                f"wsgi_apps ({app['name']}): run.listen_http{wrong}: the load balancer {host} is not "
+                "an app server and reaches the application over the network; write an address it can reach, such as "
+                "0.0.0.0:9000"
+            )
+    return found
+
+
+def unsupported(distribution: str, version: str) -> str | None:
+    """Object to an operating system that the collection does not know."""
+    known = SUPPORTED.get(distribution, ())
+    if version in known or version.split(".", maxsplit=1)[0] in known:
+        return None
+    names = ", ".join(f"{name} {release}" for name, releases in SUPPORTED.items() for release in releases)
+    return f"{distribution} {version} is not supported; use one of {names}"
+
+
+class Entry:
+    """One entry of `wsgi_apps`, seen alone.
+
+    :ivar objections: a sentence for each thing that is wrong with it.
+    :ivar sections: the values of each section in their types, without those that have none.
+    """
+
+    def __init__(self, app: dict[str, Any]) -> None:
+        self.name = str(app.get("name"))
+        self.sections: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
+        self.is_absent = absent = app.get("state") == "absent"
+        required = {"name"} if absent else {"name", *REQUIRED_SECTIONS}
+        self.objections = list(keys(app, ["name", "state", "remove_data", *SECTIONS], required))
+        if "name" in app:
+            objection = rules.name(self.name if app["name"] else "")
+            self.objections += [f"name: {app['name']!r}: {objection}"] if objection else []
+        self.objections += _state(app)
+        # What is to be removed may have lost its source.
+        for section in () if absent else SECTIONS:
+            if section in app:
+                self._read(section, app[section])
+        serve = self.sections["serve"]
+        self.objections += [f"serve.{one}" for one in (*certificates.objections(serve), *_paths_twice(serve))]
+        self.objections += _source(self.sections["build"], [] if self.objections else static(serve))
+        self.objections += [f"run.{one}" for one in sections.conflicts(self.sections["run"])]
+
+    def claims(self) -> list[tuple[str, str]]:
+        """Return what no other entry may have: the name, host names and ports."""
+        run, serve = self.sections["run"], self.sections["serve"]
+        found = [("name", self.name.replace("-", "_")), *host_claims(serve)]
+        for key in ("listen_http", "listen_uwsgi"):
+            if run.get(key) and not rules.http_address(run[key]):
+                found.append(("port", str(rules.split_address(run[key])[1])))
+            elif run.get(key):
+                found.append(("socket", run[key]))
+        return found
+
+    def shares_no_host(self) -> bool:
+        """Tell whether no other application may be on its hosts, because that could run code as this one."""
+        address = self.sections["run"].get("listen_uwsgi") or ""
+        return bool(address) and not address.startswith("/")
+
+    def _read(self, section: str, values: Any) -> None:
+        """Read a section: its keys, then each value's type, then what else the value must be."""
+        spec = section_spec(section)
+        self.objections += typed(section, values, spec)
+        for key, value in fitting(values, spec).items():
+            self.sections[section][key] = value
+            self.objections += [f"{section}.{sentence}" for sentence in _value(section, key, value)]
+
+
+def _value(section: str, key: str, value: Any) -> Iterator[str]:
+    """Yield what is wrong with a value beyond its type."""
+    yield from sections.objections(
+        {"build": sections.BUILD, "run": sections.RUN, "serve": sections.SERVE}[section], {key: value}
+    )
+
+
+def _source(build: dict[str, Any], static: list[dict[str, str]]) -> Iterator[str]:
+    """Yield what is wrong with the source of a build, what it depends on, and what NGINX is to serve of it.
+
+    :param static: the directories below the code that NGINX serves. Commands of the build may make them.
+    """
+    if "source" not in build:
+        return
+    try:
+        source = Source.of(build)
+    except Failed as failure:
+        yield str(failure)
+        return
+    for one in [] if build.get("commands") else static:
+        directory = os.path.normpath(one["directory"])
+        if not source.has_directory(directory):
+            # git ignores what is there and does not belong to it.
+            there = (Path(build["source"]).expanduser() / directory).is_dir()
+            hint = "git ignores it; add it to build.include" if there else "put it there"
+            yield (
+                f"serve.static: {directory!r}: the build has no such directory: {hint}, or create it with "
+                "build.commands"
+            )
+
+
+def _state(app: dict[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with whether an application is to be there."""
+    state, remove_data = app.get("state", "present"), app.get("remove_data", False)
+    if state not in STATES:
+        yield f"state: {state!r}: write {' or '.join(STATES)}"
+    if not isinstance(remove_data, bool):
+        yield f"remove_data: {remove_data!r}: write true or false"
+    elif remove_data and state != "absent":
+        yield "remove_data: the application is not absent; add state: absent, or remove this key"
+
+
+def nginx_objections(settings: dict[str, Any]) -> list[str]:
+    """Return a sentence for all that is wrong with the input of the role `nginx`, which has its types already.
+
+    :param settings: the variables of the role by their names, without the role's own.
+    """
+    sites = settings["sites"]
+    found = [f"nginx_{sentence}" for sentence in sections.objections(sections.NGINX, settings)]
+    for site in sites:
+        wrong = [*sections.objections(sections.SERVE, site), *certificates.objections(site), *_paths_twice(site)]
+        wrong += _relative(site)
+        found += [f"nginx_sites ({site['name']}): {sentence}" for sentence in wrong]
+    claims = [(site["name"], [("name", site["name"].replace("-", "_")), *host_claims(site)]) for site in sites]
+    return found + list(_claimed_twice("nginx_sites: two sites", claims))
+
+
+def host_claims(site: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what no other site of a host may have."""
+    names = [*site.get("server_names", []), *site.get("aliases", [])]
+    return [("host name", name) for name in names] + ([("role of", "default")] if site.get("default") else [])
+
+
+def _paths_twice(site: dict[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each path under which `site` has two directories."""
+    paths = [one["path"] for setting in FILES for one in site.get(setting, [])]
+    yield from (
+        f"static and uploads: two have the path {path}; change one"
+        for path in sorted(set(paths))
+        if paths.count(path) > 1
+    )
+
+
+def _relative(site: dict[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each directory of which the role alone cannot know where it begins."""
+    for setting in FILES:
+        for one in site[setting]:
+            for directory in (one["directory"], one.get("previous")):
+                if directory and not directory.startswith("/"):
+                    yield f"{setting}: {directory!r}: write an absolute path"
+
+
+def _claimed_twice(two: str, claims: list[tuple[str, list[tuple[str, str]]]]) -> Iterator[str]:
+    """Yield a sentence for each thing that two entries claim.
+
+    :param two: how to begin it.
+    :param claims: the name of each entry, and what it claims.
+    """
+    owners: dict[tuple[str, str], str] = {}
+    for name, claimed in claims:
+        for claim in claimed:
+            if claim in owners:
+                yield f"{two}, {owners[claim]} and {name}, have the {claim[0]} {claim[1]}; change one"
+            owners[claim] = name

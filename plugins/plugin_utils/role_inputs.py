@@ -1,0 +1,138 @@
+# Copyright (c) 2026 The wsgi.production authors
+# GNU General Public License v3.0 or later (see LICENSE)
+"""From the entries of `wsgi_apps` to the input of each role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.wsgi.production.plugins.module_utils import rules
+from ansible_collections.wsgi.production.plugins.module_utils.layout import (
+    NGINX_ADDRESS,
+    NGINX_HTTPS_ADDRESS,
+    STATIC,
+    Layout,
+    static_name,
+)
+from ansible_collections.wsgi.production.plugins.plugin_utils.specification import section_spec, with_defaults
+
+# What NGINX serves itself.
+FILES = ("static", "uploads")
+
+# Seconds that NGINX waits for an answer longer than uWSGI does.
+HARAKIRI_TO_READ_TIMEOUT = 5
+
+
+def present(apps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return those of `apps` that are to run."""
+    return [app for app in apps if app.get("state", "present") == "present"]
+
+
+def absent(apps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the name of those of `apps` that are to be removed, and whether their data is to be as well."""
+    return [
+        {"name": app["name"], "remove_data": app.get("remove_data", False)}
+        for app in apps
+        if app.get("state", "present") == "absent"
+    ]
+
+
+def serve(app: dict[str, Any]) -> dict[str, Any]:
+    """Return the section `serve` of the entry `app` with its defaults; empty where it has none."""
+    return with_defaults(app["serve"], section_spec("serve")) if app.get("serve") else {}
+
+
+def probe(app: dict[str, Any]) -> dict[str, Any]:
+    """Return how the entry `app` is probed: as visitors of its site come, unless it says otherwise."""
+    site = serve(app)
+    if not site:
+        return {**app["run"].get("probe", {})}
+    scheme = "http" if site["tls"].get("source", "none") == "none" else "https"
+    return {"host": site["server_names"][0], "scheme": scheme, **app["run"].get("probe", {})}
+
+
+def public_data(serve: dict[str, Any]) -> list[str]:
+    """Return the directories below an application's data that NGINX reads."""
+    return [one["directory"].rstrip("/") for one in serve.get("uploads", []) if not one["directory"].startswith("/")]
+
+
+def static(serve: dict[str, Any]) -> list[dict[str, str]]:
+    """Return the directories below an application's code that NGINX reads, and under which paths it serves them."""
+    listed = [one for one in serve.get("static", []) if not one["directory"].startswith("/")]
+    return [{"path": one["path"], "directory": one["directory"].rstrip("/")} for one in listed]
+
+
+def sites(apps: list[dict[str, Any]], host: str, app_servers: list[str], hostvars: Any) -> list[dict[str, Any]]:
+    """Return the input of the role `nginx` for the load balancer `host`.
+
+    A load balancer that is an app server uses its own socket, and serves files of the application itself. Any other
+    goes over HTTP to all of them, which then serve their files.
+    """
+    found = []
+    for app in apps:
+        if not app.get("serve"):
+            continue
+        run = with_defaults(app["run"], section_spec("run"))
+        site = {**app["serve"], "name": app["name"], "read_timeout": run["harakiri"] + HARAKIRI_TO_READ_TIMEOUT}
+        if run["probe"].get("path", "/") != "/":
+            site["health"] = run["probe"]["path"]
+        local = host in app_servers
+        for setting in FILES:
+            site[setting] = [*_placed(app["name"], setting, app["serve"].get(setting) or [], local)]
+        if local:
+            site.update(protocol="uwsgi", servers=[f"unix:/srv/{app['name']}/current/socket"])
+        else:
+            _host, port = rules.split_address(run["listen_http"])
+            site.update(protocol="http", servers=[_address(server, hostvars[server], port) for server in app_servers])
+        found.append(site)
+    return found
+
+
+def _placed(name: str, setting: str, listed: list[dict[str, Any]], local: bool) -> Iterator[dict[str, Any]]:
+    """Yield directories with files where they lie on the host; what is relative lies where the application is."""
+    layout = Layout(name)
+    for one in listed:
+        directory = one["directory"]
+        if directory.startswith("/"):
+            yield one
+        elif local and setting == "uploads":
+            yield {**one, "directory": f"{layout.data / directory}"}
+        elif local:
+            place = Path(STATIC) / static_name(one["path"])
+            live, previous = (link / place for link in (layout.current, layout.previous))
+            yield {**one, "directory": str(live), "previous": str(previous)}
+
+
+def fronts(apps: list[dict[str, Any]], host: str, groups: Any, hostvars: Any) -> list[dict[str, Any]]:
+    """Return the front doors at which `host` has to see its applications healthy.
+
+    On a load balancer that is its NGINX, on any other app server the port that it opens to them. What to ask there
+    is what the release says that went live, be it an older one: `uwsgi_switched` of this host, or of an app server.
+    Before the switch, it is what the entry says.
+    """
+    app_servers, load_balancers = (groups.get(name, []) for name in ("app_servers", "load_balancers"))
+    servers = [host] if host in app_servers else app_servers
+    results = [hostvars[server]["uwsgi_switched"] for server in servers if "uwsgi_switched" in hostvars[server]]
+    if results:
+        switched: list[dict[str, Any]] = next(filter(None, (one.get("switched", []) for one in results)), [])
+        probes = {one["name"]: one["probe"] for one in switched}
+    else:
+        spec = {"probe": section_spec("run")["probe"]}
+        probes = {app["name"]: with_defaults({"probe": probe(app)}, spec)["probe"] for app in apps}
+    found = []
+    for app in apps:
+        address = app["run"].get("listen_http") if host in app_servers else None
+        if host in load_balancers and app.get("serve"):
+            tls = app["serve"].get("tls") or {}
+            address = NGINX_ADDRESS if tls.get("source", "none") == "none" else NGINX_HTTPS_ADDRESS
+        if app["name"] in probes and address:
+            found.append({"name": app["name"], "address": address, "probe": probes[app["name"]]})
+    return found
+
+
+def _address(host: str, variables: Any, port: int) -> str:
+    """Return where a load balancer reaches a port of `host`: as the inventory says, else as Ansible does."""
+    address = str(variables.get("wsgi_address") or variables.get("ansible_host") or host)
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
