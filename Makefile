@@ -7,7 +7,7 @@ demo-down: .venv/.installed
 	@.venv/bin/python -m tests.rig.demo down
 
 lint: .venv/.installed
-	@.venv/bin/python -m tests.run ruff mypy yamllint ansible-lint changelog docs
+	@.venv/bin/python -m tests.run ruff mypy yamllint ansible-lint changelog workflows docs
 
 unit: .venv/.installed
 	@.venv/bin/python -m tests.run unit

@@ -28,6 +28,7 @@ SCENARIOS = sorted(path.parent.name for path in PROJECT.glob("molecule/*/molecul
 ON_ONE = {"nginx": "debian12", "python_app": "debian13", "uwsgi": "debian13"}
 # What is checked of the collection as it is published.
 ARTEFACT = ("galaxy", "docs", "sanity")
+WORKFLOWS = sorted(PROJECT.glob(".github/workflows/*.yml"))
 PYTHON = ["app", "benchmarks", "docs", "molecule", "plugins", "requirements", "roles", "tests"]
 SSH = "over SSH"
 SERVERS = "servers"
@@ -92,6 +93,7 @@ def _jobs(reports: Path) -> list[Job]:
         Job("yamllint", ["yamllint", "--strict", "."]),
         Job("ansible-lint", ["ansible-lint", "--offline"]),
         Job("changelog", ["antsibull-changelog", "lint"]),
+        Job("workflows", ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", *map(str, WORKFLOWS)]),
         *(Job(name, ["python", "-m", "tests.rig.artefact", name]) for name in ARTEFACT),
         Job("unit tests", [*pytest, "--numprocesses", "2", *_kept(reports, "unit"), "tests/unit"], quiet=True),
         *(Job(f"molecule {name}", _scenario(name), after=SERVERS) for name in SCENARIOS),

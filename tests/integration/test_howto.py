@@ -233,8 +233,9 @@ def test_ci(reader: Reader, tmp_path: Path) -> None:
     reader.run("sh deploy.sh", environment={**secrets, **where})
     assert reader.server.get("web1.example.com") == "Hello, World!\n"
     assert not list(tmp_path.glob("tmp.*")), "the secrets are removed"
-    workflow = yaml.safe_load((reader.directory / ".github/workflows/deploy.yml").read_text())
-    assert workflow["jobs"]["deploy"]["steps"][-1]["run"] == "sh deploy.sh"
+    for schema, file in (("github-workflows", ".github/workflows/deploy.yml"), ("gitlab-ci", ".gitlab-ci.yml")):
+        reader.run(f"check-jsonschema --builtin-schema vendor.{schema} {file}")
+        assert "sh deploy.sh" in (reader.directory / file).read_text()
 
 
 def test_distribution_upgrade(tmp_path: Path, collections: Path) -> None:
