@@ -6,12 +6,13 @@ import os
 import re
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.conftest import NginxSite, everywhere
-from tests.rig import often
+from tests.integration.conftest import NginxSite, assert_nothing_to_do, everywhere
+from tests.rig import PROJECT, often
 from tests.rig.server import Load, Server
 
 # NGINX 1.22 is the older one: how it takes over ports has had fewer fixes.
@@ -195,3 +196,24 @@ def test_what_a_reload_does_not_take_up_is_taken_back(nginx: NginxSite) -> None:
     assert_nobody_noticed(seen)
     assert seen.failures == []
     assert "changed=0 " in nginx.play(zone("$uri")).stdout
+
+
+def test_a_host_with_the_files_of_other_templates_is_brought_over_without_failing_a_request(
+    nginx: NginxSite, tmp_path: Path
+) -> None:
+    """Other templates stand for another version of the collection: every file of a release and of NGINX differs."""
+    for path in PROJECT.glob("roles/*/templates/*.j2"):
+        text = path.read_text(encoding="utf-8")
+        if path.name == "uwsgi.ini.j2" or path.name.startswith(("instance.", "nginx.s")):
+            (tmp_path / path.name).write_text(f"{text}# Another version.\n", encoding="utf-8")
+    nginx.deploy("-e", f"uwsgi_templates={tmp_path}", "-e", f"nginx_templates={tmp_path}")
+    units = "/etc/systemd/system/nginx.socket /etc/systemd/system/nginx.service.d/wsgi.conf"
+    release = (
+        "/srv/patient/current/uwsgi.ini /srv/patient/current/instance.socket /srv/patient/current/instance.service"
+    )
+    assert nginx.server.shell(f"cat {units} {release}").count("# Another version.") == 5
+    with nginx.server.load(NAME) as seen:
+        nginx.deploy()
+    assert_nobody_noticed(seen)
+    assert "# Another version." not in nginx.server.shell(f"cat {units} {release}")
+    assert_nothing_to_do(lambda *words: nginx.deploy(*words).stdout)
