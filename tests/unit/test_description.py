@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from copy import deepcopy
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -691,58 +693,35 @@ OF_PARTS = [(setting, key) for setting in PARTS for key in specification.section
 VALUES: list[Any] = [None, "", "x", 0, 5, 1.5, True, [], [[]], [{}], [None], {}, {"a": []}, {1: 2}]
 
 
-@pytest.mark.parametrize("key", INNER)
+def places(value: Any) -> Iterator[tuple[str, tuple[str, Any]]]:
+    """Yield how each sentence begins about a value, and what to set in an entry, for each place that a value can have."""
+    for key in KEYS:
+        yield "wsgi_apps", (key, value)
+    for key in INNER:
+        yield f"{HERE}{key}", nested(key, value)
+    for setting, key in OF_FILES:
+        yield f"{HERE}serve.{setting}", files(setting, **{key: value})
+    for setting, key in OF_PARTS:
+        yield f"{HERE}run.{setting}", parts(setting, **{key: value})
+    for source, key in product(("own", "host"), ("certificate", "key")):
+        given = {"source": source, "certificate": "/none.crt", "key": "/none.key", key: value}
+        yield f"{HERE}serve.tls", ("serve.tls", given)
+
+
 @pytest.mark.parametrize("value", VALUES)
-def test_no_value_whatever_inside_a_section_breaks_the_check(entry: dict[str, Any], key: str, value: Any) -> None:
-    found = checks.objections([changed(entry, *nested(key, value))])
-    assert [sentence for sentence in found if not sentence.startswith(f"{HERE}{key}")] == []
-
-
-@pytest.mark.parametrize(("setting", "key"), OF_FILES)
-@pytest.mark.parametrize("value", VALUES)
-def test_no_value_whatever_inside_a_list_breaks_the_check(
-    entry: dict[str, Any], setting: str, key: str, value: Any
-) -> None:
-    found = checks.objections([changed(entry, *files(setting, **{key: value}))])
-    assert [sentence for sentence in found if not sentence.startswith(f"{HERE}serve.{setting}")] == []
-
-
-@pytest.mark.parametrize(("setting", "key"), OF_PARTS)
-@pytest.mark.parametrize("value", VALUES)
-def test_no_value_whatever_of_what_runs_beside_an_application_breaks_the_check(
-    entry: dict[str, Any], setting: str, key: str, value: Any
-) -> None:
-    found = checks.objections([changed(entry, *parts(setting, **{key: value}))])
-    assert [sentence for sentence in found if not sentence.startswith(f"{HERE}run.{setting}")] == []
+def test_no_value_breaks_the_check_wherever_it_stands(entry: dict[str, Any], value: Any) -> None:
+    for beginning, change in places(value):
+        found = checks.objections([changed(entry, *change)])
+        assert [sentence for sentence in found if not sentence.startswith(beginning)] == [], change
 
 
 @pytest.mark.parametrize("one", ["env", "secrets"])
 @pytest.mark.parametrize("value", [*VALUES, {1: 2, "a": "b"}])
-def test_no_value_whatever_of_two_that_are_compared_breaks_the_check(
-    entry: dict[str, Any], one: str, value: Any
-) -> None:
+def test_no_value_of_two_that_are_compared_breaks_the_check(entry: dict[str, Any], one: str, value: Any) -> None:
     entry["run"].update({"env": {1: 2, "a": "b"}, "secrets": {1: 2, "a": "b"}, one: value})
     found = checks.objections([entry])
     assert found
     assert [sentence for sentence in found if not sentence.startswith(f"{HERE}run.")] == []
-
-
-@pytest.mark.parametrize("source", ["own", "host"])
-@pytest.mark.parametrize("key", ["certificate", "key"])
-@pytest.mark.parametrize("value", VALUES)
-def test_no_value_whatever_for_a_certificate_breaks_the_check(
-    entry: dict[str, Any], source: str, key: str, value: Any
-) -> None:
-    given = {"source": source, "certificate": "/etc/ssl/none.crt", "key": "/etc/ssl/none.key", key: value}
-    found = checks.objections([changed(entry, "serve.tls", given)])
-    assert [sentence for sentence in found if not sentence.startswith(f"{HERE}serve.tls")] == []
-
-
-@pytest.mark.parametrize("key", KEYS)
-@pytest.mark.parametrize("value", VALUES)
-def test_no_value_whatever_breaks_the_check(entry: dict[str, Any], key: str, value: Any) -> None:
-    found = checks.objections([changed(entry, key, value)])
-    assert [sentence for sentence in found if not sentence.startswith("wsgi_apps")] == []
 
 
 @pytest.mark.parametrize("name", ["Hello", "2hello", "a b", "x" * 32, 42, "ä", ["hello"]])

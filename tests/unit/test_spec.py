@@ -53,13 +53,12 @@ def walk(options: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, dict[
 
 
 OPTIONS = [
-    pytest.param(option, id=f"{role.name} {entry_point}: {name}")
+    (f"{role.name} {entry_point}: {name}", option)
     for role in ROLES
     for entry_point, options in entry_points_of(role).items()
     for name, option in walk(options)
 ]
 each_role = pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
-each_option = pytest.mark.parametrize("option", OPTIONS)
 
 
 def test_there_are_roles_to_compare() -> None:
@@ -93,31 +92,32 @@ def test_a_public_variable_carries_the_name_of_its_role(role: Path) -> None:
     assert [name for name in names if not name.startswith(f"{role.name}_")] == []
 
 
-@each_option
-def test_an_option_says_what_it_is(option: dict[str, Any]) -> None:
-    sentences = option["description"]
-    sentences = [sentences] if isinstance(sentences, str) else sentences
-    assert sentences
-    assert [sentence for sentence in sentences if not sentence.endswith(".")] == []
+def described(option: dict[str, Any]) -> list[str]:
+    """Return the sentences, or paragraphs, that describe an option."""
+    said: str | list[str] = option["description"]
+    return said if isinstance(said, list) else [said]
 
 
-@each_option
-def test_an_option_has_a_type_to_the_last_element(option: dict[str, Any]) -> None:
-    assert option["type"] in {"bool", "dict", "float", "int", "list", "path", "raw", "str"}
-    assert ("elements" in option) == (option["type"] == "list")
-    assert "options" not in option or "dict" in (option["type"], option.get("elements"))
+def test_each_option_is_described_in_sentences() -> None:
+    assert [name for name, option in OPTIONS if not all(said.endswith(".") for said in described(option))] == []
 
 
-@each_option
-def test_an_option_is_required_or_has_a_default_or_says_what_is_without_it(option: dict[str, Any]) -> None:
-    said = " ".join(option["description"]) if isinstance(option["description"], list) else option["description"]
-    assert [bool(option.get("required")), "default" in option, "If omitted, " in said].count(True) == 1
+def test_each_option_has_a_type_to_the_last_element() -> None:
+    for name, option in OPTIONS:
+        assert option["type"] in {"bool", "dict", "float", "int", "list", "path", "raw", "str"}, name
+        assert ("elements" in option) == (option["type"] == "list"), name
+        assert "options" not in option or "dict" in (option["type"], option.get("elements")), name
 
 
-@each_option
-def test_a_default_is_one_of_the_choices(option: dict[str, Any]) -> None:
-    if "choices" in option and "default" in option:
-        assert option["default"] in option["choices"]
+def test_each_option_is_required_or_has_a_default_or_says_what_it_means_to_omit_it() -> None:
+    for name, option in OPTIONS:
+        said = " ".join(described(option))
+        assert [bool(option.get("required")), "default" in option, "If omitted, " in said].count(True) == 1, name
+
+
+def test_each_default_is_one_of_the_choices() -> None:
+    chosen = [(name, option) for name, option in OPTIONS if "choices" in option and "default" in option]
+    assert [name for name, option in chosen if option["default"] not in option["choices"]] == []
 
 
 def test_the_probe_of_the_role_is_that_of_the_modules() -> None:
