@@ -9,7 +9,7 @@ import re
 import socket
 import ssl
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ class Facts:
     @property
     def left(self) -> timedelta:
         """How long it is still valid; negative once it is not."""
-        return self.ends - datetime.now(timezone.utc)
+        return self.ends - datetime.now(UTC)
 
     @classmethod
     def of(cls, path: Path) -> Facts | None:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
@@ -63,7 +63,7 @@ class History:
     def record(self, release: str, doors: dict[str, str], keep: int) -> None:
         """Make `release` the latest, and remember `keep` releases in all."""
         entries = self.entries()
-        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        now = datetime.now(UTC).isoformat(timespec="seconds")
         since = entries[release]["live"] if release == self.latest() else now
         entries[release] = {"live": since, "doors": doors}
         listed = [{"release": name, **entries[name]} for name in self.kept(release, keep)]

@@ -12,7 +12,7 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ class Lock:
         with open(self._open(), "r+", encoding="utf-8") as file:
             self._wait(file, run)
             mine = self._holder(file, run)
-            since = mine["since"] if mine else datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+            since = mine["since"] if mine else datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
             holder = {"id": run["id"], "who": run["who"], "since": since}
             self._hold = self._kept = bool(mine or run.get("hold"))
             _write(file, holder)

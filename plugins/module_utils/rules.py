@@ -9,10 +9,7 @@ import ipaddress
 import re
 import shlex
 from pathlib import PurePath, PurePosixPath
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from typing_extensions import TypeGuard
+from typing import Any, TypeGuard
 
 # Users and groups that a Debian system has from the start, and those of common services. An application of
 # such a name would run with the rights that go with it.

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ class Store:
             (path / CONTENTS).write_bytes(os.fsencode(contents + END))
             (path / CONTENTS).chmod(0o600)
             os.sync()
-            created = datetime.now(timezone.utc).isoformat(timespec="seconds")
+            created = datetime.now(UTC).isoformat(timespec="seconds")
             write_file(path / SEAL, json.dumps({**manifest, "created": created}, indent=2) + "\n", 0o600)
         except BaseException:
             # The first failure is the one to tell of.

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -131,12 +131,12 @@ def _wrong(certificate: str, key: str, names: list[str]) -> list[str]:
         ]
     # These are deprecated where there are those in UTC, since cryptography 42.
     since, until = (
-        getattr(first, f"{name}_utc", None) or getattr(first, name).replace(tzinfo=timezone.utc)
+        getattr(first, f"{name}_utc", None) or getattr(first, name).replace(tzinfo=UTC)
         for name in ("not_valid_before", "not_valid_after")
     )
-    if since > datetime.now(timezone.utc):
+    if since > datetime.now(UTC):
         return [f"tls.certificate: it is valid from {since:%Y-%m-%d %H:%M} UTC; use one that is valid now"]
-    if until < datetime.now(timezone.utc):
+    if until < datetime.now(UTC):
         return [f"tls.certificate: it was valid until {until:%Y-%m-%d}; use one that is valid now"]
     known = _names(first)
     others = [name for name in names if name not in known and f"*.{name.partition('.')[2]}" not in known]

@@ -54,7 +54,7 @@ async def visit(seconds: int) -> dict[str, Any]:
         begun = time.monotonic()
         try:
             statuses[await ask(await come())] += 1
-        except (OSError, asyncio.TimeoutError) as failure:
+        except (TimeoutError, OSError) as failure:
             statuses[type(failure).__name__] += 1
         waits[number] = time.monotonic() - begun
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -902,7 +902,7 @@ def test_a_migration_that_a_killed_run_left_at_work_is_waited_for_and_not_begun_
     began = "2026-01-01T12:00:00+00:00"
     assert take(app.migrate(A, True)) == [f"run the migration of {A}, which started at {began} and did not complete"]
     assert memory(app, A)["began"] == began
-    assert datetime.fromisoformat(memory(app, A)["ended"]) <= datetime.now(timezone.utc)
+    assert datetime.fromisoformat(memory(app, A)["ended"]) <= datetime.now(UTC)
     assert systemd.calls[0] == f"start {unit(A, 'migrate.service')}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def facts_of(path: Path) -> Facts:
 
 @pytest.mark.parametrize("begins", [datetime(2026, 1, 4, 5, 6, 7), datetime(2026, 11, 24, 14, 0)])
 def test_a_certificate_says_its_names_and_its_time(begins: datetime) -> None:
-    begins = begins.replace(tzinfo=timezone.utc)
+    begins = begins.replace(tzinfo=UTC)
     ends = begins + timedelta(days=200, hours=13)
     facts = Facts.read(certify("hello.example.org", "*.example.org", begins=begins, ends=ends).certificate)
     assert facts == Facts(frozenset({"hello.example.org", "*.example.org"}), begins, ends)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -286,7 +286,7 @@ def test_a_certificate_that_is_over_is_refused() -> None:
 
 
 def test_a_certificate_that_is_not_valid_yet_is_refused() -> None:
-    begins = datetime.now(timezone.utc) + timedelta(days=5)
+    begins = datetime.now(UTC) + timedelta(days=5)
     assert only(site("own", **certify(*NAMES, begins=begins)._asdict())) == (
         f"tls.certificate: it is valid from {begins:%Y-%m-%d %H:%M} UTC; use one that is valid now"
     )

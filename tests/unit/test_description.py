@@ -694,7 +694,7 @@ VALUES: list[Any] = [None, "", "x", 0, 5, 1.5, True, [], [[]], [{}], [None], {},
 
 
 def places(value: Any) -> Iterator[tuple[str, tuple[str, Any]]]:
-    """Yield how each sentence begins about a value, and what to set in an entry, for each place that a value can have."""
+    """Yield, for each place of a value, how a sentence about it begins, and what to set in an entry."""
     for key in KEYS:
         yield "wsgi_apps", (key, value)
     for key in INNER:

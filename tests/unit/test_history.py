@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -71,7 +71,7 @@ def test_a_switch_that_is_not_verified_is_not_in_the_history(history: History, l
 def test_a_release_went_live_when_it_was_recorded(history: History) -> None:
     went_live(history, A)
     since = datetime.fromisoformat(history.entries()[A]["live"])
-    assert abs((datetime.now(timezone.utc) - since).total_seconds()) < 60
+    assert abs((datetime.now(UTC) - since).total_seconds()) < 60
 
 
 def test_a_release_that_stays_live_does_so_since_it_went_live(history: History) -> None:

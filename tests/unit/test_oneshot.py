@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -63,11 +63,11 @@ def test_systemd_runs_an_oneshot_as_a_unit_that_the_next_boot_of_the_host_forget
 
 
 def test_a_oneshot_remembers_when_it_began_and_ended(oneshot: Oneshot, layout: Layout) -> None:
-    before = datetime.now(timezone.utc) - timedelta(seconds=1)
+    before = datetime.now(UTC) - timedelta(seconds=1)
     oneshot.run()
     times = json.loads((layout.releases / A / "migrate.json").read_text())
     began, ended = (datetime.fromisoformat(times[key]) for key in ("began", "ended"))
-    assert before <= began <= ended <= datetime.now(timezone.utc)
+    assert before <= began <= ended <= datetime.now(UTC)
     assert (oneshot.began(), oneshot.is_done()) == (times["began"], True)
 
 

@@ -7,8 +7,9 @@ import os
 import shutil
 import socket
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import pytest
 

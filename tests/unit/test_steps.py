@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
@@ -488,7 +488,7 @@ class Fronts:
 
     def served(self, address: str, name: str) -> Facts:
         """Take the place of `served`."""
-        now = datetime.now(timezone.utc)
+        now = datetime.now(UTC)
         self.asked.append((address, Probe(host=name, path="its certificate")))
         return Facts(frozenset([name]), now, now + timedelta(days=self.days[name]))
 
