@@ -75,8 +75,8 @@ FAILS: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
     "does not start": ({"callable": "main:none"}, {}, "$uri", "does not start"),
     "has a door where sshd listens": ({"listen_http": "127.0.0.1:22"}, {}, "$uri", "cannot listen on 127.0.0.1:22"),
     "has a snippet that NGINX refuses": ({}, {"snippet": "fooo bar;"}, "$uri", 'unknown directive "fooo"'),
-    "has a zone that a reload does not take up": ({}, {}, "$request_uri", "NGINX did not take up"),
-    "is sick behind NGINX": ({"env": {"MOOD": "sick behind NGINX"}}, {}, "$uri", "does not answer at its front door"),
+    "has a zone that a reload does not take up": ({}, {}, "$request_uri", "NGINX did not load"),
+    "is sick behind NGINX": ({"env": {"MOOD": "sick behind NGINX"}}, {}, "$uri", "is not healthy at "),
 }
 
 

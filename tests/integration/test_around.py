@@ -197,7 +197,7 @@ def test_a_migration_is_done_once_for_a_release_and_before_it_boots(busy: Busy) 
     (busy.source / "second.sh").write_text('#!/bin/sh\necho "second step with $TOKEN" >> "$DATA_DIRECTORY/log"\n')
     (busy.source / "second.sh").chmod(0o755)
     said = busy.deploy("--check", "--diff", apps=apps).stdout
-    assert "busy: would migrate for " in said
+    assert "busy: would run the migration of " in said
     assert busy.log() == []
     busy.deploy(apps=apps)
     done = ["first step begins migrated", "first step ends migrated", "second step with seen"]
@@ -239,7 +239,7 @@ def test_a_run_that_was_killed_in_a_migration_is_gone_on_with(busy: Busy, killed
     if killed == "the migration":
         busy.server.shell("systemctl kill --signal=KILL 'busy@*-migrate.service'")
     said = busy.deploy("--diff", apps=apps).stdout
-    assert ("of which no end was seen" in said) == (killed != "the run")
+    assert ("did not complete" in said) == (killed != "the run")
     times = 2 if killed == "the migration" else 1
     assert busy.log() == [f"migration begins without {killed}"] * times + [f"migration ends without {killed}"]
     assert busy.tell()["mark"] == f"without {killed}"

@@ -200,7 +200,7 @@ def test_what_is_a_developers_own_stays_behind_and_is_told(people: People) -> No
 
 def test_packages_without_hashes_are_told_of_once(people: People) -> None:
     told = " ".join(people.said.split())
-    assert told.count("nothing pins the hashes of the packages of") == 1
+    assert told.count("are not pinned by hash") == 1
     assert "people (requirements.txt), shop (requirements.txt)" in told
 
 
@@ -245,21 +245,21 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "import error": ({}, "ImportError: cannot import name 'there_is_no_such_name'"),
     "missing module": (
         {},
-        "No module named 'there_is_no_such_module'. Add the package that has it to the dependencies",
+        "No module named 'there_is_no_such_module'. Add the package that provides it to the dependencies",
     ),
     "callable": ({"callable": "main:app"}, "main:app: there is no app; what can be called there: "),
     "asgi": ({"callable": "main:asgi"}, "main:asgi is an ASGI application, and uWSGI runs WSGI"),
     "database": ({}, "can write only to /srv/database/data, the value of DATA_DIRECTORY"),
     "port": (
         {"workers": [{"name": "server", "command": "python -m http.server --bind 127.0.0.1 9555"}]},
-        "Address already in use. The release before holds it until the switch: a worker for which that is so has",
+        "Address already in use. The previous release holds it until the switch: set exclusive: true for such a worker",
     ),
     "compiler": ({}, "such as [build-essential, python3-dev]"),
     "git": ({}, "add git to python_app_extra_packages"),
     "no files": ({}, "static: the build has no directory dist, which NGINX should serve"),
     "missing secret": (
         {},
-        "KeyError: 'PAYMENT_SECRET'. If that is a variable of the environment, add it to run.env or",
+        "KeyError: 'PAYMENT_SECRET'. If this is an environment variable, add it to run.env or",
     ),
     "host": (
         {},

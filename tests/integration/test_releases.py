@@ -376,7 +376,7 @@ BROKEN: dict[str, tuple[Break, list[str]]] = {
     ),
     "answers 500 to the probe": (
         lambda site: site.run_with(env=site.env(MOOD="sick")),
-        [f"asked 5 times for /health of {NAME}, and the response was 500, not one from 200 to 399"],
+        [f"asked 5 times for /health of {NAME}, and the response was 500, not a status from 200 to 399"],
     ),
     "never answers the probe": (
         lambda site: site.run_with(env=site.env(MOOD="hangs"), probe={"path": "/health", "timeout": 1, "tries": 2}),
