@@ -10,6 +10,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
+from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.plugin_utils import (
     nginx_config,
     release_files,
@@ -118,7 +119,7 @@ def as_released(apps: list[dict[str, Any]], releases: dict[str, str]) -> list[di
 
 def live_builds(apps: list[dict[str, Any]]) -> dict[str, str]:
     """Return the build of the live release of each of `apps`, for a run that builds nothing."""
-    return {app["name"]: f"/srv/{app['name']}/current/build" for app in apps}
+    return {app["name"]: str(Layout(app["name"]).current / "build") for app in apps}
 
 
 def only(apps: list[dict[str, Any]], *keys: str) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, TookTooLong
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout, write_file
-from ansible_collections.wsgi.production.plugins.module_utils.log import told
+from ansible_collections.wsgi.production.plugins.module_utils.log import explained
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Ask, Probe, over_uwsgi, wait_for
 from ansible_collections.wsgi.production.plugins.module_utils.store import read_manifest
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
@@ -200,7 +200,7 @@ class Instance:
         restarts = self._restarts(self.service)
         if restarts > before:
             what = f"release {self.release} is live, exits by itself, and was restarted {_times(restarts)}"
-            raise Failed(told(what, self.systemd.journal(self.service), self.layout.data))
+            raise Failed(explained(what, self.systemd.journal(self.service), self.layout.data))
 
     def enable(self) -> None:
         """Start the instance at each boot of the host, and its timers now."""
@@ -338,7 +338,7 @@ class Instance:
         if self.layout.live() != self.release:
             self.leave(visited)
         called = (read_manifest(self.layout.releases / self.release) or {}).get("callable")
-        return Failed(told(f"release {self.release} of {called} {what}", log, self.layout.data, f"{called}"))
+        return Failed(explained(f"release {self.release} of {called} {what}", log, self.layout.data, f"{called}"))
 
 
 def _times(number: int) -> str:

@@ -64,7 +64,7 @@ ADVICE = (
 )
 
 
-def told(what: str, log: str, data: Path, ours: str = "") -> str:
+def explained(what: str, log: str, data: Path, ours: str = "") -> str:
     """Return what to tell of a failure: what it is, its cause and what to do, and the end of the log.
 
     :param what: a sentence without its end.

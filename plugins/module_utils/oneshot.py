@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout, write_file
-from ansible_collections.wsgi.production.plugins.module_utils.log import told
+from ansible_collections.wsgi.production.plugins.module_utils.log import explained
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
 
 RUNS = ("activating", "deactivating")
@@ -65,7 +65,7 @@ class Oneshot:
         except Failed as failure:
             result, limit = self.systemd.properties(self.unit, "Result", "TimeoutStartUSec")
             what = f"takes longer than {limit}" if result == "timeout" else "fails"
-            said = told(f"{self.unit} {what}", self.systemd.journal(self.unit), self.layout.data)
+            said = explained(f"{self.unit} {what}", self.systemd.journal(self.unit), self.layout.data)
             raise Failed(said) from failure
         else:
             self._remember(began=self.began(), ended=_now())

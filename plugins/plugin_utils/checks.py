@@ -19,11 +19,10 @@ from ansible_collections.wsgi.production.plugins.plugin_utils.source import Sour
 from ansible_collections.wsgi.production.plugins.plugin_utils.specification import (
     REQUIRED_SECTIONS,
     SECTIONS,
-    fitting,
     keys,
+    read,
     section_spec,
     settings_spec,
-    typed,
 )
 
 STATES = ("present", "absent")
@@ -36,7 +35,7 @@ def objections(apps: Any) -> list[str]:
     if not isinstance(apps, list):
         return [f"wsgi_apps is {rules.kind(apps)}; write a list with an entry for each application"]
     found = []
-    typed = []
+    entries = []
     for number, app in enumerate(apps):
         if not isinstance(app, dict):
             wrong = f"that is {rules.kind(app)}; write a dictionary with name, build, run and serve"
@@ -44,21 +43,21 @@ def objections(apps: Any) -> list[str]:
             continue
         entry = Entry(app)
         found += [f"{sections.nth('wsgi_apps', number, app)}: {sentence}" for sentence in entry.objections]
-        typed.append(entry)
-    alone = [entry.name for entry in typed if not entry.is_absent and entry.shares_no_host()]
-    others = [entry.name for entry in typed if not entry.is_absent]
+        entries.append(entry)
+    alone = [entry.name for entry in entries if not entry.is_absent and entry.shares_no_host()]
+    others = [entry.name for entry in entries if not entry.is_absent]
     if alone and len(others) > 1:
         other = next(name for name in others if name != alone[0])
         found.append(
             f"wsgi_apps ({alone[0]}): run.listen_uwsgi: {other} could run code through a TCP port; write a Unix "
             f"socket, such as /run/{alone[0]}-web.socket"
         )
-    return found + list(_claimed_twice("wsgi_apps: two entries", [(entry.name, entry.claims()) for entry in typed]))
+    return found + list(_claimed_twice("wsgi_apps: two entries", [(entry.name, entry.claims()) for entry in entries]))
 
 
 def settings_objections(settings: dict[str, Any]) -> list[str]:
     """Return a sentence for each variable of a role that cannot have its type."""
-    return list(typed("", settings, settings_spec()))
+    return read("", settings, settings_spec())[1]
 
 
 def run_objections(on_failure: Any, build_host: Any, hosts: Collection[str]) -> list[str]:
@@ -166,8 +165,9 @@ class Entry:
     def _read(self, section: str, values: Any) -> None:
         """Read a section: its keys, then each value's type, then what else the value must be."""
         spec = section_spec(section)
-        self.objections += typed(section, values, spec)
-        for key, value in fitting(values, spec).items():
+        found, wrong = read(section, values, spec)
+        self.objections += wrong
+        for key, value in found.items():
             self.sections[section][key] = value
             self.objections += [f"{section}.{sentence}" for sentence in _value(section, key, value)]
 

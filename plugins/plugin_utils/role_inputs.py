@@ -82,7 +82,7 @@ def sites(apps: list[dict[str, Any]], host: str, app_servers: list[str], hostvar
         for setting in FILES:
             site[setting] = [*_placed(app["name"], setting, app["serve"].get(setting) or [], local)]
         if local:
-            site.update(protocol="uwsgi", servers=[f"unix:/srv/{app['name']}/current/socket"])
+            site.update(protocol="uwsgi", servers=[f"unix:{Layout(app['name']).current}/socket"])
         else:
             _host, port = rules.split_address(run["listen_http"])
             site.update(protocol="http", servers=[_address(server, hostvars[server], port) for server in app_servers])

@@ -103,38 +103,39 @@ def inputs(apps: list[dict[str, Any]], role: str) -> list[dict[str, Any]]:
     return [with_defaults(app, input_spec(role)) for app in apps]
 
 
-def typed(where: str, values: Any, spec: dict[str, Any]) -> Iterator[str]:
-    """Yield a sentence for each key in `values` that is not known, is missing, or cannot have its type."""
+def read(where: str, values: Any, spec: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return those of `values` that can have their types, in these types, and a sentence for each mistake.
+
+    A mistake is a key that is not known, one that is missing, or a value of another type. Defaults are not filled in.
+
+    :param where: the place of the values, for the sentences; empty for the top.
+    """
     if not isinstance(values, dict):
-        yield f"{where}: write a dictionary of {', '.join(spec)}"
-        return
+        return {}, [f"{where}: write a dictionary of {', '.join(spec)}"]
     required = {key for key, option in spec.items() if option.get("required")}
     before = f"{where}." if where else ""
-    yield from (f"{before}{sentence}" for sentence in keys(values, list(spec), required))
+    found: dict[str, Any] = {}
+    wrong = [f"{before}{sentence}" for sentence in keys(values, list(spec), required)]
     for key in [key for key in values if key in spec]:
         option, value, place = spec[key], values[key], f"{before}{key}"
         if "options" in option and "elements" not in option:
-            yield from typed(place, value, option["options"])
-        elif "options" in option and isinstance(value, list):
-            for number, item in enumerate(value):
-                yield from typed(sections.nth(place, number, item), item, option["options"])
-        elif not _has_type(value, option):
-            # What is to be a list or a dictionary may be one with a secret in it, written in another way.
-            shown = "" if key in sections.SECRET or option["type"] in ("dict", "list") else f"{value!r}: "
-            leave = ", or remove it" if value is None and not option.get("required") else ""
-            yield f"{place}: {shown}{_wanted(option)}{leave}"
-
-
-def fitting(values: Any, spec: dict[str, Any]) -> dict[str, Any]:
-    """Return those of `values` that can have their types, in them."""
-    found: dict[str, Any] = {}
-    for key in [key for key in values if key in spec] if isinstance(values, dict) else []:
-        if "options" in spec[key] and "elements" not in spec[key]:
-            found[key] = fitting(values[key], spec[key]["options"])
+            found[key], more = read(place, value, option["options"])
+            wrong += more
             continue
-        if _has_type(values[key], spec[key]):
-            found[key] = with_defaults({key: values[key]}, {key: spec[key]})[key]
-    return found
+        more = []
+        if "options" in option and isinstance(value, list):
+            for number, item in enumerate(value):
+                more += read(sections.nth(place, number, item), item, option["options"])[1]
+        wrong += more
+        try:
+            found[key] = _typed(value, option)
+        except Failed:
+            if not more:
+                # What is to be a list or a dictionary may be one with a secret in it, written in another way.
+                shown = "" if key in sections.SECRET or option["type"] in ("dict", "list") else f"{value!r}: "
+                leave = ", or remove it" if value is None and not option.get("required") else ""
+                wrong.append(f"{place}: {shown}{_wanted(option)}{leave}")
+    return found, wrong
 
 
 def keys(values: dict[str, Any], known: list[str], required: set[str]) -> Iterator[str]:
@@ -151,16 +152,15 @@ def keys(values: dict[str, Any], known: list[str], required: set[str]) -> Iterat
         yield f"{key} is missing; add it"
 
 
-def _has_type(value: Any, option: dict[str, Any]) -> bool:
-    """Tell whether a value can have its type. What Ansible would split into several is none: it may be one command."""
+def _typed(value: Any, option: dict[str, Any]) -> Any:
+    """Return a value in its type. What Ansible would split into several values has none: it may be one command.
+
+    :raises Failed: when it cannot have its type.
+    """
     splits = option["type"] == "list" and "," in str(value)
     if isinstance(value, str) and (splits or "dict" in (option["type"], option.get("elements"))):
-        return False
-    try:
-        with_defaults({"value": value}, {"value": option})
-    except Failed:
-        return False
-    return True
+        raise Failed("it would be split")
+    return with_defaults({"value": value}, {"value": option})["value"]
 
 
 def _wanted(option: dict[str, Any]) -> str:

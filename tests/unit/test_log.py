@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.wsgi.production.plugins.module_utils.log import MOST_LINES, told
+from ansible_collections.wsgi.production.plugins.module_utils.log import MOST_LINES, explained
 
 DATA = Path("/srv/hello/data")
 
@@ -55,7 +55,7 @@ def traceback(last: str) -> str:
 
 def test_the_cause_comes_first_and_the_tail_has_the_lines_of_the_application_alone() -> None:
     log = BANNER + "connecting\n" + traceback("RuntimeError: no luck") + AFTER
-    assert told("release 1 does not start", log, DATA).splitlines() == [
+    assert explained("release 1 does not start", log, DATA).splitlines() == [
         "release 1 does not start: RuntimeError: no luck; its log ends with:",
         "connecting",
         *traceback("RuntimeError: no luck").splitlines(),
@@ -64,17 +64,17 @@ def test_the_cause_comes_first_and_the_tail_has_the_lines_of_the_application_alo
 
 def test_of_several_tracebacks_the_last_one_is_the_cause() -> None:
     log = traceback("KeyError: 'x'") + "\nDuring handling\n\n" + traceback("ValueError: two")
-    assert told("it fails", log, DATA).startswith("it fails: ValueError: two; its log")
+    assert explained("it fails", log, DATA).startswith("it fails: ValueError: two; its log")
 
 
 def test_a_sentence_of_the_collection_is_the_cause() -> None:
     log = BANNER + traceback("ValueError: an older one") + "main:app: there is no app\n" + AFTER
-    assert told("it fails", log, DATA, "main:app").startswith("it fails: main:app: there is no app; its log")
+    assert explained("it fails", log, DATA, "main:app").startswith("it fails: main:app: there is no app; its log")
 
 
 @pytest.mark.parametrize("log", ["", BANNER + AFTER])
 def test_a_log_that_says_nothing_is_told_so(log: str) -> None:
-    assert told("it fails", log, DATA) == "it fails; its log has no entry about it"
+    assert explained("it fails", log, DATA) == "it fails; its log has no entry about it"
 
 
 @pytest.mark.parametrize(
@@ -90,35 +90,35 @@ def test_a_log_that_says_nothing_is_told_so(log: str) -> None:
     ],
 )
 def test_a_cause_that_many_meet_is_told_with_what_to_do(line: str, advice: str) -> None:
-    first = told("it fails", traceback(line), DATA).splitlines()[0]
+    first = explained("it fails", traceback(line), DATA).splitlines()[0]
     assert first.startswith(f"it fails: {line}. ")
     assert advice in first
 
 
 def test_a_key_that_is_no_variable_has_no_advice() -> None:
-    assert told("it fails", traceback("KeyError: 'name'"), DATA).startswith("it fails: KeyError: 'name'; its log")
+    assert explained("it fails", traceback("KeyError: 'name'"), DATA).startswith("it fails: KeyError: 'name'; its log")
 
 
 def test_a_process_that_the_kernel_has_killed_is_the_cause() -> None:
     line = "DAMN ! worker 1 (pid: 17) died, killed by signal 9 :( trying respawn ..."
-    assert told("it fails", f"{BANNER}{line}\n", DATA).startswith(f"it fails: {line}. There was not enough memory")
+    assert explained("it fails", f"{BANNER}{line}\n", DATA).startswith(f"it fails: {line}. There was not enough memory")
 
 
 KILLED = "hello@81d0e77c2b6f.service: Main process exited, code=killed, status=9/KILL"
 
 
 def test_a_start_that_the_kernel_has_killed_took_too_much_memory_unless_it_took_too_long() -> None:
-    assert told("it fails", BANNER + KILLED, DATA).startswith(f"it fails: {KILLED}. There was not enough memory")
+    assert explained("it fails", BANNER + KILLED, DATA).startswith(f"it fails: {KILLED}. There was not enough memory")
     late = f"hello@81d0e77c2b6f.service: start operation timed out. Terminating.\n{KILLED}"
-    assert told("it fails within 3 s", BANNER + late, DATA).startswith("it fails within 3 s; its log")
+    assert explained("it fails within 3 s", BANNER + late, DATA).startswith("it fails within 3 s; its log")
 
 
 def test_no_more_than_the_last_lines_are_told() -> None:
     log = "".join(f"line {number}\n" for number in range(100))
-    lines = told("it fails", log, DATA).splitlines()
+    lines = explained("it fails", log, DATA).splitlines()
     assert (len(lines), lines[-1]) == (MOST_LINES + 1, "line 99")
 
 
 def test_what_uwsgi_itself_objects_to_is_the_cause() -> None:
     line = "[strict-mode] unknown config directive: max-request"
-    assert told("it fails", f"{line}\nusage\n", DATA).startswith(f"it fails: {line}; its log ends with:")
+    assert explained("it fails", f"{line}\nusage\n", DATA).startswith(f"it fails: {line}; its log ends with:")
