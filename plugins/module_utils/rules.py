@@ -458,7 +458,7 @@ _SERVER = (
     "with exclusive: true"
 )
 OWN_OPTIONS = {
-    **dict.fromkeys(["callable", "env", "harakiri", "processes"], _SETTING),
+    **dict.fromkeys(["callable", "env", "harakiri", "processes", "threads"], _SETTING),
     **dict.fromkeys(["http", "https", "http-router", "fastrouter", "listen"], "use listen_http"),
     **dict.fromkeys(["protocol", "http-to", "emperor"], "systemd holds the sockets"),
     **dict.fromkeys(["config", "include", "inherit", "ini", "json", "xml", "yaml"], "write the options here"),

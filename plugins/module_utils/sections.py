@@ -79,6 +79,7 @@ RUN = {
     "options": rules.options,
     "probe": PROBE,
     "processes": rules.processes,
+    "threads": rules.positive,
     "public_data": Each(rules.below),
     "secret_files": rules.secret_files,
     "secrets": rules.run_env,

@@ -43,6 +43,7 @@ class App:
     callable: str
     package: str
     processes: Any
+    threads: int
     harakiri: int
     start_timeout: int
     probe: Probe = field(default_factory=Probe)
@@ -95,6 +96,7 @@ SETTINGS = App(
     callable="main:application",
     package="pyuwsgi",
     processes=4,
+    threads=1,
     harakiri=60,
     start_timeout=30,
     env={"COLOUR": "blue"},
@@ -191,6 +193,7 @@ OTHERS: list[tuple[str, Any]] = [
     ("processes", 5),
     ("processes", None),
     ("processes", {"min": 1, "max": 4}),
+    ("threads", 4),
     ("harakiri", 61),
     ("start_timeout", 31),
     ("env", {"COLOUR": "green"}),

@@ -103,3 +103,8 @@ def test_a_template_that_is_not_right_is_told_with_its_name(tmp_path: Path, text
 def test_a_directory_of_templates_has_to_be_there(tmp_path: Path) -> None:
     with pytest.raises(Failed, match=r"^uwsgi_templates: '.*/none' is not a directory on the controller"):
         files(app(), str(tmp_path / "none"))
+
+
+def test_a_process_has_one_thread_unless_there_are_to_be_more() -> None:
+    assert "threads =" not in filled()["uwsgi.ini"].replace("enable-threads =", "")
+    assert "\nthreads = 4\n" in filled(threads=4)["uwsgi.ini"]
