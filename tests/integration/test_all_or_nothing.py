@@ -81,7 +81,7 @@ FAILS: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize("case", FAILS)
-def test_a_run_that_fails_leaves_nginx_to_the_byte(site: NginxSite, case: str) -> None:
+def test_a_failed_run_leaves_nginx_unchanged_byte_for_byte(site: NginxSite, case: str) -> None:
     run, serve, key, words = FAILS[case]
 
     def seen() -> tuple[str, str, list[Answer]]:
@@ -111,7 +111,7 @@ def test_a_run_that_fails_leaves_nginx_to_the_byte(site: NginxSite, case: str) -
 
 
 @pytest.mark.parametrize("mood", ["sick", "sick behind NGINX"])
-def test_of_an_application_whose_first_deploy_fails_nobody_hears(site: NginxSite, mood: str) -> None:
+def test_a_first_deploy_that_fails_leaves_no_trace_for_clients(site: NginxSite, mood: str) -> None:
     second = {
         **site.app,
         "name": "second",
@@ -126,7 +126,7 @@ def test_of_an_application_whose_first_deploy_fails_nobody_hears(site: NginxSite
 
 
 @pytest.mark.quiet
-def test_visitors_see_new_code_with_new_settings(site: NginxSite) -> None:
+def test_clients_see_new_code_only_with_new_settings(site: NginxSite) -> None:
     seen: list[tuple[float, Answer]] = []
     done = threading.Event()
 
@@ -158,7 +158,7 @@ def test_visitors_see_new_code_with_new_settings(site: NginxSite) -> None:
     assert len(mixed) <= len(seen) / 10
 
 
-def test_an_nginx_that_serves_something_else_is_refused_and_taken_over_on_word(site: NginxSite) -> None:
+def test_an_nginx_that_serves_something_else_is_refused_unless_it_may_be_taken_over(site: NginxSite) -> None:
     site.deploy(*zone("$uri"))
     shop = "events {} http { server { listen 127.0.0.1:8088; return 200 shop; } }"
     site.server.shell(f"cp /etc/nginx/nginx.conf /root && echo '{shop}' > /etc/nginx/nginx.conf")

@@ -33,9 +33,7 @@ def host(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Site:
     return Site(server, tmp_path_factory.mktemp("applications"))
 
 
-def test_four_applications_that_others_have_written_run_on_one_host_with_an_entry_alone(
-    host: Site, tmp_path: Path
-) -> None:
+def test_four_applications_of_others_run_on_one_host_with_only_an_entry(host: Site, tmp_path: Path) -> None:
     apps = [
         ihatemoney.entry(ihatemoney.source(tmp_path / "ihatemoney")),
         bugsink.entry(bugsink.source(tmp_path / "bugsink")),

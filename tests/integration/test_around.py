@@ -108,7 +108,7 @@ def test_a_callable_is_found_in_each_way_there_is(busy: Busy) -> None:
     assert told == list(GREETINGS.values())
 
 
-def test_what_cannot_be_called_is_said_with_what_can(busy: Busy) -> None:
+def test_a_name_that_cannot_be_called_is_reported_with_those_that_can(busy: Busy) -> None:
     apps = [called(busy, number, name) for number, name in enumerate(UNCALLABLE)]
     said = busy.deploy("-e", "wsgi_on_failure=continue", apps=[busy.app, *apps], check=False)
     assert said.returncode != 0
@@ -208,7 +208,7 @@ def test_a_migration_is_done_once_for_a_release_and_before_it_boots(busy: Busy) 
     assert busy.log() == done
 
 
-def test_when_a_migration_fails_nothing_is_switched_and_its_words_are_shown(busy: Busy) -> None:
+def test_a_failed_migration_is_shown_and_switches_nothing(busy: Busy) -> None:
     before = busy.server.shell("readlink /srv/busy/current")
     busy.edit("not migrated")
     with busy.server.load(NAME) as load:
@@ -224,7 +224,7 @@ def test_when_a_migration_fails_nothing_is_switched_and_its_words_are_shown(busy
 
 
 @pytest.mark.parametrize("killed", ["the run", "the module", "the migration"])
-def test_a_run_that_was_killed_in_a_migration_is_gone_on_with(busy: Busy, killed: str) -> None:
+def test_the_next_run_continues_one_that_was_killed_during_a_migration(busy: Busy, killed: str) -> None:
     busy.forget()
     busy.edit(f"without {killed}")
     apps = busy.with_run(migrate=["python work.py job 10 migration"])
@@ -245,7 +245,7 @@ def test_a_run_that_was_killed_in_a_migration_is_gone_on_with(busy: Busy, killed
     assert busy.tell()["mark"] == f"without {killed}"
 
 
-def test_nobody_goes_back_past_a_release_that_is_irreversible(busy: Busy) -> None:
+def test_a_rollback_past_an_irreversible_release_is_refused(busy: Busy) -> None:
     busy.edit("before")
     busy.deploy()
     before = busy.server.shell("basename $(readlink /srv/busy/current)").strip()
@@ -260,7 +260,7 @@ def test_nobody_goes_back_past_a_release_that_is_irreversible(busy: Busy) -> Non
 # After the switch
 
 
-def test_what_follows_a_switch_is_done_once_and_its_failure_changes_nothing(busy: Busy) -> None:
+def test_after_switch_commands_run_once_and_their_failure_changes_nothing(busy: Busy) -> None:
     busy.forget()
     busy.edit("warm")
     apps = busy.with_run(after_switch=["python work.py job 0 warming"])
@@ -294,7 +294,7 @@ def test_a_worker_changes_with_its_release_and_finishes_its_job(busy: Busy) -> N
     assert not any("queue" in unit for unit in busy.units())
 
 
-def test_a_worker_that_ends_at_once_is_a_release_that_is_broken(busy: Busy) -> None:
+def test_a_release_whose_worker_exits_at_once_is_broken(busy: Busy) -> None:
     good = [{"name": "queue", "command": "python work.py worker 0.1"}]
     busy.edit("works")
     busy.deploy(apps=busy.with_run(workers=good))
@@ -309,7 +309,7 @@ def test_a_worker_that_ends_at_once_is_a_release_that_is_broken(busy: Busy) -> N
     assert "worker begins works" not in busy.log()
 
 
-def test_a_release_that_is_refused_finishes_the_jobs_that_its_workers_have_taken(busy: Busy) -> None:
+def test_workers_of_a_refused_release_finish_the_jobs_they_have_taken(busy: Busy) -> None:
     busy.edit("works")
     busy.deploy(apps=busy.with_run())
     busy.forget()
@@ -327,7 +327,7 @@ def test_a_release_that_is_refused_finishes_the_jobs_that_its_workers_have_taken
     assert busy.server.shell(f"ls /etc/systemd/system/ | grep {release}", check=False) == ""
 
 
-def test_a_timer_runs_on_time_and_no_deploy_cuts_its_run(busy: Busy) -> None:
+def test_a_timer_runs_on_time_and_a_deploy_does_not_interrupt_it(busy: Busy) -> None:
     busy.forget()
     busy.edit("nightly")
     timers = [{"name": "report", "command": "python work.py job 45 report", "on_calendar": "*:*:0/5"}]
@@ -343,7 +343,7 @@ def test_a_timer_runs_on_time_and_no_deploy_cuts_its_run(busy: Busy) -> None:
     assert busy.server.shell("ls -R /etc/systemd/system/*.wants | grep report", check=False) == ""
 
 
-def test_a_time_that_systemd_does_not_know_is_refused(busy: Busy) -> None:
+def test_a_time_that_systemd_cannot_parse_is_refused(busy: Busy) -> None:
     timers = [{"name": "report", "command": "true", "on_calendar": "every morning"}]
     said = busy.deploy(apps=busy.with_run(timers=timers), check=False)
     assert said.returncode != 0

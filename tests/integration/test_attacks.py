@@ -112,7 +112,7 @@ REFUSED: dict[str, tuple[str, set[int]]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_no_honest_visitor_sends_is_refused_and_not_passed_on(site: NginxSite, case: str) -> None:
+def test_malformed_requests_are_refused_and_not_passed_on(site: NginxSite, case: str) -> None:
     request, right = REFUSED[case]
     answer = send(site, request)
     assert answer.status in right, answer
@@ -137,7 +137,7 @@ FORGED = [
 ]
 
 
-def test_what_only_nginx_may_say_cannot_be_forged(site: NginxSite) -> None:
+def test_headers_that_only_nginx_may_set_cannot_be_forged(site: NginxSite) -> None:
     honest = get(site, GOOD).seen()
     forged = get(site, GOOD, *FORGED).seen()
     assert forged["HTTP_X_REQUEST_ID"] != "forged-forged"
@@ -163,7 +163,7 @@ def test_big_cookies_pass(site: NginxSite) -> None:
     assert get(site, GOOD, *cookies).status == 200
 
 
-def test_each_request_has_a_number_in_the_answer_in_the_log_and_in_the_application(site: NginxSite) -> None:
+def test_each_request_has_an_id_in_the_response_in_the_log_and_in_the_application(site: NginxSite) -> None:
     answer = get(site, GOOD, 'User-Agent: odd "agent" \\ \x01', target="/seen?numbered")
     number = answer.seen()["HTTP_X_REQUEST_ID"]
     assert f"X-Request-Id: {number}" in answer.headers
@@ -181,7 +181,7 @@ def test_answers_carry_the_security_headers_errors_too(site: NginxSite) -> None:
         assert "Server: nginx\r\n" in answer.headers
 
 
-def test_what_a_known_proxy_says_of_a_visitor_is_believed(site: NginxSite) -> None:
+def test_headers_from_a_trusted_proxy_are_accepted(site: NginxSite) -> None:
     said = ["X-Forwarded-For: 203.0.113.9, 192.0.2.1", "X-Forwarded-Proto: https", "X-Request-Id: taken-over-1"]
     site.play({"nginx_sites": [site.site], "nginx_trusted_proxies": ["127.0.0.0/8", "172.16.0.0/12", "192.0.2.1"]})
     seen = get(site, GOOD, *said).seen()
@@ -191,7 +191,7 @@ def test_what_a_known_proxy_says_of_a_visitor_is_believed(site: NginxSite) -> No
     assert seen["wsgi.url_scheme"] == "https"
 
 
-def test_who_a_visitor_is_is_believed_of_a_known_proxy(site: NginxSite) -> None:
+def test_identity_headers_are_accepted_from_a_trusted_proxy(site: NginxSite) -> None:
     site.play({"nginx_sites": [site.site], "nginx_trusted_proxies": ["127.0.0.0/8", "172.16.0.0/12"]})
     seen = get(site, GOOD, *(f"{header}: alice" for header in BELIEVED)).seen()
     site.serve()
@@ -209,7 +209,7 @@ def test_the_password_for_a_site_does_not_reach_its_application(site: NginxSite)
     assert answer.status == 200 and "HTTP_AUTHORIZATION" not in answer.seen()
 
 
-def test_the_chunks_of_a_body_are_no_business_of_the_application(site: NginxSite) -> None:
+def test_the_application_does_not_see_how_a_body_was_chunked(site: NginxSite) -> None:
     request = f"POST /seen HTTP/1.1\r\n{GOOD}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
     seen = send(site, f"{request}5\r\nhello\r\n0\r\n\r\n").seen()
     assert seen["body"] == 5 and "HTTP_TRANSFER_ENCODING" not in seen
@@ -227,7 +227,7 @@ def test_limits_count_the_network_of_a_visitor_in_ipv6(site: NginxSite) -> None:
     assert of_many == [200] * 10
 
 
-def test_a_client_that_asks_too_often_is_told_so_and_its_health_check_is_not(site: NginxSite) -> None:
+def test_a_client_that_sends_too_many_requests_gets_429_except_for_health_checks(site: NginxSite) -> None:
     site.serve(requests_per_second=1, burst=3, health="/health")
     statuses = [get(site, GOOD).status for _ in range(10)]
     health = [get(site, GOOD, target="/health").status for _ in range(10)]
@@ -237,7 +237,7 @@ def test_a_client_that_asks_too_often_is_told_so_and_its_health_check_is_not(sit
     assert health == [200] * 10
 
 
-def test_a_network_that_is_not_allowed_sees_nothing_and_a_run_is_verified_all_the_same(site: NginxSite) -> None:
+def test_a_network_that_is_not_allowed_is_refused_but_a_run_can_still_verify(site: NginxSite) -> None:
     site.app["serve"]["allowed_networks"] = ["192.0.2.0/24"]
     site.app["run"]["env"]["COLOUR"] = "green"
     try:
@@ -250,7 +250,7 @@ def test_a_network_that_is_not_allowed_sees_nothing_and_a_run_is_verified_all_th
     assert " green " in get(site, GOOD, target="/").body
 
 
-def test_an_alias_leads_to_the_main_name(site: NginxSite) -> None:
+def test_an_alias_redirects_to_the_main_name(site: NginxSite) -> None:
     site.serve(aliases=["old.example.com"])
     answer = get(site, "Host: old.example.com", target="/a?b=c")
     site.serve()

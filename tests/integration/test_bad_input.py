@@ -52,7 +52,7 @@ BAD: dict[str, tuple[Callable[[Entry], dict[str, Any]], str]] = {
 }
 
 
-def test_bad_input_is_refused_at_once_and_before_the_host_is_touched(bare: Site, entry: Entry) -> None:
+def test_bad_input_is_refused_before_the_host_is_touched(bare: Site, entry: Entry) -> None:
     bare.server.shell("touch /before")
     refused = bare.deploy(apps=[make(entry) for make, _ in BAD.values()], check=False)
     assert refused.returncode != 0
@@ -76,7 +76,7 @@ def test_an_inventory_without_app_servers_is_refused(bare: Site, tmp_path: Path)
         ("python_app_build_host", "build1", "python_app_build_host: 'build1': the inventory has no such host; add it"),
     ],
 )
-def test_what_is_said_of_the_run_is_refused_like_the_rest(bare: Site, setting: str, value: str, sentence: str) -> None:
+def test_wrong_settings_of_the_run_are_refused(bare: Site, setting: str, value: str, sentence: str) -> None:
     refused = bare.deploy("-e", f"{setting}={value}", check=False)
     assert refused.returncode != 0
     assert sentence in refused.stdout and "Install the packages that builds need" not in refused.stdout
@@ -103,7 +103,7 @@ def test_an_operating_system_that_is_not_supported_is_refused(bare: Site) -> Non
     assert "Install the packages that builds need" not in refused.stdout
 
 
-def test_check_mode_on_a_bare_host_tells_the_whole_change_and_makes_none(bare: Site) -> None:
+def test_check_mode_on_a_new_host_shows_the_whole_change_and_makes_none(bare: Site) -> None:
     bare.server.shell("touch /before")
     said = bare.deploy("--check", "--diff").stdout
     told = [

@@ -121,7 +121,7 @@ def test_nothing_is_drawn_of_an_empty_page(site: Site) -> None:
     assert drawn(site, "about:blank", "blank") == []
 
 
-def test_who_comes_while_the_site_is_closed_sees_a_page_that_says_so(site: Site) -> None:
+def test_clients_see_a_maintenance_page_while_the_site_is_closed(site: Site) -> None:
     ansible(*site.command("-e", "wsgi_maintenance=on", playbook="maintenance"))
     try:
         assert_a_page_says(site, "We will be back soon", "closed")
@@ -129,7 +129,7 @@ def test_who_comes_while_the_site_is_closed_sees_a_page_that_says_so(site: Site)
         ansible(*site.command("-e", "wsgi_maintenance=off", playbook="maintenance"))
 
 
-def test_who_comes_while_the_application_is_down_sees_a_page_that_says_so(site: Site) -> None:
+def test_clients_see_an_error_page_while_the_application_is_down(site: Site) -> None:
     units = f"hello@{site.live()}.socket hello@{site.live()}.service"
     site.server.shell(f"systemctl stop {units}")
     try:

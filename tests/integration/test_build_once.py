@@ -82,7 +82,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         yield Fleet(servers, tmp_path_factory.mktemp("fleet"))
 
 
-def test_hosts_without_a_way_to_any_index_install_what_one_has_gathered(fleet: Fleet) -> None:
+def test_hosts_without_an_index_install_what_the_build_host_gathered(fleet: Fleet) -> None:
     for name in APP_SERVERS:
         reach = "import socket; socket.create_connection(('1.1.1.1', 443), timeout=3)"
         assert "unreachable" in fleet.servers[name].shell(f'python3 -c "{reach}" 2>&1', check=False)
@@ -100,7 +100,7 @@ def test_hosts_without_a_way_to_any_index_install_what_one_has_gathered(fleet: F
     assert fleet.servers["builder"].shell("ls /srv") == ""
 
 
-def test_a_release_is_the_same_on_like_hosts_and_its_timer_runs_on_the_first_alone(fleet: Fleet) -> None:
+def test_a_release_is_the_same_on_similar_hosts_and_its_timer_runs_only_on_the_first(fleet: Fleet) -> None:
     live = {fleet.servers[name].shell("basename $(readlink /srv/hello/current)").strip() for name in APP_SERVERS}
     (release,) = live
     for name in APP_SERVERS:
@@ -110,7 +110,7 @@ def test_a_release_is_the_same_on_like_hosts_and_its_timer_runs_on_the_first_alo
     assert done == ["/srv/hello/data/once", ""]
 
 
-def test_a_wheel_of_which_one_byte_is_altered_stops_the_build_with_its_name(fleet: Fleet) -> None:
+def test_a_wheel_with_one_altered_byte_stops_the_build_and_is_named(fleet: Fleet) -> None:
     before = fleet.answers()
     for name in APP_SERVERS:
         fleet.servers[name].shell("echo 'a comment' > /srv/hello/data/note")

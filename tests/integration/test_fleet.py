@@ -107,7 +107,7 @@ def test_a_change_goes_live_on_every_host_and_fails_no_request(fleet: Fleet) -> 
     assert_nothing_to_do(lambda *words: ansible(*fleet.command(), *words).stdout)
 
 
-def test_a_release_that_is_broken_on_one_host_goes_live_on_none(fleet: Fleet) -> None:
+def test_a_release_that_is_broken_on_one_host_does_not_go_live_on_any(fleet: Fleet) -> None:
     before, marks = fleet.live(), fleet.marks()
     fleet.edit("broken")
     fleet.servers["app2"].shell("touch /etc/broken")
@@ -125,7 +125,7 @@ def test_a_release_that_is_broken_on_one_host_goes_live_on_none(fleet: Fleet) ->
     assert fleet.instances() == [1, 1]
 
 
-def test_a_release_that_fails_behind_the_door_of_one_host_is_switched_back_on_all(fleet: Fleet) -> None:
+def test_a_release_that_fails_verification_on_one_host_is_rolled_back_on_all(fleet: Fleet) -> None:
     before, marks = fleet.live(), fleet.marks()
     fleet.edit("sick")
     with fleet.servers["lb"].load(NAME) as seen:
@@ -160,7 +160,7 @@ def test_a_migration_is_done_once_for_all_hosts_and_none_switches_when_it_fails(
     assert (seen.failures, fleet.live(), fleet.marks()) == ([], before, {"migrated"})
 
 
-def test_a_release_that_does_not_answer_is_found_by_a_run_that_changes_nothing(fleet: Fleet) -> None:
+def test_a_run_that_changes_nothing_detects_a_release_that_does_not_answer(fleet: Fleet) -> None:
     ansible(*fleet.command())
     before = fleet.live()
     fleet.servers["app2"].shell("touch /etc/sick")
@@ -175,9 +175,7 @@ def test_a_release_that_does_not_answer_is_found_by_a_run_that_changes_nothing(f
 
 
 @pytest.mark.parametrize("lost", ["locked by another run", "switched off"])
-def test_a_run_that_is_refused_at_one_host_changes_nothing_and_keeps_no_lock_of_the_others(
-    fleet: Fleet, lost: str
-) -> None:
+def test_a_run_that_one_host_refuses_changes_nothing_and_releases_all_locks(fleet: Fleet, lost: str) -> None:
     before, app2 = fleet.live(), fleet.servers["app2"]
     holder = '{"id": "elsewhere:1:1", "who": "alice on laptop (process 1)", "since": "now", "seen": %s}'
     if lost == "switched off":
@@ -202,7 +200,7 @@ def test_a_run_that_is_refused_at_one_host_changes_nothing_and_keeps_no_lock_of_
     assert fleet.live() == before
 
 
-def test_a_run_that_is_limited_to_one_host_changes_that_one_alone(fleet: Fleet) -> None:
+def test_a_run_that_is_limited_to_one_host_changes_only_that_host(fleet: Fleet) -> None:
     before = fleet.live()
     fleet.edit("limited")
     ansible(*fleet.command(), "--limit", "app1")
@@ -216,7 +214,7 @@ def test_a_run_that_is_limited_to_one_host_changes_that_one_alone(fleet: Fleet) 
     assert fleet.marks() == {"limited"}
 
 
-def test_a_host_that_is_lost_on_the_way_leaves_the_others_as_they_were(fleet: Fleet) -> None:
+def test_a_host_that_is_lost_during_a_run_leaves_the_others_as_they_were(fleet: Fleet) -> None:
     before = fleet.live()
     fleet.edit("lost")
     run = Run(fleet.command())

@@ -51,7 +51,7 @@ def installed(site: Site, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_what_is_locked_is_installed_and_nothing_else(site: Site, installed: str, kind: str) -> None:
+def test_exactly_the_locked_packages_are_installed(site: Site, installed: str, kind: str) -> None:
     file, hashed = FILES[kind]
     assert (f"{kind} ({file})" in " ".join(installed.split())) != hashed
     packages = site.get(f"{kind}.example.com").split()

@@ -67,7 +67,7 @@ def many(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Many:
     return one
 
 
-def test_five_applications_go_live_in_one_run_and_none_reads_what_is_anothers(many: Many) -> None:
+def test_five_applications_go_live_in_one_run_and_cannot_read_each_others_files(many: Many) -> None:
     assert many.marks(*NAMES) == ["first"] * 5
     many.assert_nothing_to_do(many.apps)
     many.server.shell("echo private > /srv/alpha/data/note; chown alpha /srv/alpha/data/note")
@@ -108,7 +108,7 @@ def broken(many: Many) -> list[dict[str, Any]]:
     return apps
 
 
-def test_one_that_is_broken_stops_all_of_them(many: Many) -> None:
+def test_a_broken_application_stops_all(many: Many) -> None:
     before = many.marks(*NAMES)
     said = many.deploy(apps=broken(many), check=False)
     assert said.returncode != 0
@@ -118,7 +118,7 @@ def test_one_that_is_broken_stops_all_of_them(many: Many) -> None:
 
 
 @pytest.mark.parametrize("step", ["build", "boot"])
-def test_one_that_is_broken_lets_the_others_finish_where_that_was_chosen(many: Many, step: str) -> None:
+def test_a_broken_application_lets_the_others_finish_with_continue(many: Many, step: str) -> None:
     before = many.marks("beta")
     apps = broken(many)
     apps[1]["serve"]["aliases"] = ["other.example.com"]
@@ -154,7 +154,7 @@ def test_two_exchange_their_ports_in_one_run(many: Many) -> None:
     assert many.server.shell("ls /etc/systemd/system/ | grep http", check=False) == ""
 
 
-def test_one_that_nobody_describes_goes_on_and_is_told_of(many: Many) -> None:
+def test_an_application_without_an_entry_keeps_running_and_is_reported(many: Many) -> None:
     rest = [app for app in many.apps if app["name"] != "epsilon"]
     said = " ".join(many.deploy(apps=rest).stdout.split())
     assert said.count("epsilon is left over") == 1 and "{name: epsilon, state: absent}" in said
@@ -162,7 +162,7 @@ def test_one_that_nobody_describes_goes_on_and_is_told_of(many: Many) -> None:
     many.assert_nothing_to_do(rest)
 
 
-def test_one_that_is_absent_is_gone_but_for_its_data_and_comes_back_to_it(many: Many) -> None:
+def test_an_absent_application_is_removed_except_for_its_data_and_finds_it_again(many: Many) -> None:
     timers = [{"name": "tick", "command": "true", "on_calendar": "daily"}]
     workers = [{"name": "queue", "command": "python work.py worker 0.1"}]
     described = [*many.apps[:4], many.describe("epsilon", timers=timers, workers=workers, listen_http="127.0.0.1:9000")]

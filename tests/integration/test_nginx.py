@@ -116,7 +116,7 @@ def test_the_sandbox_is_tight(nginx: NginxSite) -> None:
 
 
 @everywhere
-def test_no_worker_waits_at_a_port_for_a_visitor_whom_another_has_taken(nginx: NginxSite) -> None:
+def test_no_worker_blocks_in_accept_when_another_took_the_connection(nginx: NginxSite) -> None:
     nginx.serve()
     master = nginx.server.shell("systemctl show --property MainPID --value nginx").strip()
     flags = nginx.server.shell(f"grep --no-filename flags /proc/{master}/fdinfo/{{3,4,5,6}}").split()[1::2]
@@ -155,7 +155,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_nginx_refuses_changes_nothing(nginx: NginxSite, case: str) -> None:
+def test_a_configuration_that_nginx_refuses_changes_nothing(nginx: NginxSite, case: str) -> None:
     nginx.serve()
     before = nginx.state(), nginx.server.shell(WORKERS)
     site, words = REFUSED[case]
@@ -166,7 +166,7 @@ def test_what_nginx_refuses_changes_nothing(nginx: NginxSite, case: str) -> None
     assert nginx.get(NAME).startswith("first")
 
 
-def test_a_site_that_nobody_describes_goes_on_until_it_is_described_as_absent(nginx: NginxSite) -> None:
+def test_a_site_without_an_entry_stays_until_its_state_is_absent(nginx: NginxSite) -> None:
     nginx.serve()
     other = {"name": "other", "server_names": ["other.example.com"], "servers": ["127.0.0.1:9"]}
     described = {"nginx_sites": [other], "nginx_described": ["other"]}
@@ -179,7 +179,7 @@ def test_a_site_that_nobody_describes_goes_on_until_it_is_described_as_absent(ng
         nginx.get(NAME)
 
 
-def test_what_a_reload_does_not_take_up_is_taken_back(nginx: NginxSite) -> None:
+def test_a_configuration_that_a_reload_does_not_load_is_rolled_back(nginx: NginxSite) -> None:
     def zone(key: str) -> dict[str, Any]:
         return {"nginx_sites": [nginx.site], "nginx_snippet": f"limit_req_zone {key} zone=one:1m rate=1r/s;"}
 

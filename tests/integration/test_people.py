@@ -133,7 +133,7 @@ FORM = (
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_body_that_comes_in_chunks_arrives(people: People, place: str) -> None:
+def test_a_chunked_body_arrives(people: People, place: str) -> None:
     at: dict[str, Any] = {"headers": {}, **PLACES[place]}
     plain, text = "application/octet-stream", "0123456789abcdef"
     small = {**at, "type": plain, "text": text, "times": 1, "chunk": 3}
@@ -150,7 +150,7 @@ def test_a_body_that_comes_in_chunks_arrives(people: People, place: str) -> None
     assert answers[4][1]["form"] == {"a": "1", "b": "2"}
 
 
-def test_json_that_comes_in_chunks_arrives(people: People) -> None:
+def test_chunked_json_arrives(people: People) -> None:
     at = {"headers": {}, "type": "application/json", "text": '{"a": [1, 2]}', "times": 1, "chunk": 4}
     answers = people.send(*({**at, **PLACES[place]} for place in ("flask behind NGINX", "flask at its door")))
     assert [said["json"] for _, said in answers] == [{"a": [1, 2]}] * 2
@@ -166,12 +166,12 @@ def test_a_body_in_another_encoding_is_refused_at_a_door(people: People) -> None
     assert "400 Bad Request" in said and "its encoding is gzip, chunked" in said
 
 
-def test_a_path_with_two_slashes_arrives_as_it_was_asked_for(people: People) -> None:
+def test_a_path_with_two_slashes_arrives_unchanged(people: People) -> None:
     assert people.get("people.example.com") == "hello"
     assert people.server.get("people.example.com", "/a//b///c") == "/a//b///c"
 
 
-def test_an_answer_with_many_cookies_arrives(people: People) -> None:
+def test_a_response_with_many_cookies_arrives(people: People) -> None:
     said = people.server.shell("curl -s -D - -H 'Host: people.example.com' http://127.0.0.1/cookies")
     assert said.count("Set-Cookie: ") == 12 and "HTTP/1.1 200" in said
 
@@ -181,7 +181,7 @@ def test_what_a_worker_prints_reaches_the_journal_at_once(people: People) -> Non
     assert "beating" in people.server.shell(f"journalctl --unit {unit} --output cat")
 
 
-def test_each_release_tells_root_alone_what_it_is_doing(people: People) -> None:
+def test_only_root_can_read_the_statistics_of_a_release(people: People) -> None:
     live = people.server.shell("basename $(readlink /srv/people/current)").strip()
     place = f"/run/people/{live}"
     read = f"import socket,json; s=socket.socket(socket.AF_UNIX); s.connect('{place}/stats'); f=s.makefile()"
@@ -191,20 +191,20 @@ def test_each_release_tells_root_alone_what_it_is_doing(people: People) -> None:
     assert "Permission denied" in other
 
 
-def test_what_is_a_developers_own_stays_behind_and_is_told(people: People) -> None:
+def test_development_files_are_left_out_and_listed(people: People) -> None:
     told = " ".join(people.said.split())
     assert "people: left out of the build: .env, db.sqlite3, my-python/, node_modules/." in told
     there = people.server.shell("ls -A /srv/people/current/build/app").split()
     assert set(there) - {"__pycache__"} == {"beat.py", "main.py", "requirements.txt"}
 
 
-def test_packages_without_hashes_are_told_of_once(people: People) -> None:
+def test_packages_without_hashes_are_reported_once(people: People) -> None:
     told = " ".join(people.said.split())
     assert told.count("are not pinned by hash") == 1
     assert "people (requirements.txt), shop (requirements.txt)" in told
 
 
-def test_an_application_for_https_alone_is_probed_as_its_visitors_come(people: People) -> None:
+def test_an_application_that_requires_https_is_probed_like_its_clients(people: People) -> None:
     assert people.server.https("shop.example.com", "/health").body == "fine"
     before = people.server.shell("readlink /srv/shop/current")
     said = people.bring(check=False, shop={"env": {"ALLOWED_HOSTS": "shop.example.com", "MOOD": "sick"}})
@@ -213,7 +213,7 @@ def test_an_application_for_https_alone_is_probed_as_its_visitors_come(people: P
     assert people.server.shell("readlink /srv/shop/current") == before
 
 
-def test_a_redirect_to_https_is_no_healthy_answer(people: People) -> None:
+def test_a_redirect_to_https_is_not_a_healthy_response(people: People) -> None:
     said = people.bring(check=False, shop={"probe": {"path": "/health", "scheme": "http"}})
     assert said.returncode != 0
     assert "to https://shop.example.com/health, the same path over HTTPS" in " ".join(said.stdout.split())
@@ -230,7 +230,7 @@ def test_a_worker_that_holds_a_port_is_replaced(people: People) -> None:
     )
 
 
-def test_where_a_worker_that_is_alone_does_not_live_all_goes_back(people: People) -> None:
+def test_an_exclusive_worker_that_does_not_live_rolls_everything_back(people: People) -> None:
     live = people.server.shell("readlink /srv/people/current")
     (before,) = people.beating()
     broken = {**BEAT, "command": "python -c 'raise SystemExit(\"no beat\")'"}
@@ -307,6 +307,6 @@ def told(people: People) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_whoever_fails_reads_the_cause_in_the_first_two_lines(told: dict[str, str], fault: str) -> None:
+def test_the_cause_of_a_failure_is_in_the_first_two_lines(told: dict[str, str], fault: str) -> None:
     said = told[fault.replace(" ", "-")]
     assert FAULTS[fault][1] in " ".join(said.splitlines()[:2]), said

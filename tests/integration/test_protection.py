@@ -109,7 +109,7 @@ def test_limits_are_systemds(site: Site) -> None:
     site.deploy()
 
 
-def test_a_secret_shows_up_nowhere(site: Site) -> None:
+def test_a_secret_is_never_shown_or_logged(site: Site) -> None:
     site.server.shell("id other 2>/dev/null || useradd --system other")
     worker = {"name": "idle", "command": "sleep infinity"}
     secrets = {"secrets": {"TOKEN": CANARY}, "secret_files": {"key.pem": CANARY}, "workers": [worker]}
@@ -127,7 +127,7 @@ def test_a_secret_shows_up_nowhere(site: Site) -> None:
     site.deploy()
 
 
-def test_the_password_of_an_index_shows_up_nowhere(site: Site, tmp_path: Path) -> None:
+def test_the_password_of_an_index_is_never_shown_or_logged(site: Site, tmp_path: Path) -> None:
     site.server.shell("id other 2>/dev/null || useradd --system other; mkdir -p /index/simple/iniconfig")
     download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(tmp_path / "wheels")]
     subprocess.run([*download, "iniconfig==2.1.0"], check=True)

@@ -170,7 +170,7 @@ def test_no_change_fails_or_delays_a_request(site: Patient) -> None:
     assert site.left_over() == CLEAN
 
 
-def test_a_rollback_takes_everything_back_and_fails_no_request(site: Patient) -> None:
+def test_a_rollback_restores_everything_and_fails_no_request(site: Patient) -> None:
     states = []
     for _ in range(2):
         for change in (site.edit, site.packages, site.environment, site.settings):
@@ -187,7 +187,7 @@ def test_a_rollback_takes_everything_back_and_fails_no_request(site: Patient) ->
     assert set(seen.bodies) == set(states)
 
 
-def test_a_release_can_be_named_and_one_that_never_was_healthy_is_refused(site: Patient) -> None:
+def test_a_rollback_to_a_named_release_refuses_one_that_was_never_healthy(site: Patient) -> None:
     site.deploy()
     site.edit()
     site.deploy()
@@ -250,7 +250,7 @@ def test_a_request_in_flight_at_the_switch_and_at_the_retire_is_answered_in_full
 
 
 @everywhere
-def test_whoever_stands_in_line_at_the_switch_is_answered_by_the_release_he_reached(site: Patient) -> None:
+def test_a_connection_that_waits_at_the_switch_is_answered_by_the_release_it_reached(site: Patient) -> None:
     site.deploy()
     mark = site.mark
     site.edit()
@@ -288,7 +288,7 @@ def test_a_restart_by_hand_fails_no_request(site: Patient) -> None:
 
 
 @pytest.mark.quiet
-def test_a_killed_worker_takes_only_its_own_request_along(site: Patient) -> None:
+def test_a_killed_worker_fails_only_its_own_request(site: Patient) -> None:
     site.deploy()
     with site.server.load(NAME) as seen:
         for _ in range(5):
@@ -303,7 +303,7 @@ def test_a_killed_worker_takes_only_its_own_request_along(site: Patient) -> None
 
 
 @pytest.mark.quiet
-def test_a_killed_master_is_back_by_itself_and_nobody_is_refused(site: Patient) -> None:
+def test_a_killed_master_restarts_and_no_connection_is_refused(site: Patient) -> None:
     site.import_seconds = 0.2
     site.environment()
     site.deploy()
@@ -423,7 +423,7 @@ def test_a_broken_release_never_serves(sound: Patient, case: str) -> None:
     assert list(seen.bodies) == [sound.state()]
 
 
-def test_after_broken_releases_the_next_good_run_leaves_nothing_over(site: Patient) -> None:
+def test_the_next_good_run_removes_what_broken_releases_left(site: Patient) -> None:
     site.edit()
     site.deploy()
     assert site.ask() == site.state()
@@ -431,7 +431,7 @@ def test_after_broken_releases_the_next_good_run_leaves_nothing_over(site: Patie
 
 
 @pytest.mark.quiet
-def test_a_release_that_fails_at_the_front_door_is_switched_back_within_5_s(sound: Patient) -> None:
+def test_a_release_that_fails_verification_is_rolled_back_within_5_s(sound: Patient) -> None:
     before = sound.current()
     with sound.server.load(NAME) as seen:
         failed = sound.deploy(apps=sound.run_with(env=sound.env(MOOD="sick behind NGINX", COLOUR="gone")), check=False)
@@ -497,7 +497,7 @@ KILLS: list[tuple[int | str, float]] = (
 )
 
 
-def test_a_run_that_is_killed_at_any_point_needs_no_hand(site: Patient) -> None:
+def test_a_run_that_is_killed_at_any_point_needs_no_cleanup(site: Patient) -> None:
     site.deploy()
     killed = []
     with site.server.load(NAME) as seen:
@@ -541,7 +541,7 @@ def test_after_a_power_cut_the_release_that_was_live_answers(site: Patient, task
     assert site.units() == {site.current()}
 
 
-def test_of_two_runs_at_once_one_wins_whole(site: Patient, tmp_path: Path) -> None:
+def test_one_of_two_simultaneous_runs_wins_completely(site: Patient, tmp_path: Path) -> None:
     site.deploy()
     with site.server.load(NAME) as seen:
         for number in range(RACES):
@@ -568,7 +568,7 @@ def test_of_two_runs_at_once_one_wins_whole(site: Patient, tmp_path: Path) -> No
     site.deploy()
 
 
-def test_what_is_not_kept_is_removed_and_the_disk_does_not_fill(site: Patient) -> None:
+def test_releases_beyond_keep_are_removed_and_the_disk_does_not_fill(site: Patient) -> None:
     used = "du --summarize --block-size=1K /srv /opt/wsgi /etc/systemd/system | cut --fields 1"
     site.app["run"]["keep"] = 2
     # A command by hand, such as a shell of the framework, that somebody has left open.

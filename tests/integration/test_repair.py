@@ -52,12 +52,12 @@ def mended(site: Site) -> None:
         "rm /etc/nginx/verify.token; systemctl restart nginx",
     ],
 )
-def test_what_is_lost_is_there_again_after_one_run(site: Site, broken: str) -> None:
+def test_one_run_restores_what_was_lost(site: Site, broken: str) -> None:
     site.server.shell(f"{broken}; systemctl restart 'hello@*.service'", check=False)
     mended(site)
 
 
-def test_whatever_single_thing_is_deleted_one_run_makes_it_right(site: Site) -> None:
+def test_one_run_repairs_any_single_deletion(site: Site) -> None:
     seed = random.randrange(1 << 32)
     chance = random.Random(seed)
     for _ in range(DELETIONS):
@@ -80,7 +80,7 @@ def test_data_on_a_disk_of_its_own_is_served_and_removed(site: Site) -> None:
     site.deploy()
 
 
-def test_who_waits_for_an_instance_that_cannot_start_sees_the_error_page_within_seconds(site: Site) -> None:
+def test_clients_of_an_instance_that_cannot_start_see_the_error_page_within_seconds(site: Site) -> None:
     python = site.server.shell("readlink -f /srv/hello/current/build/venv/bin/python").strip()
     # As an upgrade of the distribution leaves it.
     site.server.shell(f"mv {python} {python}.gone && cp {python}.gone /usr/local/bin/python3.0")
@@ -98,7 +98,7 @@ def test_who_waits_for_an_instance_that_cannot_start_sees_the_error_page_within_
     assert until(lambda: "Hello" in site.server.shell("curl -s -H 'Host: hello.example.com' http://127.0.0.1/"))
 
 
-def test_an_instance_that_dies_and_comes_back_is_refused_with_its_log(site: Site) -> None:
+def test_an_instance_that_dies_and_restarts_is_refused_with_its_log(site: Site) -> None:
     before = site.live()
     main = site.source / "main.py"
     text = main.read_text()

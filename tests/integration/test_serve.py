@@ -76,7 +76,7 @@ def test_static_files_come_from_nginx_and_their_hashed_names_are_kept(site: Ngin
     assert again.status == 304
 
 
-def test_a_precompressed_file_is_used_where_it_is_there(site: NginxSite) -> None:
+def test_a_precompressed_file_is_served_if_it_exists(site: NginxSite) -> None:
     answer = Answer(site, f"/static/{PLAIN}", Accept_Encoding="gzip")
     assert answer.headers["content-encoding"] == "gzip"
     assert gzip.decompress(answer.body) == b"precompressed"
@@ -101,7 +101,7 @@ def test_a_precompressed_file_is_used_where_it_is_there(site: NginxSite) -> None
         "/media/",
     ],
 )
-def test_no_path_leads_out_of_the_files(site: NginxSite, path: str) -> None:
+def test_no_path_leaves_the_served_directory(site: NginxSite, path: str) -> None:
     answer = Answer(site, path)
     assert answer.status in (400, 403, 404), answer.body
     assert b"import" not in answer.body
@@ -114,11 +114,11 @@ def test_no_link_in_the_code_is_followed_though_root_owns_it_and_what_it_leads_t
     assert Answer(site, "/static/version.txt").status == 404
 
 
-def test_a_null_byte_ends_no_name(site: NginxSite) -> None:
+def test_a_null_byte_does_not_end_a_path(site: NginxSite) -> None:
     assert Answer(site, f"/static/{PLAIN}%00.css").status == 400
 
 
-def test_what_cannot_be_asked_of_a_file_is_refused(site: NginxSite) -> None:
+def test_only_get_and_head_are_allowed_for_files(site: NginxSite) -> None:
     assert Answer(site, f"/static/{PLAIN}", "POST", Content_Length="0").status == 405
     absent = Answer(site, "/static/none.3f9c2a17.css")
     assert absent.status == 404
@@ -154,7 +154,7 @@ def test_uploads_are_served_and_nobody_else_can_read_them(site: NginxSite) -> No
     assert "Permission denied" in refused
 
 
-def test_an_upload_does_not_replace_another_for_who_accepts_gzip(site: NginxSite) -> None:
+def test_an_upload_does_not_replace_another_for_clients_that_accept_gzip(site: NginxSite) -> None:
     media = "/srv/patient/data/media"
     site.server.shell(f"su --shell /bin/sh patient -c 'echo good > {media}/a.txt; echo evil | gzip > {media}/a.txt.gz'")
     answer = Answer(site, "/media/a.txt", Accept_Encoding="gzip")
@@ -167,7 +167,7 @@ def reached(site: NginxSite) -> int:
     return int(count)
 
 
-def test_a_cache_answers_for_the_application_and_never_for_who_is_known(site: NginxSite) -> None:
+def test_requests_with_an_identity_bypass_the_cache(site: NginxSite) -> None:
     serve(site, cache_seconds=30)
     reached(site)
     assert {Answer(site, "/seen?cached").status for _ in range(10)} == {200}
@@ -202,7 +202,7 @@ def ask(nginx: NginxSite, path: str, *headers: str, method: str = "GET", body: s
     return found
 
 
-def test_no_visitor_decides_what_another_gets_from_the_cache(site: NginxSite) -> None:
+def test_no_client_decides_what_another_gets_from_the_cache(site: NginxSite) -> None:
     serve(site, cache_seconds=30)
     evil = ("X-Evil: 1", "User-Agent: evil", "Content-Type: evil", "Referer: evil", "X-Forwarded-For: 192.0.2.1")
     poisons: list[tuple[tuple[str, ...], str, str]] = [
@@ -225,7 +225,7 @@ def test_no_visitor_decides_what_another_gets_from_the_cache(site: NginxSite) ->
     site.deploy()
 
 
-def test_an_application_that_does_not_answer_is_excused_with_a_page(site: NginxSite) -> None:
+def test_an_error_page_replaces_an_application_that_does_not_answer(site: NginxSite) -> None:
     site.deploy()
     instance = site.server.shell("basename $(readlink /srv/patient/current)").strip()
     site.server.shell(f"systemctl stop patient@{instance}.socket patient@{instance}.service")
@@ -282,7 +282,7 @@ def test_a_site_that_the_host_does_not_serve_cannot_be_closed(site: NginxSite) -
     assert "other: this host serves no such site" in refused.stdout
 
 
-def test_only_who_knows_the_password_sees_the_site(site: NginxSite) -> None:
+def test_only_clients_with_the_password_see_the_site(site: NginxSite) -> None:
     password = "a long one, with $ % and : in it"
     site.app["serve"]["basic_auth"] = {"ann": password, "bob": "another long one"}
     try:

@@ -43,7 +43,7 @@ def test_a_second_run_changes_nothing_in_few_tasks(site: Site) -> None:
     site.assert_nothing_to_do()
 
 
-def test_check_mode_on_a_live_host_tells_of_a_change_and_makes_none(site: Site) -> None:
+def test_check_mode_on_a_live_host_shows_the_change_and_makes_none(site: Site) -> None:
     before = site.live()
     code = site.source / "application.py"
     code.write_text(code.read_text().replace("World", "Check"))
@@ -73,7 +73,7 @@ def test_an_edit_goes_live_as_a_new_release_and_the_packages_stay(site: Site) ->
     assert instances(site) == [f"hello@{before}.service"]
 
 
-def test_a_package_that_cannot_be_installed_fails_with_the_installers_words(site: Site) -> None:
+def test_a_package_that_cannot_be_installed_fails_with_the_message_of_the_installer(site: Site) -> None:
     requirements = site.source / "requirements.txt"
     before, live = requirements.read_text(), site.live()
     requirements.write_text("flask\nthere-is-no-such-package-on-any-index==1\n")
@@ -110,7 +110,7 @@ def test_only_root_can_read_the_environment(site: Site) -> None:
     site.deploy()
 
 
-def test_it_builds_where_only_pip_is_to_be_had(site: Site) -> None:
+def test_it_builds_with_pip_if_uv_is_not_available(site: Site) -> None:
     """The directory for tools is too small for uv, so that fetching it fails."""
     site.server.shell("mount -t tmpfs -o size=64k tmpfs /opt/wsgi/tools")
     requirements = site.source / "requirements.txt"
@@ -153,7 +153,7 @@ def test_the_application_answers_after_a_reboot(site: Site) -> None:
     assert site.get() == "Hello, World!"
 
 
-def test_templates_of_the_operators_own_come_before_those_of_the_roles(site: Site, tmp_path: Path) -> None:
+def test_templates_of_the_operator_override_those_of_the_roles(site: Site, tmp_path: Path) -> None:
     extend = "{{% extends 'wsgi.production/{0}' %}}\n{{% block {1} %}}\n{{{{ super() }}}}{2}\n{{% endblock %}}\n"
     for name, block, line in (
         ("process.j2", "more", "Nice=5"),

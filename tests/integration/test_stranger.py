@@ -71,7 +71,7 @@ def stranger(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Strang
     return one
 
 
-def test_the_live_release_cannot_change_the_build_that_is_to_replace_it(stranger: Stranger) -> None:
+def test_the_live_release_cannot_change_the_build_that_will_replace_it(stranger: Stranger) -> None:
     stranger.app["build"]["commands"] = ["sleep 8"]
     run = stranger.run()
     assert run.until("Build each application")
@@ -85,7 +85,7 @@ def test_the_live_release_cannot_change_the_build_that_is_to_replace_it(stranger
     assert "stranger" not in stranger.server.shell("tail -n 1 /srv/stranger/current/build/app/main.py")
 
 
-def test_what_runs_of_a_package_is_neither_root_nor_an_application_and_owns_nothing_afterwards(
+def test_code_of_a_package_runs_neither_as_root_nor_as_an_application_and_owns_nothing_afterwards(
     stranger: Stranger,
 ) -> None:
     builder = stranger.server.shell("id --user wsgi-build").strip()
@@ -171,7 +171,7 @@ def test_an_application_reads_nothing_of_another(stranger: Stranger, path: str) 
     assert said.endswith("Permission denied\n")
 
 
-def test_nginx_reads_of_the_code_what_it_serves(stranger: Stranger) -> None:
+def test_nginx_can_read_only_the_code_that_it_serves(stranger: Stranger) -> None:
     assert stranger.server.get("victim.example.com", "/files/a.css") == "body {}"
 
 
@@ -181,7 +181,7 @@ def test_applications_share_no_memory(stranger: Stranger) -> None:
     assert "note" not in stranger.server.shell("ls /dev/shm")
 
 
-def test_a_door_runs_as_no_user_that_an_application_could_be(stranger: Stranger) -> None:
+def test_no_application_can_have_the_user_of_a_door(stranger: Stranger) -> None:
     stranger.server.shell("curl -sf http://127.0.0.1:9000/")
     show = "systemctl show --property User --property MainPID --value victim-http.service"
     pid, user = sorted(stranger.server.shell(show).split())
@@ -221,7 +221,7 @@ def test_an_instance_that_asks_systemd_for_more_time_is_ended_in_time(stranger: 
     stranger.deploy()
 
 
-def test_what_an_application_logs_reaches_no_terminal_as_a_command(stranger: Stranger) -> None:
+def test_control_characters_in_a_log_do_not_reach_the_terminal(stranger: Stranger) -> None:
     stranger.imports("escapes")
     refused = stranger.deploy(check=False).stdout
     stranger.imports("")
@@ -229,7 +229,7 @@ def test_what_an_application_logs_reaches_no_terminal_as_a_command(stranger: Str
     assert not CONTROLS.search(refused)
 
 
-def test_data_is_left_to_root_however_deep_the_application_has_nested_it(stranger: Stranger) -> None:
+def test_deeply_nested_data_is_given_to_root(stranger: Stranger) -> None:
     assert stranger.tries("nest", **{"with": "/srv/stranger/data"}) == "nested"
     gone = {**stranger.app, "state": "absent"}
     stranger.deploy(apps=[gone, stranger.victim])
@@ -240,7 +240,7 @@ def test_data_is_left_to_root_however_deep_the_application_has_nested_it(strange
 
 
 @pytest.mark.parametrize("remove_data", [False, True])
-def test_a_directory_that_is_not_the_collections_is_not_removed(stranger: Stranger, remove_data: bool) -> None:
+def test_a_directory_that_the_collection_did_not_create_is_not_removed(stranger: Stranger, remove_data: bool) -> None:
     stranger.server.shell("mkdir -p /srv/stuff/data && touch /srv/stuff/data/mine && chown -R daemon /srv/stuff")
     there = stranger.server.shell("ls -lRn /srv/stuff")
     gone = {"name": "stuff", "state": "absent", "remove_data": remove_data}

@@ -42,7 +42,7 @@ def own(authority: Authority, *names: str, **tls: Any) -> dict[str, Any]:
 
 
 @everywhere
-def test_https_is_served_and_http_leads_there(nginx: NginxSite, authority: Authority) -> None:
+def test_https_is_served_and_http_redirects_to_it(nginx: NginxSite, authority: Authority) -> None:
     nginx.serve(**own(authority, NAME, ALIAS), aliases=[ALIAS])
     page = nginx.server.https(NAME, "/seen", authority.root)
     assert page.headers["Strict-Transport-Security"] == "max-age=63072000"
@@ -63,13 +63,13 @@ def ask(url: str, *options: str) -> str:
 
 
 @everywhere
-def test_http_2_is_spoken(nginx: NginxSite, authority: Authority) -> None:
+def test_http_2_works(nginx: NginxSite, authority: Authority) -> None:
     nginx.serve(**own(authority))
     assert nginx.server.shell(ask(f"https://{NAME}/")).startswith("HTTP/2 200")
 
 
 @everywhere
-def test_http_3_is_spoken_where_nginx_was_built_with_it(nginx: NginxSite, authority: Authority) -> None:
+def test_http_3_works_if_nginx_supports_it(nginx: NginxSite, authority: Authority) -> None:
     site = own(authority, http3=True)
     if nginx.server.distribution == "debian12":
         before = nginx.state()
@@ -88,7 +88,7 @@ def test_an_unknown_name_is_refused_in_the_handshake(nginx: NginxSite, authority
         nginx.server.https("unknown.example.com")
 
 
-def test_another_certificate_is_taken_up_and_fails_no_request(nginx: NginxSite, authority: Authority) -> None:
+def test_another_certificate_is_loaded_without_failing_a_request(nginx: NginxSite, authority: Authority) -> None:
     nginx.serve(**own(authority, **BOTH))
     first = nginx.server.https(NAME, root=authority.root).certificate
     with nginx.server.load(NAME) as seen:
@@ -124,7 +124,7 @@ def test_a_key_of_another_certificate_changes_nothing(nginx: NginxSite, authorit
         assert (nginx.state(), nginx.server.https(NAME).certificate) == (before, shown)
 
 
-def test_a_key_shows_up_nowhere(nginx: NginxSite, authority: Authority) -> None:
+def test_a_key_is_never_shown_or_logged(nginx: NginxSite, authority: Authority) -> None:
     site = own(authority)
     key = Path(site["tls"]["key"]).read_text()
     site["tls"]["key"] = key
@@ -251,7 +251,7 @@ def test_a_second_run_changes_nothing(certified: NginxSite) -> None:
     assert serial(certified) == before
 
 
-def test_a_name_that_is_added_is_certified_and_fails_no_request(certified: NginxSite) -> None:
+def test_a_new_host_name_gets_a_certificate_without_failing_a_request(certified: NginxSite) -> None:
     before = serial(certified)
     with certified.server.load(NAME) as seen:
         acme(certified, NAME, ANOTHER)
@@ -298,7 +298,7 @@ def test_without_the_acme_server_the_old_certificate_serves_on(certified: NginxS
         certified.server.shell("systemctl start pebble")
 
 
-def test_a_site_that_leaves_is_renewed_no_longer(certified: NginxSite) -> None:
+def test_the_certificate_of_a_removed_site_is_no_longer_renewed(certified: NginxSite) -> None:
     certified.deploy()
     assert certified.server.shell("ls /etc/letsencrypt/renewal /etc/nginx/certificates").split() == [
         "/etc/letsencrypt/renewal:",
@@ -306,7 +306,7 @@ def test_a_site_that_leaves_is_renewed_no_longer(certified: NginxSite) -> None:
     ]
 
 
-def test_a_certificate_that_signs_itself_is_made_where_it_is_asked_for(nginx: NginxSite) -> None:
+def test_a_self_signed_certificate_is_created_on_request(nginx: NginxSite) -> None:
     nginx.serve(tls={"source": "self_signed"})
     page = nginx.server.https(NAME)
     assert page.status == 200

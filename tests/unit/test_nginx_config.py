@@ -80,7 +80,7 @@ def directives(block: str, name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("sites", [[], [LOCAL], [LOCAL, REMOTE]])
-def test_a_host_name_that_no_site_has_gets_no_answer(sites: list[dict[str, Any]]) -> None:
+def test_an_unknown_host_name_gets_no_response(sites: list[dict[str, Any]]) -> None:
     config = render(sites)
     # Where no server of a port says that it is the default one, the first is.
     tls, plain = blocks(config, "server")[:2]
@@ -205,7 +205,7 @@ def alias_of(config: str) -> str:
     return found
 
 
-def test_an_alias_leads_to_the_main_name() -> None:
+def test_an_alias_redirects_to_the_main_name() -> None:
     alias = alias_of(render([{**LOCAL, "aliases": ALIASES}]))
     assert directives(alias, "server_name") == [" ".join(ALIASES)]
     assert directives(alias, "listen") == PLAIN
@@ -269,7 +269,7 @@ def added(config: str, name: str, variable: str) -> tuple[str, list[str]]:
     return maps(config)[variable]
 
 
-def test_the_policy_of_a_site_is_for_what_the_application_says_and_for_its_files() -> None:
+def test_the_content_security_policy_of_a_site_covers_the_application_and_its_files() -> None:
     config = render([{**LOCAL, "content_security_policy": "default-src 'self'"}])
     assert added(config, "Content-Security-Policy", "site_hello_content_security_policy") == (
         "$served$upstream_http_content_security_policy",
@@ -279,7 +279,7 @@ def test_the_policy_of_a_site_is_for_what_the_application_says_and_for_its_files
 
 
 @pytest.mark.parametrize("site", [LOCAL, {**LOCAL, "content_security_policy": "default-src 'self'"}])
-def test_what_nginx_serves_itself_has_a_policy_of_its_own(site: dict[str, Any]) -> None:
+def test_files_that_nginx_serves_have_their_own_content_security_policy(site: dict[str, Any]) -> None:
     source, lines = added(render([site]), "Content-Security-Policy", "served_policy")
     assert source == "$served"
     values = dict(line.split(" ", 1) for line in lines)
@@ -326,7 +326,7 @@ def test_no_version_is_shown_and_no_ticket_outlives_the_key_it_was_made_with() -
     assert set(directives(config, "ssl_session_tickets")) == {"off"}
 
 
-def test_the_number_of_connections_is_told_where_it_is_asked_for() -> None:
+def test_the_number_of_connections_is_reported_at_the_status_address() -> None:
     assert "stub_status" not in render([LOCAL])
     assert "listen 127.0.0.1:8099;" in render([LOCAL], status="127.0.0.1:8099")
 
@@ -415,7 +415,7 @@ def test_what_is_offered_is_what_the_profile_says(profile: str, protocols: str, 
     assert directives(config, "ssl_ciphers") == ciphers
 
 
-def test_no_cipher_is_offered_that_keeps_no_secret_of_the_past() -> None:
+def test_only_ciphers_with_forward_secrecy_are_offered() -> None:
     good = re.compile(r"ECDHE-(ECDSA|RSA)-(AES\d+-GCM-SHA\d+|CHACHA20-POLY1305)")
     assert len(nginx_config.INTERMEDIATE) == 6
     assert [one for one in nginx_config.INTERMEDIATE if not good.fullmatch(one)] == []
@@ -451,7 +451,7 @@ def test_a_browser_is_not_told_to_come_back_over_https_where_that_could_fail(tls
 
 
 @pytest.mark.parametrize("tls", [HOST, {"source": "acme"}])
-def test_a_browser_is_told_for_two_years_unless_something_else_is_said(tls: dict[str, Any]) -> None:
+def test_hsts_is_two_years_by_default(tls: dict[str, Any]) -> None:
     config = render([{**LOCAL, "tls": tls}])
     assert 'https "max-age=63072000"' in maps(config)["site_hello_strict_transport_security"][1]
 
@@ -582,7 +582,7 @@ def test_what_is_not_in_a_directory_is_looked_for_in_the_one_before_it() -> None
         ("uploads", {}, "uploads"),
     ],
 )
-def test_no_file_is_served_that_is_hidden_or_that_a_link_leads_to_for_which_the_application_is_not_to_be_trusted(
+def test_hidden_files_and_links_of_the_application_are_not_served(
     setting: str, more: dict[str, Any], served: str
 ) -> None:
     config = render([{**LOCAL, setting: [{**STATIC, **more}]}])
@@ -788,7 +788,7 @@ def test_the_sign_of_a_site_is_put_up_where_nginx_looks(tmp_path: Path) -> None:
         MaintenanceFlag("hell", live)
 
 
-def test_who_gets_no_answer_gets_a_page_that_says_so() -> None:
+def test_an_error_page_replaces_a_missing_response() -> None:
     server = site_of(render([LOCAL]))
     assert directives(server, "error_page") == ["502 503 504 @page"]
     page = locations(server)["@page"]
@@ -827,7 +827,7 @@ def test_a_page_has_a_number_to_name_and_nothing_from_elsewhere() -> None:
 
 
 @pytest.mark.parametrize("module", ["uwsgi", "proxy"])
-def test_what_an_application_runs_on_is_told_to_nobody(module: str) -> None:
+def test_headers_that_reveal_the_software_are_removed(module: str) -> None:
     assert "X-Powered-By" in directives(render([]), f"{module}_hide_header")
 
 

@@ -50,7 +50,7 @@ def test_a_package_is_missing_unless_it_is_installed(wanted: list[str], lacking:
     assert packages.missing(wanted) == lacking
 
 
-def test_packages_are_installed_from_fresh_lists_without_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_packages_are_installed_from_fresh_lists_without_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[list[str], dict[str, str]]] = []
 
     def run(argv: list[str], purpose: str, env: dict[str, str]) -> str:

@@ -145,7 +145,7 @@ def test_a_configuration_names_the_files_and_says_nothing_else_than_before(root:
     assert names(root, {}) == f"file {root}/hello; file {root}/world;"
 
 
-def test_nobody_but_root_and_nginx_reads_the_passwords(root: Path, given_to: list[tuple[str, str]]) -> None:
+def test_only_root_and_nginx_can_read_the_passwords(root: Path, given_to: list[tuple[str, str]]) -> None:
     written(root, USERS)
     assert {path.stat().st_mode & 0o777 for path in root.glob("*")} == {0o640}
     assert [(name.partition("-")[0], group) for name, group in given_to] == [

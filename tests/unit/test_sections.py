@@ -159,7 +159,7 @@ def test_two_things_that_have_one_name_are_refused() -> None:
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:9000", "[::]:9000", "10.0.0.5:9000"])
-def test_a_door_to_the_network_says_whom_it_lets_in(address: str) -> None:
+def test_a_door_to_the_network_has_a_list_of_networks(address: str) -> None:
     (said,) = sections.conflicts({"listen_http": address})
     assert said.startswith(
         f"listen_http: {address!r}: set listen_networks to the networks that may connect, such as [10.0.0.0/8]"

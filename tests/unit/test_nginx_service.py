@@ -286,7 +286,7 @@ def test_a_lost_secret_of_verifications_is_made_anew(nginx: Nginx) -> None:
     assert nginx.is_complete(UNITS) and len(unit.verify_token(nginx.token)) == 32
 
 
-def test_the_configuration_is_nobody_elses_to_read(nginx: Nginx) -> None:
+def test_only_root_and_nginx_can_read_the_configuration(nginx: Nginx) -> None:
     nginx.stage(TWO)
     assert nginx.next.stat().st_mode & 0o777 == 0o640
     nginx.take_up()
