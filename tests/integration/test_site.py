@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import HOST, Site, everywhere
-from tests.rig import PROJECT
-from tests.rig.server import ansible
 
 # pip 23.0 is the older one, and what else differs is tested on both.
 pytestmark = pytest.mark.on("debian12")
@@ -125,26 +123,6 @@ def test_it_builds_with_pip_if_uv_is_not_available(site: Site) -> None:
     assert '"installer": "pip"' in site.server.shell("cat /srv/hello/current/build/venv/manifest.json")
     assert site.get() == "Hello, World!"
     site.deploy()
-
-
-def test_the_installed_collection_does_what_the_checkout_does(site: Site, tmp_path: Path) -> None:
-    ansible("ansible-galaxy", "collection", "build", "--output-path", tmp_path)
-    artefact = next(tmp_path.glob("wsgi-production-*.tar.gz"))
-    collections = tmp_path / "collections"
-    config = tmp_path / "ansible.cfg"
-    config.write_text(f"[defaults]\ncollections_path = {collections}\n[connection]\npipelining = true\n")
-    ansible("ansible-galaxy", "collection", "install", artefact, "--offline", config=config)
-    shipped = {path.name for path in (collections / "ansible_collections/wsgi/production").iterdir()}
-    assert not shipped & {"app", "inventory", "molecule", "tests", "benchmarks", "Makefile", ".collections"}
-    assert {"roles", "plugins", "playbooks", "README.md", "docs"} <= shipped
-    said = ansible(
-        "ansible-playbook",
-        *("wsgi.production.site", "-i", PROJECT / "inventory/prod", "-i", site.inventory([site.app])),
-        cwd=tmp_path,
-        config=config,
-    ).stdout
-    assert recap(said)["changed"] == 0
-    assert recap(said)["ok"] > 0
 
 
 @everywhere

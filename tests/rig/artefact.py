@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,12 @@ from tests.rig import PROJECT, STATE
 
 COLLECTION = "wsgi.production"
 DOCS = STATE / "docs"
+
+# What is published, apart from the files that Galaxy adds.
+SHIPPED = {
+    *("CHANGELOG.md", "LICENSE", "README.md", "changelogs", "docs", "meta", "playbooks", "plugins", "roles"),
+    *("FILES.json", "MANIFEST.json"),
+}
 
 # What ansible-test looks for before it downloads its own installer of pip, and a script that needs no download.
 PIP = "get_pip_24_2.py"
@@ -29,6 +36,10 @@ def galaxy(root: Path) -> None:
     :raises SystemExit: with what the importer says.
     """
     artefact = _build(root)
+    with tarfile.open(artefact) as archive:
+        shipped = {name.partition("/")[0] for name in archive.getnames()}
+    if shipped != SHIPPED:
+        raise SystemExit(f"The artefact has other files than it should: {sorted(shipped ^ SHIPPED)}")
     done = _run([sys.executable, "-m", "galaxy_importer.main", artefact], cwd=root, capture=True)
     said = done.stdout + done.stderr
     wrong = [line for line in said.splitlines() if line.startswith(("ERROR", "WARNING"))]
