@@ -13,7 +13,7 @@ current, release, *sockets = sys.argv[1:]
 dead = "MAINPID" not in os.environ
 live = os.path.islink(current) and os.path.basename(os.readlink(current)) == release
 if dead or live:
-    # Nobody would take us, or the line never ends; and the socket outlasts a restart.
+    # Nothing would accept the connection, or the queue never empties; and the socket survives a restart.
     sys.exit()
 for path in sockets:
     with socket.socket(socket.AF_UNIX) as last:
@@ -23,5 +23,5 @@ for path in sockets:
             last.recv(1)
         except OSError as failure:
             print(f"{path}: {failure}")
-# A worker that has just taken somebody does not count as busy until it reads the request.
+# A worker that just accepted a connection does not count as busy until it reads the request.
 time.sleep(0.2)

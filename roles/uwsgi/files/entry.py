@@ -1,4 +1,4 @@
-"""Written by wsgi.production: loads the WSGI callable that `run.callable` names, or says what there is instead."""
+"""Written by wsgi.production: loads the WSGI callable that `run.callable` names, or says which names exist instead."""
 
 import ast
 import contextlib
@@ -65,7 +65,7 @@ asked = application
 def application(environ, start_response):
     """Call the application, with the whole body of the request in `wsgi.input`."""
     if environ.get("HTTP_TRANSFER_ENCODING"):
-        # NGINX sends the length of a body. At a door a client may send it in chunks, whose length nobody knows.
+        # NGINX sends the length of a body. At a door, a client may send a chunked body of unknown length.
         try:
             receive(environ)
         except (OSError, ValueError) as failure:
@@ -75,7 +75,7 @@ def application(environ, start_response):
 
 
 def receive(environ):
-    """Read a body that comes in chunks.
+    """Read a chunked body.
 
     :raises ValueError: when it is in another encoding.
     """
@@ -93,5 +93,5 @@ def receive(environ):
 
 
 with contextlib.suppress(FileNotFoundError):
-    # Who waits in line is served from here on.
+    # From here on, waiting connections are served.
     os.remove(STARTING)

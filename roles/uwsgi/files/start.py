@@ -16,7 +16,7 @@ LINES = [socket.socket(fileno=number) for number in (3, 4)]
 
 
 def turn_away(seconds):
-    """Close the connections of those who wait, or who come within so many seconds; return the sockets they came to."""
+    """Close the connections that wait, or arrive within so many seconds; return the sockets that they came to."""
     ready = select.select(LINES, [], [], seconds)[0]
     for line in ready:
         signal.setitimer(signal.ITIMER_REAL, 0.5)
@@ -37,7 +37,7 @@ if os.path.exists(STARTING):
         pass
     main = os.getpid()
     if os.fork() == 0:
-        # The program that finds the callable removes the file.
+        # entry.py removes the file when the application is ready.
         while os.getppid() == main and os.path.exists(STARTING):
             turn_away(0.2)
         os._exit(0)
