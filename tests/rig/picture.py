@@ -17,7 +17,7 @@ HOST = "web1.example.com"
 COMMAND = "ansible-playbook playbooks/site.yml -i inventory/prod"
 
 # In pixels, for a font in which each character is as wide as any other.
-WIDTH, LINE, MARGIN = 860, 19, 18
+WIDTH, LINE, MARGIN = 930, 19, 18
 COLOURS = {"changed": "#e5c07b", "ok": "#98c379", "skipping": "#56b6c2", "PLAY": "#ffffff", "TASK": "#ffffff"}
 
 
