@@ -9,7 +9,6 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.plugin_utils import (
     nginx_config,
@@ -50,7 +49,7 @@ def as_served(apps: list[dict[str, Any]], entries: list[dict[str, Any]]) -> list
         entry = described[app["name"]]
         serve = role_inputs.serve(entry)
         files = {"public_data": role_inputs.public_data(serve), "static": role_inputs.static(serve)}
-        found.append({**app, "probe": role_inputs.probe(entry), **files})
+        found.append({**app, "probe": role_inputs.probe(entry, serve), **files})
     return found
 
 
@@ -64,14 +63,6 @@ def with_builds(
     return [
         {**app, "build": builds.get(app["name"], ""), "wheels": (folders or {}).get(app["name"], "")} for app in apps
     ]
-
-
-def with_defaults(apps: list[dict[str, Any]], role: str) -> list[dict[str, Any]]:
-    """Return `apps` in the types, and with the defaults, that `role` documents for its input."""
-    try:
-        return specification.inputs(apps, role)
-    except Failed as failure:
-        raise AnsibleFilterError(str(failure)) from failure
 
 
 def select_app(apps: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
@@ -123,8 +114,8 @@ def live_builds(apps: list[dict[str, Any]]) -> dict[str, str]:
 
 
 def only(apps: list[dict[str, Any]], *keys: str) -> list[dict[str, Any]]:
-    """Return `apps`, each with `keys` alone."""
-    return [{key: app[key] for key in keys} for app in apps]
+    """Return `apps`, each with those of `keys` that it has, and no others."""
+    return [{key: app[key] for key in keys if key in app} for app in apps]
 
 
 class FilterModule:
@@ -147,6 +138,5 @@ class FilterModule:
             "surveys": surveys,
             "sites": role_inputs.sites,
             "with_builds": with_builds,
-            "with_defaults": with_defaults,
             "without": without,
         }

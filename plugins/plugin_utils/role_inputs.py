@@ -44,9 +44,11 @@ def serve(app: dict[str, Any]) -> dict[str, Any]:
     return with_defaults(app["serve"], section_spec("serve")) if app.get("serve") else {}
 
 
-def probe(app: dict[str, Any]) -> dict[str, Any]:
-    """Return how the entry `app` is probed: as visitors of its site come, unless it says otherwise."""
-    site = serve(app)
+def probe(app: dict[str, Any], site: dict[str, Any]) -> dict[str, Any]:
+    """Return how the entry `app` is probed: like a client of its site, unless it says otherwise.
+
+    :param site: what `serve` returns for it.
+    """
     if not site:
         return {**app["run"].get("probe", {})}
     scheme = "http" if site["tls"].get("source", "none") == "none" else "https"
@@ -120,7 +122,7 @@ def fronts(apps: list[dict[str, Any]], host: str, groups: Any, hostvars: Any) ->
         probes = {one["name"]: one["probe"] for one in switched}
     else:
         spec = {"probe": section_spec("run")["probe"]}
-        probes = {app["name"]: with_defaults({"probe": probe(app)}, spec)["probe"] for app in apps}
+        probes = {app["name"]: with_defaults({"probe": probe(app, serve(app))}, spec)["probe"] for app in apps}
     found = []
     for app in apps:
         address = app["run"].get("listen_http") if host in app_servers else None

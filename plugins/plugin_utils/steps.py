@@ -84,7 +84,7 @@ def _taken(apps: list[dict[str, Any]], keys: tuple[str, ...]) -> str:
 
 def _nginx(said: dict[str, Any]) -> dict[str, Any]:
     spec = {key: option for key, option in NGINX.items() if key not in NGINX_FOLLOWS}
-    args = specification.with_defaults(said, spec)
+    args = specification.with_defaults({**said, "sites": specification.inputs(said["sites"], "nginx")}, spec)
     wrong = checks.nginx_objections(args)
     if wrong:
         raise Failed("\n".join(wrong))

@@ -25,14 +25,12 @@ from ansible_collections.wsgi.production.plugins.filter.wiring import (
     section,
     select_app,
     with_builds,
-    with_defaults,
     without,
 )
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
-from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
 from ansible_collections.wsgi.production.plugins.module_utils.steps import switch
 from ansible_collections.wsgi.production.plugins.plugin_utils.role_inputs import absent, present
-from ansible_collections.wsgi.production.plugins.plugin_utils.specification import input_spec
+from ansible_collections.wsgi.production.plugins.plugin_utils.specification import input_spec, inputs
 
 PROJECT = Path(__file__).parents[2]
 
@@ -82,13 +80,13 @@ def test_an_application_knows_the_wheels_that_its_build_was_installed_from() -> 
 @pytest.mark.parametrize("folders", [None, {}, {"other": "/3"}])
 def test_an_application_whose_packages_come_from_an_index_has_no_wheels(folders: Any) -> None:
     apps = with_builds(section(APPS, "run"), {"hello": "/1", "world": "/2"}, folders)
-    assert {app["wheels"] for app in with_defaults(apps, "uwsgi")} == {""}
+    assert {app["wheels"] for app in inputs(apps, "uwsgi")} == {""}
 
 
 def test_the_entries_stay_as_they_are() -> None:
     before = deepcopy(APPS)
     apps = with_builds(as_served(section(APPS, "run"), APPS), {"hello": "/1", "world": "/2"}, {"hello": "/3"})
-    complete = with_defaults(apps, "uwsgi")
+    complete = inputs(apps, "uwsgi")
     then = deepcopy(complete)
     as_released(without(complete, ["world"]), {"hello": "81d0"})
     assert complete == then
@@ -107,10 +105,10 @@ def test_an_application_that_is_to_be_removed_is_given_to_no_role() -> None:
 
 def test_the_input_of_a_role_is_what_an_entry_says_and_nothing_else() -> None:
     entries = [{**APPS[0], "state": "present", "remove_data": False}]
-    (built,) = with_defaults(section(present(entries), "build"), "python_app")
+    (built,) = inputs(section(present(entries), "build"), "python_app")
     assert set(built) == set(input_spec("python_app"))
     run = with_builds(as_served(section(present(entries), "run"), entries), {"hello": "/1"}, {"hello": "/2"})
-    (released,) = with_defaults(run, "uwsgi")
+    (released,) = inputs(run, "uwsgi")
     assert set(released) | {"processes", "tasks_max"} == set(input_spec("uwsgi"))
 
 
@@ -153,23 +151,19 @@ def test_what_is_broken_is_left_out() -> None:
 
 
 def test_a_switch_knows_of_an_application_what_it_has_to_and_no_secret() -> None:
-    apps = with_defaults(
-        [
-            {"name": "hello", "build": "/1", "callable": "m:a", "secrets": {"A": "x"}, "listen_http": "0.0.0.0:9000"},
-            {"name": "world", "build": "/2", "callable": "m:a", "listen_uwsgi": "127.0.0.1:9001"},
-        ],
-        "uwsgi",
-    )
+    apps = [
+        {"name": "hello", "build": "/1", "callable": "m:a", "secrets": {"A": "x"}, "listen_http": "0.0.0.0:9000"},
+        {"name": "world", "build": "/2", "callable": "m:a", "listen_uwsgi": "127.0.0.1:9001"},
+    ]
     steps = yaml.safe_load((PROJECT / "roles/uwsgi/vars/main.yml").read_text(encoding="utf-8"))["uwsgi_steps"]
     asked = wired(steps["switch"]["apps"], __uwsgi_apps=apps)
     found = as_released(asked, {"world": "5c0a", "hello": "81d0", "other": "1111"})
-    rest = {"listen_group": "www-data", "listen_networks": []}
     assert found == [
-        {"name": "hello", "release": "81d0", **rest, "listen_uwsgi": "", "listen_http": "0.0.0.0:9000"},
-        {"name": "world", "release": "5c0a", **rest, "listen_uwsgi": "127.0.0.1:9001", "listen_http": ""},
+        {"name": "hello", "release": "81d0", "listen_http": "0.0.0.0:9000"},
+        {"name": "world", "release": "5c0a", "listen_uwsgi": "127.0.0.1:9001"},
     ]
     option: Any = switch.ARGUMENTS["apps"]
-    assert {key for app in found for key in app} == set(option["options"])
+    assert set(re.findall(r"'(\w+)'", steps["switch"]["apps"])) | {"release"} == set(option["options"])
 
 
 @pytest.mark.parametrize(
@@ -287,33 +281,6 @@ def test_the_build_of_the_live_release_is_found_through_its_links(tmp_path: Path
 
 def test_only_what_is_asked_for_is_handed_over() -> None:
     assert only([{"name": "a", "keep": 7, "env": {"SECRET": "hunter2"}}], "name", "keep") == [{"name": "a", "keep": 7}]
-
-
-def test_what_is_left_out_has_the_default_of_the_role() -> None:
-    (app,) = with_defaults([{"name": "hello", "build": "/srv/hello/builds/1", "callable": "main:app"}], "uwsgi")
-    assert (app["harakiri"], app["package"], app["listen_http"], app["env"]) == (60, "pyuwsgi", "", {})
-    assert app["probe"] == Probe().as_dict()
-    assert app["hardening"]["networks"] == []
-
-
-def test_what_is_given_has_the_type_of_the_role() -> None:
-    (site,) = with_defaults(
-        [{"name": "hello", "server_names": ["a"], "servers": ["unix:/run/a"], "read_timeout": "30"}], "nginx"
-    )
-    assert site["read_timeout"] == 30
-
-
-@pytest.mark.parametrize(
-    ("app", "word"),
-    [
-        ({"name": "hello", "build": "/1", "callable": "main:app", "harakiri": "soon"}, "harakiri"),
-        ({"name": "hello", "build": "/1"}, "callable"),
-        ({"name": "hello", "build": "/1", "callable": "main:app", "harakirri": 5}, "harakirri"),
-    ],
-)
-def test_what_a_role_cannot_take_is_an_error_that_names_the_key(app: dict[str, Any], word: str) -> None:
-    with pytest.raises(AnsibleFilterError, match=word):
-        with_defaults([app], "uwsgi")
 
 
 def role_variable(role: str, name: str, **known: Any) -> Any:
