@@ -34,7 +34,7 @@ docs: .venv/.installed
 
 # Writes CHANGELOG.md and changelogs/changelog.yaml from the fragments of the version in galaxy.yml.
 changelog: .venv/.installed
-	@.venv/bin/antsibull-changelog release --update-existing --refresh --reload-plugins
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" antsibull-changelog release --update-existing --refresh --reload-plugins
 
 bench: .venv/.installed
 	@.venv/bin/python -m benchmarks
