@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         boot,
         build,
         choose,
+        command,
         maintenance,
         migrate,
         nginx,

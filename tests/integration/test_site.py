@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from pathlib import Path
@@ -122,6 +123,23 @@ def test_it_builds_with_pip_if_uv_is_not_available(site: Site) -> None:
     assert recap(said)["failed"] == 0
     assert '"installer": "pip"' in site.server.shell("cat /srv/hello/current/build/venv/manifest.json")
     assert site.get() == "Hello, World!"
+    site.deploy()
+
+
+def test_a_command_runs_with_everything_that_the_live_release_has(site: Site) -> None:
+    site.deploy(apps=[{**site.app, "run": {**site.app["run"], "secrets": {"TOKEN": "canary-4712"}}}])
+    code = "import os, pwd; print(pwd.getpwuid(os.getuid()).pw_name, os.getcwd(), os.environ['TOKEN'][-4:])"
+    told = ("-e", json.dumps({"wsgi_command": f'python -c "{code}"'}))
+    said = site.deploy(*told, playbook="command").stdout
+    build = site.server.shell("readlink --canonicalize /srv/hello/current/build/app").strip()
+    assert f"hello {build} 4712" in said, said
+    failed = site.deploy("-e", "wsgi_command=\"python -c 'raise SystemExit(3)'\"", playbook="command", check=False)
+    assert failed.returncode != 0 and "failed with status 3" in failed.stdout, failed.stdout
+    checked = site.deploy(*told, "--check", playbook="command").stdout
+    assert "4712" not in checked and "changed=1" in checked, checked
+    assert (
+        site.server.shell("ls /run/systemd/system /run/*.out 2>/dev/null | grep --count command || true").strip() == "0"
+    )
     site.deploy()
 
 

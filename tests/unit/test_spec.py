@@ -281,7 +281,7 @@ def test_the_host_knows_every_step() -> None:
 def test_the_survey_looks_at_every_step_of_a_run() -> None:
     order = import_module(f"{PLUGINS}.plugin_utils.survey").ORDER
     # Beside these, a run gathers wheels on the build host, which is looked at by itself, and goes back when it fails.
-    assert set(STEPS) - set(order) == {"back", "choose", "maintenance", "release_info", "survey", "wheels"}
+    assert set(STEPS) - set(order) == {"back", "choose", "command", "maintenance", "release_info", "survey", "wheels"}
 
 
 def test_each_test_that_a_document_names_is_there() -> None:
