@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from pathlib import Path
 
@@ -55,7 +56,8 @@ class OneOff:
         # From here on, the unit says what the process of a release has, whatever it runs.
         _before, account, after = instance.partition(f"\nUser={self.layout.name}\n")
         process = (account + after).partition("\n[Install]")[0].strip()
-        command = command_line(self.command, directory / "build/app")
+        working_directory = re.findall(r"^WorkingDirectory=(.+)$", process, re.MULTILINE)[-1]
+        command = command_line(self.command, Path(working_directory))
         return UNIT.format(
             name=self.layout.name, release=self.release, command=command, output=self.output, process=process
         )

@@ -50,6 +50,7 @@ class Settings:
     :param programs: the text of each program that a release or its uWSGI has, by its name.
     :param env: the variables of the application, secret ones included.
     :param exclusive: the names of workers that never run beside those of another release.
+    :param directory: the working directory, below the code.
     """
 
     callable: str
@@ -63,6 +64,7 @@ class Settings:
     irreversible: str = ""
     exclusive: list[str] = field(default_factory=list)
     static: list[dict[str, str]] = field(default_factory=list)
+    directory: str = ""
     libraries: list[str] = field(default_factory=list)
 
 
@@ -122,9 +124,14 @@ class Release:
     def make(self, index: Index) -> None:
         """Make the release, and install its uWSGI where the host does not have that one yet.
 
-        :raises Failed: when uWSGI cannot be installed; nothing half-made stays behind.
+        :raises Failed: when uWSGI cannot be installed, or the build lacks the working directory.
         """
         Home(self.layout).make()
+        if self.settings.directory and not (self.build / CODE / self.settings.directory).is_dir():
+            raise Failed(
+                f"directory: the build has no directory {self.settings.directory}: add it to the source, add it to "
+                "build.include if git ignores it, or create it with build.commands"
+            )
         if not self.servers.is_whole(self.server):
             self._install_server(index)
         if self.store.is_whole(self.id):

@@ -64,6 +64,7 @@ RUN = {
     "after_switch": Each(rules.command),
     "callable": rules.callable_name,
     "cpu_quota": rules.quota,
+    "directory": rules.below,
     "env": rules.run_env,
     "harakiri": rules.positive,
     "hardening": HARDENING,
@@ -79,13 +80,13 @@ RUN = {
     "options": rules.options,
     "probe": PROBE,
     "processes": rules.processes,
-    "threads": rules.positive,
     "public_data": Each(rules.below),
     "secret_files": rules.secret_files,
     "secrets": rules.run_env,
     "start_timeout": rules.positive,
     "static": Each(rules.directory),
     "tasks_max": rules.positive,
+    "threads": rules.positive,
     "timers": Each(PART),
     "workers": Each(PART),
 }
@@ -123,7 +124,17 @@ SECRET = {"basic_auth", "env", "key", "secret_files", "secrets"}
 
 # What may be left empty, which then means that it is not given.
 OPTIONAL = {
-    *("acme_email", "cpu_quota", "health", "listen_http", "listen_uwsgi", "memory_max", "processes", "status"),
+    *(
+        "acme_email",
+        "cpu_quota",
+        "directory",
+        "health",
+        "listen_http",
+        "listen_uwsgi",
+        "memory_max",
+        "processes",
+        "status",
+    ),
     "tasks_max",
 }
 

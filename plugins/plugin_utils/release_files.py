@@ -104,6 +104,7 @@ def _values(app: dict[str, Any], layout: Layout) -> dict[str, Any]:
         "release": release,
         "directory": directory,
         "code": directory / "build/app",
+        "working_directory": directory / "build/app" / app["directory"],
         "venv": directory / "build/venv",
         "data": layout.data,
         "current": layout.current,

@@ -126,6 +126,25 @@ def test_it_builds_with_pip_if_uv_is_not_available(site: Site) -> None:
     site.deploy()
 
 
+def test_an_application_in_a_directory_below_the_code_runs_there(site: Site) -> None:
+    before = site.live()
+    (site.source / "src").mkdir()
+    for name in ("application.py", "main.py"):
+        (site.source / name).rename(site.source / "src" / name)
+    said = site.deploy(apps=[{**site.app, "run": {**site.app["run"], "directory": "scr"}}], check=False).stdout
+    assert "directory: the build has no directory scr: add it to the source" in " ".join(said.split())
+    site.deploy(apps=[{**site.app, "run": {**site.app["run"], "directory": "src"}}])
+    assert site.live() != before
+    assert site.get() == "Hello, World!"
+    shown = site.server.shell(f"systemctl show --property WorkingDirectory hello@{site.live()}")
+    assert shown.strip().endswith("/app/src"), shown
+    for name in ("application.py", "main.py"):
+        (site.source / "src" / name).rename(site.source / name)
+    (site.source / "src").rmdir()
+    site.deploy()
+    assert site.live() == before
+
+
 def test_a_command_runs_with_everything_that_the_live_release_has(site: Site) -> None:
     site.deploy(apps=[{**site.app, "run": {**site.app["run"], "secrets": {"TOKEN": "canary-4712"}}}])
     code = "import os, pwd; print(pwd.getpwuid(os.getuid()).pw_name, os.getcwd(), os.environ['TOKEN'][-4:])"

@@ -131,6 +131,7 @@ def test_an_entry_with_all_there_is_to_run_has_no_objection(entry: dict[str, Any
     entry["run"].update(
         processes={"min": 2, "max": 8},
         threads=2,
+        directory="src",
         harakiri=30,
         start_timeout=10,
         env={"DEBUG": "no", "NUMBER": 8},
@@ -254,7 +255,7 @@ def test_what_is_there_without_a_value_is_named(
         ("build.sources", "did you mean source?"),
         ("run.harakirri", "did you mean harakiri?"),
         ("run.processors", "did you mean processes?"),
-        ("run.zzz", "known keys are callable, processes, threads, harakiri"),
+        ("run.zzz", "known keys are callable, directory, processes, threads"),
         ("run.memory", "did you mean memory_max?"),
         ("serve.server_name", "did you mean server_names?"),
         # These belong to the input of a role, and the playbook gives them.

@@ -63,6 +63,7 @@ class App:
     address_families: list[str] = field(default_factory=list)
     networks: list[str] = field(default_factory=list)
     static: list[dict[str, str]] = field(default_factory=list)
+    directory: str = ""
     libraries: list[str] = field(default_factory=list)
 
     def settings(self, layout: Layout) -> Settings:
@@ -74,7 +75,17 @@ class App:
             {**vars(self), "probe": self.probe.as_dict(), "name": layout.name, "hardening": hardening}, layout=layout
         )
         exclusive = sorted(one["name"] for one in self.workers if one["exclusive"])
-        same = ("callable", "package", "start_timeout", "probe", "env", "secret_files", "irreversible", "static")
+        same = (
+            "callable",
+            "package",
+            "start_timeout",
+            "probe",
+            "env",
+            "secret_files",
+            "irreversible",
+            "static",
+            "directory",
+        )
         return Settings(
             files=rendered,
             programs=programs(),
@@ -194,6 +205,7 @@ OTHERS: list[tuple[str, Any]] = [
     ("processes", None),
     ("processes", {"min": 1, "max": 4}),
     ("threads", 4),
+    ("directory", "app"),
     ("harakiri", 61),
     ("start_timeout", 31),
     ("env", {"COLOUR": "green"}),
@@ -1224,3 +1236,8 @@ def test_ansible_masks_the_secrets_and_nothing_that_happens_to_be_like_them(
     would = f"create {release.layout.data}, {LET}, create release {wanted} from build abc123"
     assert result["msg"] == f"hello: would {would}"
     assert release.store.names() == []
+
+
+def test_a_working_directory_that_the_build_lacks_is_refused_with_what_to_do(release: Given) -> None:
+    with pytest.raises(Failed, match=r"^directory: the build has no directory src: add it to the source, add it to"):
+        made(release, directory="src")

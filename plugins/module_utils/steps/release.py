@@ -37,7 +37,7 @@ ARGUMENTS = {
 }
 
 # What `Settings` takes from the same key of an application.
-SETTINGS = ("callable", "package", "start_timeout", "irreversible", "static")
+SETTINGS = ("callable", "package", "start_timeout", "irreversible", "static", "directory")
 
 
 def plan(module: Module) -> Plan:
