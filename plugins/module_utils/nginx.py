@@ -152,13 +152,11 @@ class Nginx:
                 for path in self.units:
                     path.unlink(missing_ok=True)
                 self.systemd.reload()
-            for path in self.units:
-                _before(path).unlink(missing_ok=True)
+            self._forget_units()
             with suppress(Failed):
                 self.systemd.start(SERVICE)
             raise
-        for path in self.units:
-            _before(path).unlink(missing_ok=True)
+        self._forget_units()
         self.systemd.enable(SOCKET, SERVICE)
 
     def stage(self, config: str, units: list[str] | None = None) -> None:
@@ -236,8 +234,7 @@ class Nginx:
         # configuration is lost, which may have named them all.
         if self.text():
             certificate.abandon(self.text(), self.lets_encrypt)
-        for path in self.units:
-            _before(path).unlink(missing_ok=True)
+        self._forget_units()
         self.before.unlink(missing_ok=True)
 
     def _leave(self, sites: Iterable[str], config: str, before: str) -> bool:
@@ -305,6 +302,11 @@ class Nginx:
             _before(path).replace(path)
         if replaced:
             self.systemd.reload()
+
+    def _forget_units(self) -> None:
+        """Remove the units of before: from here on there is no way back to them."""
+        for path in self.units:
+            _before(path).unlink(missing_ok=True)
 
     def _unnamed(self) -> list[Path]:
         """Return the certificates, keys and files of passwords that the configuration in place does not name."""

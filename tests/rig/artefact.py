@@ -80,7 +80,8 @@ def docs(root: Path) -> None:
     config = ["--config-file", str(settings / "antsibull-docs.cfg")]
     options = ["--use-current", "--squash-hierarchy", "--fail-on-error", "--dest-dir", str(pages)]
     _required(_run(["antsibull-docs", *config, "collection", *options, COLLECTION], environment=where))
-    shutil.rmtree(DOCS, ignore_errors=True)
+    if DOCS.exists():
+        shutil.rmtree(DOCS)
     _required(_run(["sphinx-build", "-q", "-W", "--keep-going", "-c", settings, "-b", "html", pages, DOCS]))
     print(f"The reference pages begin at {DOCS.relative_to(PROJECT)}/index.html")
 

@@ -29,5 +29,6 @@ def plan(module: Module) -> Plan:
     live = layout.live()
     if not live:
         raise Failed(f"{name} has no live release on this host: deploy it first")
-    one_off, result = OneOff(layout, live, command, Systemd()), dict[str, Any](output="")
+    one_off = OneOff(layout, live, command, Systemd())
+    result: dict[str, Any] = {"output": ""}
     return Plan([Step(f"run {command!r} in release {live}", lambda: result.update(output=one_off.run()), name)], result)
