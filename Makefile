@@ -42,5 +42,5 @@ bench: .venv/.installed
 lock: .venv/.installed
 	@tests/rig/lock
 
-.venv/.installed: requirements/dev.txt requirements/uv.txt
+.venv/.installed: requirements/dev.txt plugins/plugin_utils/pins/uv.txt
 	@tests/rig/setup

@@ -29,7 +29,7 @@ ON_ONE = {"nginx": "debian12", "python_app": "debian13", "uwsgi": "debian13"}
 # What is checked of the collection as it is published.
 ARTEFACT = ("galaxy", "docs", "sanity")
 WORKFLOWS = sorted(PROJECT.glob(".github/workflows/*.yml"))
-PYTHON = ["app", "benchmarks", "docs", "molecule", "plugins", "requirements", "roles", "tests"]
+PYTHON = ["app", "benchmarks", "docs", "molecule", "plugins", "roles", "tests"]
 SSH = "over SSH"
 SERVERS = "servers"
 # What is said in place of a distribution where the tests themselves say which servers they want.

@@ -6,18 +6,16 @@ from __future__ import annotations
 
 import os
 import tempfile
-from pathlib import Path
 from typing import Any
 
 from ansible.utils.display import Display
 
 from ansible_collections.wsgi.production.plugins.action.step import StepAction
 from ansible_collections.wsgi.production.plugins.module_utils.formats import LOCK_TOOLS
+from ansible_collections.wsgi.production.plugins.plugin_utils.pinned import pins
 from ansible_collections.wsgi.production.plugins.plugin_utils.source import Source
 from ansible_collections.wsgi.production.plugins.plugin_utils.steps import sources
 from ansible_collections.wsgi.production.plugins.plugin_utils.survey import SURVEY
-
-PINS = Path(__file__).parents[1] / "plugin_utils/pins"
 
 # How many names are told of what stays behind.
 MOST_NAMES = 10
@@ -43,8 +41,8 @@ class SourceAction(StepAction):
                         f"{name}: left out of the build: {_listed(source.left_out)}. Add what it needs to build.include"
                     )
             formats = {args["contents"][name]["dependencies"]["format"] for name in missing}
-            tools = [LOCK_TOOLS[one] for one in formats if one in LOCK_TOOLS]
-            args["lock_pins"] = {tool: (PINS / f"{tool}.txt").read_text(encoding="ascii") for tool in tools}
+            lock_tools = [LOCK_TOOLS[one] for one in formats if one in LOCK_TOOLS]
+            args["pins"] = {**args["pins"], **pins(*lock_tools)}
             self.send_more(missing, args)
             result = self.step(args, task_vars)
             result.pop("missing", None)

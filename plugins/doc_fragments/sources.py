@@ -16,9 +16,10 @@ options:
   archives:
     description: The path of each source on the host. The action plugin copies them; do not set it.
     type: dict
-  lock_pins:
+  pins:
     description:
-      - The locked requirements of the tools that read lock files. The action plugin fills it in; do not set it.
+      - The locked requirements of the programs that the collection itself installs. The action plugin fills it in; do
+        not set it.
     type: dict
     default: {}
 """

@@ -65,7 +65,7 @@ class Resolved:
     :param code: the directory of the source.
     :param scratch: an empty directory for what is only needed meanwhile, which the user that builds may read.
     :param python: the interpreter that they are for.
-    :param pins: the requirements of the lock tool that is needed, by its name.
+    :param pins: the locked requirements of the lock tool that is needed, by its name.
     """
 
     def __init__(
@@ -183,7 +183,7 @@ class Resolved:
 class FromIndex:
     """Packages that are fetched from an index, each host for itself.
 
-    :param pins: the requirements of the lock tool that is needed, by its name.
+    :param pins: the locked requirements of the lock tool that is needed, by its name.
     """
 
     def __init__(self, wanted: Wanted, pins: Mapping[str, str]) -> None:

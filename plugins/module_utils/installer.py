@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from ansible_collections.wsgi.production.plugins.module_utils import build_user, pins
+from ansible_collections.wsgi.production.plugins.module_utils import build_user
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, run, shown
 from ansible_collections.wsgi.production.plugins.module_utils.layout import BUILD_CACHE, CACHE, TOOLS
 from ansible_collections.wsgi.production.plugins.module_utils.store import Store, digest
@@ -219,12 +219,15 @@ class Uv:
         return [known[option] for option in options if option in known]
 
 
-def installer(index: Index) -> Pip | Uv:
-    """Return uv, fetched once per host and version, or pip where the index does not have that uv."""
+def installer(index: Index, pin: str) -> Pip | Uv:
+    """Return uv, fetched once per host and version, or pip where the index does not have that uv.
+
+    :param pin: the locked requirement of uv.
+    """
     CACHE.mkdir(mode=0o700, exist_ok=True)
     pip = Pip(index)
     try:
-        return Uv(index, pinned_tool(pip, "uv", pins.UV) / "bin/uv")
+        return Uv(index, pinned_tool(pip, "uv", pin) / "bin/uv")
     except Failed:
         return pip
 
@@ -235,7 +238,7 @@ def pinned_tool(tool: Pip | Uv, name: str, pin: str) -> Path:
     :raises Failed: when the index lacks it, or serves a file with another digest.
     """
     tools = Store(TOOLS)
-    entry = _entry(name, pin)
+    entry = tool_name(name, pin)
     if not tools.is_whole(entry):
         with tools.create(entry, {"requirement": pin.split()[0]}) as path:
             install_pinned(tool, path, sys.executable, pin)
@@ -245,12 +248,11 @@ def pinned_tool(tool: Pip | Uv, name: str, pin: str) -> Path:
 def lock_tool(tool: Pip | Uv, name: str, pin: str) -> Path:
     """Return the program `name`, which reads a kind of lock, from a virtual environment of its own.
 
-    :param name: a key of `pins.LOCK_TOOLS`.
-    :param pin: the hashed requirements of that environment, which stay on the controller until they are needed.
+    :param pin: the locked requirements of that environment.
     :raises Failed: when the index lacks one of them, or serves a file with another digest.
     """
     tools = Store(TOOLS)
-    entry = _lock_tool_entry(name)
+    entry = _with_interpreter(tool_name(name, pin))
     if not tools.is_whole(entry):
         with tools.create(entry, {"requirement": name}) as path:
             tool.make_venv(path, sys.executable)
@@ -263,23 +265,19 @@ def lock_tool(tool: Pip | Uv, name: str, pin: str) -> Path:
     return tools.path(entry) / "bin" / name
 
 
-def tool_name() -> str:
-    """Return the name of the uv that the collection pins, among the host's tools."""
-    return _entry("uv", pins.UV)
+def tool_name(name: str, pin: str) -> str:
+    """Return the name of a tool that `pin` pins, among the host's tools."""
+    return f"{name}-{digest(pin)}"
 
 
-def tool_names() -> set[str]:
-    """Return the names of what the collection pins today among the host's tools, installed or not."""
-    return {tool_name(), _entry("pip", pins.PIP), *map(_lock_tool_entry, pins.LOCK_TOOLS)}
+def tool_entries(names: Iterable[str]) -> set[str]:
+    """Return the directories that the tools `names`, from `tool_name`, can have on this host."""
+    return {entry for name in names for entry in (name, _with_interpreter(name))}
 
 
-def _entry(name: str, *parts: object) -> str:
-    return f"{name}-{digest(*parts)}"
-
-
-def _lock_tool_entry(name: str) -> str:
+def _with_interpreter(name: str) -> str:
     # A virtual environment works with the interpreter that it was made for, and with no other.
-    return _entry(name, pins.LOCK_TOOLS[name], sys.version_info[:2])
+    return f"{name}-{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 def install_pinned(tool: Pip | Uv, path: Path, python: str, pin: str, *arguments: str) -> None:

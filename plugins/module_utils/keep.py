@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
 from ansible_collections.wsgi.production.plugins.module_utils.build import VENV
-from ansible_collections.wsgi.production.plugins.module_utils.installer import tool_names
+from ansible_collections.wsgi.production.plugins.module_utils.installer import tool_entries
 from ansible_collections.wsgi.production.plugins.module_utils.layout import SERVERS, TOOLS
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Step
 from ansible_collections.wsgi.production.plugins.module_utils.store import Store, read_manifest
@@ -66,17 +66,23 @@ class Keeper:
         return steps + self._remove(venvs, _targets(path / VENV for path in self._staying(builds)), layout.name)
 
     def prune_shared(
-        self, applications: Path, servers: Path = SERVERS, tools: Path = TOOLS, wheels: Path = WHEELS
+        self,
+        applications: Path,
+        names: Iterable[str],
+        servers: Path = SERVERS,
+        tools: Path = TOOLS,
+        wheels: Path = WHEELS,
     ) -> list[Step]:
         """Return the steps after which the host has what some release runs with or came from, and the tools of today.
 
         To be called after `prune` of each application.
 
         :param applications: the directory that holds all applications.
+        :param names: the names of the tools of today.
         """
         steps = self._remove(Store(servers), self._said(applications, "releases", "server"))
         steps += self._remove(Store(wheels), self._said(applications, "venvs", "wheels"))
-        return steps + self._remove(Store(tools), tool_names())
+        return steps + self._remove(Store(tools), tool_entries(names))
 
     def _said(self, applications: Path, kind: str, key: str) -> set[str]:
         """Return what the manifests of all that stays of `kind` say of `key`."""

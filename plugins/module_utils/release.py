@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.wsgi.production.plugins.module_utils import pins
 from ansible_collections.wsgi.production.plugins.module_utils.build import CODE, VENV, base_interpreter, interpreter_tag
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, lower_priority, run
 from ansible_collections.wsgi.production.plugins.module_utils.environment import environment_file, variables
@@ -46,6 +45,7 @@ KINDS = ("*.service", "*.timer", f"{CREDENTIALS}/*")
 class Settings:
     """What a release is made of. The role `uwsgi` documents the settings.
 
+    :param pin: the locked requirement of uWSGI.
     :param files: the text of each file that they decide, in which the host fills in what only it knows.
     :param programs: the text of each program that a release or its uWSGI has, by its name.
     :param env: the variables of the application, secret ones included.
@@ -55,6 +55,7 @@ class Settings:
 
     callable: str
     package: str
+    pin: str
     start_timeout: int
     files: dict[str, str]
     programs: dict[str, str]
@@ -108,11 +109,10 @@ class Release:
         self.settings = settings
         self.host = host
         self.wheel = settings.package == "pyuwsgi"
-        self.pin = pins.PYUWSGI if self.wheel else pins.UWSGI
         self.servers = Store(SERVERS)
         # What it finds on the host decides what uWSGI from source is able to do.
         libraries = () if self.wheel else tuple(sorted(settings.libraries))
-        self.server = digest("server", self.pin, host.interpreter, *libraries)
+        self.server = digest("server", self.settings.pin, host.interpreter, *libraries)
         asked = (settings.probe.as_dict(), settings.irreversible, settings.static, settings.exclusive)
         self.id = digest("release", str(build), self._render("-"), *asked)
         self.store = Store(layout.releases, mode=PASSABLE)
@@ -121,9 +121,10 @@ class Release:
         """Tell whether the release is there, with its uWSGI, complete."""
         return self.store.is_whole(self.id) and self.servers.is_whole(self.server)
 
-    def make(self, index: Index) -> None:
+    def make(self, index: Index, uv: str) -> None:
         """Make the release, and install its uWSGI where the host does not have that one yet.
 
+        :param uv: the locked requirement of uv.
         :raises Failed: when uWSGI cannot be installed, or the build lacks the working directory.
         """
         Home(self.layout).make()
@@ -133,7 +134,7 @@ class Release:
                 "build.include if git ignores it, or create it with build.commands"
             )
         if not self.servers.is_whole(self.server):
-            self._install_server(index)
+            self._install_server(index, uv)
         if self.store.is_whole(self.id):
             return
         built = read_manifest(self.build) or {}
@@ -144,7 +145,7 @@ class Release:
             "commit": built.get("commit"),
             "packages": built.get("packages"),
             "callable": self.settings.callable,
-            "uwsgi": self.pin.split()[0],
+            "uwsgi": self.settings.pin.split()[0],
             "server": self.server,
             "probe": self.settings.probe.as_dict(),
             "irreversible": self.settings.irreversible,
@@ -218,12 +219,12 @@ class Release:
         manifests = [self.store.manifest(name) or {} for name in self.store.names()]
         return 1 + max((manifest.get("number", 0) for manifest in manifests), default=0)
 
-    def _install_server(self, index: Index) -> None:
+    def _install_server(self, index: Index, uv: str) -> None:
         python = str(base_interpreter(_python_of(self.build)))
         only = ["--only-binary", ":all:"] if self.wheel else ["--no-binary", "uwsgi"]
         lower_priority()
-        with self.servers.create(self.server, {"uwsgi": self.pin.split()[0]}) as path:
-            install_pinned(installer(index), path, python, self.pin, *only)
+        with self.servers.create(self.server, {"uwsgi": self.settings.pin.split()[0]}) as path:
+            install_pinned(installer(index, uv), path, python, self.settings.pin, *only)
             if self.wheel:
                 write_file(path / "launch.py", self.settings.programs["launch.py"])
 

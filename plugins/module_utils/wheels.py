@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.wsgi.production.plugins.module_utils import build_user, pins
+from ansible_collections.wsgi.production.plugins.module_utils import build_user
 from ansible_collections.wsgi.production.plugins.module_utils.build import CODE, Recipe, unpack_source
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, lower_priority
 from ansible_collections.wsgi.production.plugins.module_utils.formats import Resolved, Wanted
@@ -141,14 +141,16 @@ class Gatherer:
     """Gathers on this host the wheels that an application needs, and those of uv and uWSGI.
 
     :param recipe: what they are for; its own wheels do not matter.
+    :param pins: the locked requirements of uv, pip, uWSGI and the lock tool that is needed, by their names.
     """
 
-    def __init__(self, recipe: Recipe, root: Path = WHEELS) -> None:
+    def __init__(self, recipe: Recipe, pins: Mapping[str, str], root: Path = WHEELS) -> None:
         self.recipe = recipe
+        self.pins = pins
         self.store = Store(root)
         dependencies = recipe.content["dependencies"]
         inside = recipe.content["digest"] if dependencies["local"] else None
-        self.name = digest("wheels", dependencies["digest"], inside, recipe.interpreter, pins.UV, pins.PYUWSGI)
+        self.name = digest("wheels", dependencies["digest"], inside, recipe.interpreter, pins["uv"], pins["pyuwsgi"])
         self.path = self.store.path(self.name)
 
     def find(self) -> Wheels | None:
@@ -156,24 +158,23 @@ class Gatherer:
         manifest = self.store.manifest(self.name) if self.store.is_whole(self.name) else None
         return None if manifest is None else Wheels.of(manifest)
 
-    def make(self, archive: Path, python: str, tool: Pip | Uv, lock_pins: Mapping[str, str]) -> Wheels:
+    def make(self, archive: Path, python: str, tool: Pip | Uv) -> Wheels:
         """Gather the wheels: fetched, or built from source.
 
         :param archive: the source, as a tar archive.
         :param python: the interpreter that they are for.
-        :param lock_pins: the requirements of the lock tool that is needed, by its name.
         :raises Failed: when one cannot be had, or is not what was locked; nothing half-made stays behind.
         """
         lower_priority()
-        pip = [Path(python), pinned_tool(tool, "pip", pins.PIP) / "pip"]
+        pip = [Path(python), pinned_tool(tool, "pip", self.pins["pip"]) / "pip"]
         manifest: dict[str, Any] = {}
         with self.store.create(self.name, manifest) as folder, build_user.scratch() as scratch:
             builder = _WheelBuilder(tool.index, pip, folder, scratch)
-            builder.add_application(self.recipe, archive, python, tool, lock_pins)
+            builder.add_application(self.recipe, archive, python, tool, self.pins)
             files = _sums(folder)
             # Where the index has no uv, the other hosts install with pip, too.
-            for pin in (*([pins.UV] if isinstance(tool, Uv) else []), pins.PYUWSGI):
-                builder.add_pinned(pin)
+            for name in (*(["uv"] if isinstance(tool, Uv) else []), "pyuwsgi"):
+                builder.add_pinned(self.pins[name])
             tools = {name: sha256 for name, sha256 in _sums(folder).items() if name not in files}
             wheels = Wheels(self.name, self.recipe.interpreter, files, tools)
             write_file(folder / "requirements.txt", wheels.requirements())
@@ -194,12 +195,12 @@ class _WheelBuilder:
         self.scratch = scratch
 
     def add_application(
-        self, recipe: Recipe, archive: Path, python: str, tool: Pip | Uv, lock_pins: Mapping[str, str]
+        self, recipe: Recipe, archive: Path, python: str, tool: Pip | Uv, pins: Mapping[str, str]
     ) -> None:
         wanted = Wanted.of(recipe.content["dependencies"])
         code = self.scratch / CODE
         unpack_source(archive, code)
-        resolved = Resolved(wanted, tool, code, self.scratch, python, lock_pins)
+        resolved = Resolved(wanted, tool, code, self.scratch, python, pins)
         words = resolved.arguments()
         if words:
             # pip wants a hash of every package as soon as one has it; those that there are, it checks in any case.

@@ -58,6 +58,12 @@ options:
     description: The names of all described applications. If omitted, there are no warnings about others.
     type: list
     elements: str
+  tools:
+    description:
+      - The names of the programs that this version of the collection installs on a host; others are removed. The action
+        plugin fills it in; do not set it.
+    type: list
+    elements: str
 extends_documentation_fragment: wsgi.production.step
 """
 

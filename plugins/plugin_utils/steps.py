@@ -12,6 +12,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.command import Fai
 from ansible_collections.wsgi.production.plugins.module_utils.steps.nginx import ARGUMENTS as NGINX
 from ansible_collections.wsgi.production.plugins.plugin_utils import certificates, checks, specification
 from ansible_collections.wsgi.production.plugins.plugin_utils.nginx_config import render, units
+from ansible_collections.wsgi.production.plugins.plugin_utils.pinned import pins, tools
 from ansible_collections.wsgi.production.plugins.plugin_utils.release_files import files, programs
 from ansible_collections.wsgi.production.plugins.plugin_utils.source import Source
 
@@ -29,7 +30,7 @@ def arguments(step: str, said: dict[str, Any]) -> dict[str, Any]:
     :param said: the arguments of its task.
     :raises Failed: with a sentence for each mistake in them.
     """
-    made = {"build": _build, "wheels": _wheels, "release": _release, "nginx": _nginx}
+    made = {"build": _build, "wheels": _wheels, "release": _release, "nginx": _nginx, "retire": _retire}
     return made[step](said) if step in made else dict(said)
 
 
@@ -49,14 +50,20 @@ def sources(apps: list[dict[str, Any]]) -> dict[str, Source]:
 
 def _build(said: dict[str, Any]) -> dict[str, Any]:
     apps = specification.inputs(said["apps"], "python_app")
-    return {**said, "secrets": _taken(apps, BUILD_SECRETS), "apps": apps, "contents": _contents(apps)}
+    return {
+        **said,
+        "secrets": _taken(apps, BUILD_SECRETS),
+        "apps": apps,
+        "contents": _contents(apps),
+        "pins": pins("uv"),
+    }
 
 
 def _wheels(said: dict[str, Any]) -> dict[str, Any]:
     apps = specification.inputs(said["apps"], "python_app")
     # What only commands of a build see is none of the build host's business.
     _taken(apps, BUILD_SECRETS)
-    return {**said, "apps": apps, "contents": _contents(apps)}
+    return {**said, "apps": apps, "contents": _contents(apps), "pins": pins("uv", "pip", "pyuwsgi")}
 
 
 def _contents(apps: list[dict[str, Any]]) -> dict[str, Any]:
@@ -74,7 +81,12 @@ def _release(said: dict[str, Any]) -> dict[str, Any]:
     if wrong:
         raise Failed("\n".join(wrong))
     rendered = {"programs": programs(), "apps": {app["name"]: files(app, templates) for app in apps}}
-    return {**said, "files": json.dumps(rendered), "secrets": _taken(apps, SECRETS), "apps": apps}
+    needed = pins("uv", *sorted({app["package"] for app in apps}))
+    return {**said, "files": json.dumps(rendered), "secrets": _taken(apps, SECRETS), "apps": apps, "pins": needed}
+
+
+def _retire(said: dict[str, Any]) -> dict[str, Any]:
+    return {**said, "tools": tools()}
 
 
 def _taken(apps: list[dict[str, Any]], keys: tuple[str, ...]) -> str:

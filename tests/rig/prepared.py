@@ -45,7 +45,8 @@ SERVERS, KEPT = "/opt/wsgi/servers", "/opt/wsgi/kept"
 def name(distribution: str) -> str:
     """Return the name of the image of `distribution`, which another recipe changes."""
     recipe = hashlib.sha256(Path(__file__).read_bytes())
-    recipe.update((PROJECT / "plugins/module_utils/pins.py").read_bytes())
+    for pins in sorted((PROJECT / "plugins/plugin_utils/pins").iterdir()):
+        recipe.update(pins.read_bytes())
     recipe.update("".join(REQUIREMENTS.values()).encode())
     return f"{image.name(distribution)}-{recipe.hexdigest()[:12]}"
 

@@ -321,7 +321,7 @@ def test_what_every_host_has_already_is_not_sent(sources: Sources) -> None:
     without_env = [{key: value for key, value in app.items() if key != "env"} for app in inputs(apps, "python_app")]
     assert asked["apps"] == without_env
     assert asked["contents"] == {app["name"]: Source.of(app).content() for app in apps}
-    assert set(asked) == {"apps", "contents", "secrets", "run"}
+    assert set(asked) == {"apps", "contents", "secrets", "pins", "run"}
     assert host.files == {}
 
 
@@ -345,7 +345,6 @@ def test_only_what_is_missing_is_sent_and_asked_for_again(sources: Sources, temp
     assert second == {
         **first,
         "archives": {"world": "/tmp/ansible-1/world.tar.gz"},
-        "lock_pins": {},
         "wheel_archives": {},
     }
     assert {path: packed(archive) for path, archive in host.files.items()} == {
@@ -418,8 +417,8 @@ def test_the_tools_for_the_locks_of_what_is_missing_are_pinned(
     apps = [sources.app("plain"), sources.app("poems", POETRY), sources.app("pipes", PIPENV)]
     host = Host(lacks(*missing), dict(DONE))
     act(plugin, host, "build", apps=apps)
-    pins = host.asked[1][1]["lock_pins"]
-    assert set(pins) == tools
+    first, pins = (asked["pins"] for _, asked in host.asked)
+    assert set(pins) - set(first) == tools
     assert not [tool for tool, text in pins.items() if f"{tool}==" not in text or "--hash=sha256:" not in text]
 
 
@@ -536,10 +535,10 @@ def test_wheels_that_had_to_be_gathered_first_are_fetched_too(sources: Sources, 
     host = Host(lacks("hello", wheels={}), {**gathered(hello=A), "changed": True}, gathered(hello=A))
     result = gather(host, sources, "hello")
     assert result["changed"]
-    assert [set(asked) - {"apps", "contents", "run"} for _, asked in host.asked] == [
+    assert [set(asked) - {"apps", "contents", "pins", "run"} for _, asked in host.asked] == [
         set(),
-        {"archives", "lock_pins"},
-        {"archives", "lock_pins", "pack"},
+        {"archives"},
+        {"archives", "pack"},
     ]
     assert (kept / f"{AAA}.tar").read_text() == "of hello"
 

@@ -479,7 +479,7 @@ class Planner:
             check_mode, apps=[asked], contents=contents, archives=archive and {asked["name"]: str(archive)}
         )
         fake.params["secrets"] = secrets
-        fake.params.update(index_url="", ca_bundle="", proxy="", lock_pins={}, wheels=wheels or {})
+        fake.params.update(index_url="", ca_bundle="", proxy="", pins={"uv": "uv==1"}, wheels=wheels or {})
         fake.params["wheel_archives"] = dict.fromkeys(wheels or {}, "/tmp/x.tar")
         fake.warnings = self.warnings
         return module.plan(fake)
@@ -497,7 +497,7 @@ class KnownUser(User):
 def planner(app: App, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> Planner:
     monkeypatch.setattr(module, "Layout", lambda _: layout)
     monkeypatch.setattr(module, "User", KnownUser)
-    monkeypatch.setattr(module, "installer", lambda _: app.tool)
+    monkeypatch.setattr(module, "installer", lambda *_: app.tool)
     return Planner(app)
 
 

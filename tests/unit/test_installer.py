@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import sys
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.wsgi.production.plugins.module_utils import build_user, pins
+from ansible_collections.wsgi.production.plugins.module_utils import build_user
 from ansible_collections.wsgi.production.plugins.module_utils import installer as unit
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.installer import (
@@ -23,9 +22,11 @@ from ansible_collections.wsgi.production.plugins.module_utils.installer import (
     installer,
     lock_tool,
     pinned_tool,
-    tool_names,
+    tool_entries,
+    tool_name,
 )
 from ansible_collections.wsgi.production.plugins.module_utils.store import read_manifest
+from ansible_collections.wsgi.production.plugins.plugin_utils.pinned import TOOLS, pins
 from tests.unit.fakes import AtWork
 
 PIN = "uv==1.0 \\\n    --hash=sha256:00\n"
@@ -253,19 +254,17 @@ def test_what_may_run_code_of_a_package_runs_as_the_user_that_builds(runner: Run
 
 
 def test_uv_is_fetched_once(runner: Runner, tmp_path: Path) -> None:
-    first, second = installer(Index()), installer(Index())
+    first, second = installer(Index(), PIN), installer(Index(), PIN)
     assert len(runner.commands) == 1
     assert isinstance(first, Uv) and isinstance(second, Uv)
     assert first.executable == second.executable
     assert first.executable.is_relative_to(tmp_path / "tools")
     assert first.executable.parts[-2:] == ("bin", "uv")
-    assert first.executable.parents[1].name in tool_names()
+    assert first.executable.parents[1].name == tool_name("uv", PIN)
 
 
-def test_another_version_of_uv_is_another_tool(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = installer(Index())
-    monkeypatch.setattr(pins, "UV", PIN)
-    second = installer(Index())
+def test_another_version_of_uv_is_another_tool(runner: Runner) -> None:
+    first, second = installer(Index(), PIN), installer(Index(), PIN.replace("1.0", "1.1"))
     assert len(runner.commands) == 2
     assert isinstance(first, Uv) and isinstance(second, Uv)
     assert first.executable != second.executable
@@ -273,19 +272,19 @@ def test_another_version_of_uv_is_another_tool(runner: Runner, monkeypatch: pyte
 
 def test_pip_does_the_work_where_the_index_lacks_uv(runner: Runner, tmp_path: Path) -> None:
     runner.failure = Failed("no matching distribution")
-    assert isinstance(installer(Index()), Pip)
+    assert isinstance(installer(Index(), PIN), Pip)
     assert list((tmp_path / "tools").iterdir()) == []
 
 
 def test_uv_is_asked_for_again_after_it_was_not_to_be_had(runner: Runner) -> None:
     runner.failure = Failed("no matching distribution")
-    installer(Index())
+    installer(Index(), PIN)
     runner.failure = None
-    assert isinstance(installer(Index()), Uv)
+    assert isinstance(installer(Index(), PIN), Uv)
 
 
 def test_others_cannot_read_the_cache(runner: Runner, tmp_path: Path) -> None:
-    installer(Index())
+    installer(Index(), PIN)
     assert (tmp_path / "cache").stat().st_mode & 0o777 == 0o700
 
 
@@ -336,17 +335,10 @@ def test_a_lock_of_uv_does_not_stay_with_a_lock_tool(monkeypatch: pytest.MonkeyP
     assert not (program.parents[1] / ".lock").exists()
 
 
-def test_what_is_pinned_today_is_known_by_its_name(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    tool = Pip(Index())
-    places = [
-        pinned_tool(tool, "uv", pins.UV),
-        pinned_tool(tool, "pip", pins.PIP),
-        *(lock_tool(tool, name, PIN).parents[1] for name in ("poetry", "pipenv")),
-    ]
-    before = tool_names()
-    assert before == {place.name for place in places}
-    monkeypatch.setattr(pins, "LOCK_TOOLS", {"poetry": "other", "pipenv": pins.LOCK_TOOLS["pipenv"]})
-    assert len(tool_names() & before) == 3
+def test_the_directories_of_the_tools_are_known_by_their_names(runner: Runner) -> None:
+    places = [pinned_tool(Pip(Index()), "uv", PIN), lock_tool(Pip(Index()), "poetry", PIN).parents[1]]
+    assert {place.name for place in places} < tool_entries([tool_name("uv", PIN), tool_name("poetry", PIN)])
+    assert not tool_entries([tool_name("uv", "uv==1.1\n")]) & {place.name for place in places}
 
 
 def test_a_lock_tool_is_made_anew_for_another_interpreter(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -357,11 +349,11 @@ def test_a_lock_tool_is_made_anew_for_another_interpreter(runner: Runner, monkey
     assert lock_tool(Pip(Index()), "poetry", PIN) == before
 
 
-@pytest.mark.parametrize("name", sorted(pins.LOCK_TOOLS))
-def test_the_requirements_of_a_lock_tool_are_those_that_the_collection_pins(name: str) -> None:
-    text = (Path(__file__).parents[2] / f"plugins/plugin_utils/pins/{name}.txt").read_bytes()
-    assert hashlib.sha256(text).hexdigest() == pins.LOCK_TOOLS[name]
-    assert re.search(rf"^{name}==", text.decode(), re.MULTILINE)
+@pytest.mark.parametrize("name", sorted({*TOOLS, "pyuwsgi", "uwsgi"}))
+def test_what_the_collection_installs_is_pinned_by_hash(name: str) -> None:
+    (pin,) = pins(name).values()
+    assert re.search(rf"^{name}==\S+ \\\n    --hash=sha256:[0-9a-f]{{64}}", pin, re.MULTILINE)
+    assert pin.count("==") <= pin.count("--hash=sha256:")
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,13 @@ import pytest
 from ansible_collections.wsgi.production.plugins.module_utils import store
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
-from ansible_collections.wsgi.production.plugins.module_utils.installer import tool_name, tool_names
+from ansible_collections.wsgi.production.plugins.module_utils.installer import tool_entries
 from ansible_collections.wsgi.production.plugins.module_utils.keep import Keeper, in_use
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from tests.unit.fakes import FakeApps, FakeSystemd, make_build, make_release, say, take
 
 A, B, C, D = "aaa111", "bbb222", "ccc333", "ddd444"
+TOOLS = ["uv-today", "poetry-today"]
 
 
 @pytest.fixture
@@ -328,14 +329,14 @@ def test_the_units_of_an_instance_that_still_runs_are_not_taken_from_under_it(
 def shared(tmp_path: Path, app: Application, went_live: Callable[..., None]) -> Path:
     """Return the directory of `servers` and `tools`, with those of three releases and of an earlier time."""
     went_live(A, B, C)
-    for name in (f"servers/s-{A}", f"servers/s-{B}", f"servers/s-{C}", f"tools/{tool_name()}", "tools/uv-before"):
+    for name in (f"servers/s-{A}", f"servers/s-{B}", f"servers/s-{C}", "tools/uv-today", "tools/uv-before"):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "manifest.json").write_text("{}")
     return tmp_path
 
 
 def prune_shared(keeper: Keeper, shared: Path) -> list[str]:
-    return take(keeper.prune_shared(shared / "srv", shared / "servers", shared / "tools", shared / "wheels"))
+    return take(keeper.prune_shared(shared / "srv", TOOLS, shared / "servers", shared / "tools", shared / "wheels"))
 
 
 def servers(shared: Path) -> list[str]:
@@ -389,10 +390,10 @@ def test_a_release_that_is_half_made_keeps_no_uwsgi_and_loses_none(shared: Path)
 
 
 def test_of_the_tools_only_those_of_today_stay(shared: Path) -> None:
-    for name in tool_names():
+    for name in tool_entries(TOOLS):
         (shared / "tools" / name).mkdir(exist_ok=True)
     assert prune_shared(Keeper([]), shared) == ["remove tools/uv-before"]
-    assert set(os.listdir(shared / "tools")) == tool_names()
+    assert set(os.listdir(shared / "tools")) == tool_entries(TOOLS)
 
 
 def gathered(app: Application, shared: Path, release: str, wheels: str | None) -> None:
@@ -428,7 +429,7 @@ def test_wheels_stay_while_packages_of_another_application_came_from_them(app: A
 def test_the_steps_for_what_applications_share_are_of_the_whole_host(app: Application, shared: Path) -> None:
     keeper = Keeper([])
     keeper.prune(app, C, 2)
-    steps = keeper.prune_shared(shared / "srv", shared / "servers", shared / "tools", shared / "wheels")
+    steps = keeper.prune_shared(shared / "srv", TOOLS, shared / "servers", shared / "tools", shared / "wheels")
     assert [(step.says, step.of) for step in steps] == [(f"remove servers/s-{A}", ""), ("remove tools/uv-before", "")]
 
 
@@ -436,14 +437,15 @@ def test_a_uwsgi_stays_while_a_living_process_uses_it_where_a_link_leads_there(a
     (shared / "link").symlink_to("servers")
     keeper = Keeper([(shared / f"servers/s-{A}/pyuwsgi.so").resolve()])
     keeper.prune(app, C, 2)
-    assert take(keeper.prune_shared(shared / "srv", shared / "link", shared / "tools", shared / "wheels")) == [
+    assert take(keeper.prune_shared(shared / "srv", TOOLS, shared / "link", shared / "tools", shared / "wheels")) == [
         "remove tools/uv-before"
     ]
 
 
 def test_a_host_without_shared_things_has_none_to_remove(app: Application, tmp_path: Path) -> None:
     assert (
-        Keeper([]).prune_shared(tmp_path / "srv", tmp_path / "servers", tmp_path / "tools", tmp_path / "wheels") == []
+        Keeper([]).prune_shared(tmp_path / "srv", TOOLS, tmp_path / "servers", tmp_path / "tools", tmp_path / "wheels")
+        == []
     )
 
 

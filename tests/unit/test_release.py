@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.wsgi.production.plugins.module_utils import pins
 from ansible_collections.wsgi.production.plugins.module_utils import release as unit
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.data import Data
@@ -65,6 +64,7 @@ class App:
     static: list[dict[str, str]] = field(default_factory=list)
     directory: str = ""
     libraries: list[str] = field(default_factory=list)
+    pin: str = "pyuwsgi==2.0.30 --hash=sha256:00\n"
 
     def settings(self, layout: Layout) -> Settings:
         """Return what a release is made of, as the controller sends it and the step reads it."""
@@ -91,6 +91,7 @@ class App:
             programs=programs(),
             exclusive=exclusive,
             libraries=self.libraries,
+            pin=self.pin,
             **{name: getattr(self, name) for name in same},
         )
 
@@ -149,7 +150,7 @@ def nice(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def servers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Servers:
     fake = Servers()
     monkeypatch.setattr(unit, "SERVERS", tmp_path / "servers")
-    monkeypatch.setattr(unit, "installer", lambda index: None)
+    monkeypatch.setattr(unit, "installer", lambda index, pin: None)
     monkeypatch.setattr(unit, "install_pinned", fake)
     return fake
 
@@ -171,7 +172,7 @@ def release(layout: Layout, build: Path, servers: Servers) -> Given:
 def made(release: Given, **settings: Any) -> Given:
     """Return a release like `release` but for `settings`, made."""
     other = Given(release.layout, release.build, replace(release.app, **settings), release.host)
-    other.make(Index())
+    other.make(Index(), "uv==1\n")
     return other
 
 
@@ -194,7 +195,7 @@ def test_the_same_input_is_the_same_release(release: Given) -> None:
 
 
 def test_making_a_release_does_not_change_its_name(release: Given) -> None:
-    release.make(Index())
+    release.make(Index(), "uv==1\n")
     assert Given(release.layout, release.build, SETTINGS, HOST).id == release.id
 
 
@@ -255,7 +256,7 @@ def test_another_setting_is_another_release(release: Given, setting: str, value:
 
 
 def test_no_setting_is_left_out_of_what_names_a_release() -> None:
-    assert {setting for setting, _ in OTHERS} == {one.name for one in fields(App)} - {"libraries"}
+    assert {setting for setting, _ in OTHERS} == {one.name for one in fields(App)} - {"libraries", "pin"}
 
 
 @pytest.mark.parametrize(("package", "differs"), [("uwsgi", True), ("pyuwsgi", False)])
@@ -288,9 +289,8 @@ def test_another_build_is_another_release(release: Given) -> None:
     assert Given(release.layout, release.build.with_name("abc124"), SETTINGS, HOST).id != release.id
 
 
-def test_another_uwsgi_is_another_release(release: Given, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pins, "PYUWSGI", "pyuwsgi==9.9\n")
-    assert Given(release.layout, release.build, SETTINGS, HOST).id != release.id
+def test_another_uwsgi_is_another_release(release: Given) -> None:
+    assert Given(release.layout, release.build, replace(SETTINGS, pin="pyuwsgi==9.9\n"), HOST).id != release.id
 
 
 def test_processors_matter_only_where_they_decide_the_number_of_processes(release: Given) -> None:
@@ -300,12 +300,12 @@ def test_processors_matter_only_where_they_decide_the_number_of_processes(releas
 
 def test_a_release_exists_once_it_is_made(release: Given) -> None:
     assert not release.exists()
-    release.make(Index())
+    release.make(Index(), "uv==1\n")
     assert release.exists()
 
 
 def test_a_release_remembers_what_it_is_made_of(release: Given) -> None:
-    release.make(Index())
+    release.make(Index(), "uv==1\n")
     manifest = release.store.manifest(release.id) or {}
     assert manifest["release"] == release.id
     assert manifest["build"] == str(release.build)
@@ -316,7 +316,7 @@ def test_a_release_remembers_what_it_is_made_of(release: Given) -> None:
 
 
 def test_a_release_remembers_the_uwsgi_that_it_runs_with(release: Given) -> None:
-    release.make(Index())
+    release.make(Index(), "uv==1\n")
     manifest = release.store.manifest(release.id) or {}
     assert release.servers.manifest(manifest["server"]) is not None
 
@@ -334,7 +334,7 @@ def test_a_release_remembers_why_there_is_no_way_back_past_it(release: Given, ir
 
 
 def test_a_release_leads_to_its_build_and_its_sockets(release: Given) -> None:
-    release.make(Index())
+    release.make(Index(), "uv==1\n")
     path = release.store.path(release.id)
     assert (path / "build").resolve() == release.build
     assert not os.readlink(path / "build").startswith("/")
@@ -364,7 +364,7 @@ def test_a_release_has_the_files_that_its_settings_ask_for(release: Given) -> No
 
 
 def test_nobody_but_root_reads_the_environment_and_secrets_in_files(release: Given) -> None:
-    release.make(Index())
+    release.make(Index(), "uv==1\n")
     path = release.store.path(release.id)
     secret = {"env", "credentials/key.pem", "manifest.json", ".contents"}
     modes = {str(one.relative_to(path)): one.lstat().st_mode & 0o777 for one in path.rglob("*")}
@@ -387,7 +387,7 @@ def test_the_directory_of_secrets_is_closed_before_anything_is_in_it(
         write_file(path, text, mode)
 
     monkeypatch.setattr(unit, "write_file", look)
-    release.make(Index())
+    release.make(Index(), "uv==1\n")
     assert seen == [0o700]
 
 
@@ -789,7 +789,7 @@ def test_visitors_come_before_the_installing_of_uwsgi(release: Given, nice: list
 def test_a_uwsgi_that_cannot_be_installed_leaves_nothing_half_made(release: Given, servers: Servers) -> None:
     servers.failure = Failed("no matching distribution")
     with pytest.raises(Failed, match="no matching distribution"):
-        release.make(Index())
+        release.make(Index(), "uv==1\n")
     assert list(release.servers.root.iterdir()) == []
     assert not release.exists()
     assert list(release.store.root.iterdir()) == []
@@ -798,7 +798,7 @@ def test_a_uwsgi_that_cannot_be_installed_leaves_nothing_half_made(release: Give
 def test_what_a_killed_run_left_is_made_anew(release: Given) -> None:
     leftover = release.store.path(release.id) / "half"
     leftover.mkdir(parents=True)
-    release.make(Index())
+    release.make(Index(), "uv==1\n")
     assert release.exists()
     assert not leftover.exists()
 
@@ -946,7 +946,7 @@ def planner(release: Given, monkeypatch: pytest.MonkeyPatch, calendar: list[list
 
 def described(release: Given, **given: Any) -> dict[str, Any]:
     """Return an application as the action plugin has it, which asks for `release` but for what is given."""
-    elsewhere = (*HARDENING, "env", "secret_files", "probe", "libraries")
+    elsewhere = (*HARDENING, "env", "secret_files", "probe", "libraries", "pin")
     settings = {setting: value for setting, value in vars(release.app).items() if setting not in elsewhere}
     hardening = {setting: getattr(release.app, setting) for setting in HARDENING}
     secret = {"env": release.app.env, "secrets": {}, "secret_files": release.app.secret_files}
@@ -973,7 +973,8 @@ def arguments(*apps: dict[str, Any]) -> dict[str, Any]:
     plain = [{key: value for key, value in app.items() if key not in SECRETS} for app in apps]
     rendered = {app["name"]: files(app, layout=Layout(app["name"], root=Path(app["build"]).parents[2])) for app in apps}
     sent = json.dumps({"programs": programs(), "apps": rendered})
-    return {**defaults, "apps": plain, "secrets": json.dumps(secrets), "files": sent}
+    pins = {"uv": "uv==1\n", "pyuwsgi": SETTINGS.pin, "uwsgi": SETTINGS.pin}
+    return {**defaults, "apps": plain, "secrets": json.dumps(secrets), "files": sent, "pins": pins}
 
 
 def test_the_module_makes_what_is_missing_and_says_so(release: Given, planner: Planner) -> None:
@@ -1024,7 +1025,7 @@ def test_the_module_has_nothing_to_do_for_a_release_that_exists(release: Given, 
 
 
 def test_a_release_that_exists_is_never_made_again_because_it_may_be_live(release: Given, planner: Planner) -> None:
-    release.make(Index())
+    release.make(Index(), "uv==1\n")
     release.layout.first.touch()
     mark = release.store.path(release.id) / "mark"
     mark.touch()
@@ -1115,7 +1116,7 @@ def test_uwsgi_comes_from_the_index_unless_wheels_have_been_gathered(
     planner: Planner, monkeypatch: pytest.MonkeyPatch, wheels: str
 ) -> None:
     indexes: list[Index] = []
-    monkeypatch.setattr(Release, "make", lambda release, index: indexes.append(index))
+    monkeypatch.setattr(Release, "make", lambda release, index, uv: indexes.append(index))
     planner(wheels=wheels).take()
     (index,) = indexes
     assert isinstance(index, Folder) is bool(wheels)

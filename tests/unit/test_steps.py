@@ -70,7 +70,7 @@ class Host:
     def plan(self, module: Any, *, check_mode: bool = False, **params: Any) -> Plan:
         """Return the plan of `module`, with the defaults of its arguments."""
         defaults = {key: argument.get("default") for key, argument in module.ARGUMENTS.items()}
-        ansible = FakeModule(check_mode, **{**defaults, **params})
+        ansible = FakeModule(check_mode, **{**defaults, "tools": [], **params})
         planned: Plan = module.plan(ansible)
         self.warnings = ansible.warnings
         return planned

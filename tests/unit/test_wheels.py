@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.wsgi.production.plugins.module_utils import build_user, installer, pins
+from ansible_collections.wsgi.production.plugins.module_utils import build_user, installer
 from ansible_collections.wsgi.production.plugins.module_utils import wheels as unit
 from ansible_collections.wsgi.production.plugins.module_utils.build import Recipe
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
@@ -35,6 +35,11 @@ SIX = "six-1.0-py3-none-any.whl"
 SHOP = "shop-2.0+local-1-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"
 UV = "uv-0.1-py3-none-linux_x86_64.whl"
 SERVER = "pyuwsgi-2.0-cp311-cp311-linux_x86_64.whl"
+PINS = {
+    "uv": "uv==0.1 --hash=sha256:01\n",
+    "pip": "pip==1 --hash=sha256:02\n",
+    "pyuwsgi": "pyuwsgi==2.0 --hash=sha256:03\n",
+}
 SENT = "/home/alice/wheels.tar on the controller"
 
 
@@ -66,7 +71,7 @@ class Index4Pip:
         self.requirements.append(text)
         if "wheel" in words:
             folder = Path(words[words.index("--wheel-dir") + 1])
-            made = {pins.UV: UV, pins.PYUWSGI: SERVER, "": SHOP}.get(text, SIX)
+            made = {PINS["uv"]: UV, PINS["pyuwsgi"]: SERVER, "": SHOP}.get(text, SIX)
             (folder / made).write_text(made)
         return ""
 
@@ -110,11 +115,11 @@ class Site:
 
     def gatherer(self, **more: Any) -> Gatherer:
         """Return who gathers its wheels."""
-        return Gatherer(self.recipe(**more), self.root)
+        return Gatherer(self.recipe(**more), PINS, self.root)
 
     def gather(self, **more: Any) -> Wheels:
         """Gather its wheels."""
-        return self.gatherer(**more).make(self.archive, "python3.12", self.tool, {})
+        return self.gatherer(**more).make(self.archive, "python3.12", self.tool)
 
 
 @pytest.fixture
@@ -170,12 +175,12 @@ def test_wheels_are_made_by_the_pip_that_is_pinned_in_the_interpreter_that_they_
     site: Site, pip: Index4Pip, tmp_path: Path
 ) -> None:
     site.gather()
-    assert pip.requirements[0] == pins.PIP
+    assert pip.requirements[0] == PINS["pip"]
     for words in pip.wheels():
         assert words[0] == "python3.12"
         assert Path(words[1]).parent.parent == tmp_path / "tools"
         assert words[1].endswith("/pip")
-        assert Path(words[1]).parent.name in installer.tool_names()
+        assert Path(words[1]).parent.name == installer.tool_name("pip", PINS["pip"])
 
 
 def test_dependencies_with_hashes_are_gathered_by_them(site: Site, pip: Index4Pip) -> None:
@@ -188,7 +193,7 @@ def test_dependencies_with_hashes_are_gathered_by_them(site: Site, pip: Index4Pi
     for words in (uv, server):
         assert {"--require-hashes", "--no-deps"} < set(words)
         assert words[words.index("--only-binary") + 1] == ":all:"
-    assert pip.requirements[-2:] == [pins.UV, pins.PYUWSGI]
+    assert pip.requirements[-2:] == [PINS["uv"], PINS["pyuwsgi"]]
 
 
 def test_dependencies_without_hashes_are_gathered_by_those_that_there_are(site: Site, pip: Index4Pip) -> None:
@@ -236,8 +241,8 @@ def test_a_folder_is_named_by_what_its_wheels_are_for(site: Site, monkeypatch: p
         site.gatherer(local=True).name,
         site.gatherer(local=True, code="other").name,
     }
-    for pin in ("UV", "PYUWSGI"):
-        monkeypatch.setattr(pins, pin, "other==1.0")
+    for pin in ("uv", "pyuwsgi"):
+        monkeypatch.setitem(PINS, pin, "other==1.0")
         names.add(site.gatherer().name)
     assert len(names) == 7
 
@@ -269,7 +274,7 @@ def test_wheels_travel_unchanged_and_count_when_all_are_there(site: Site, folder
         name: name for name in (SIX, SHOP, UV, SERVER)
     }
     assert folder == tmp_path / "host" / wheels.folder
-    assert Gatherer(site.recipe(), tmp_path / "host").find() == wheels
+    assert Gatherer(site.recipe(), PINS, tmp_path / "host").find() == wheels
 
 
 def test_an_archive_of_wheels_is_not_compressed_once_more(site: Site, folder: Path, tmp_path: Path) -> None:
@@ -294,7 +299,7 @@ def test_wheels_that_came_out_otherwise_replace_those_of_the_same_name(
         files.add(tmp_path / "other", SIX)
     assert unpack(tmp_path / "other.tar", after, SENT, tmp_path / "host") == folder
     assert [path.read_text() for path in folder.glob("*.whl")] == ["other"]
-    assert Gatherer(site.recipe(), tmp_path / "host").find() == after
+    assert Gatherer(site.recipe(), PINS, tmp_path / "host").find() == after
 
 
 @pytest.mark.parametrize("name", [f"../{SIX}", "requirements.txt", f"a/{SIX}", "/x.whl"])
@@ -344,11 +349,11 @@ def test_uv_itself_comes_out_of_the_folder(
     site: Site, folder: Path, pip: Index4Pip, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(installer, "CACHE", tmp_path / "cache")
-    assert isinstance(installer.installer(Folder(folder)), Uv)
+    assert isinstance(installer.installer(Folder(folder), PINS["uv"]), Uv)
     (words,) = pip.commands
     assert "--no-index" in words
     assert words[words.index("--find-links") + 1] == str(folder)
-    assert pip.requirements == [pins.UV]
+    assert pip.requirements == [PINS["uv"]]
 
 
 def test_what_the_host_tells_pip_of_other_places_does_not_count() -> None:
@@ -505,7 +510,7 @@ class Planner:
         apps = [{"name": name, "source": "app", "python": "python3.12"} for name in names]
         contents = {name: self.site.recipe().content for name in names}
         archives = dict.fromkeys(names, str(self.site.archive)) if sent else None
-        asked = {"apps": apps, "contents": contents, "archives": archives, **given}
+        asked = {"apps": apps, "contents": contents, "archives": archives, "pins": PINS, **given}
         defaults = {option: spec.get("default") for option, spec in ARGUMENTS.items()}
         return module.plan(FakeModule(**{**defaults, **asked}))
 
@@ -513,8 +518,8 @@ class Planner:
 @pytest.fixture
 def planner(site: Site, pip: Index4Pip, monkeypatch: pytest.MonkeyPatch) -> Planner:
     monkeypatch.setattr(module, "interpreter_tag", lambda python: TAG)
-    monkeypatch.setattr(module, "Gatherer", lambda recipe: Gatherer(recipe, site.root))
-    monkeypatch.setattr(module, "installer", lambda index: site.tool)
+    monkeypatch.setattr(module, "Gatherer", lambda recipe, pins: Gatherer(recipe, pins, site.root))
+    monkeypatch.setattr(module, "installer", lambda index, pin: site.tool)
     return Planner(site)
 
 

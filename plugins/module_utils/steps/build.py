@@ -29,7 +29,7 @@ ARGUMENTS = {
     "contents": {"type": "dict", "required": True},
     "archives": {"type": "dict"},
     # No secret, but too long for a log.
-    "lock_pins": {"type": "dict", "default": {}, "no_log": True},
+    "pins": {"type": "dict", "default": {}, "no_log": True},
     "wheels": {"type": "dict", "default": {}},
     "wheel_archives": {"type": "dict", "default": {}},
     **ON_FAILURE,
@@ -75,15 +75,16 @@ class Build:
     def make(self) -> None:
         """Make it."""
         archive, dependencies = Path(self.module.params["archives"][self.name]), self.content["dependencies"]
+        pins = self.module.params["pins"]
         if self.wheels and self.packages:
             sent = f"{self.module.params['wheels'][self.name].get('archive')} on the controller"
             folder = unpack(Path(self.module.params["wheel_archives"][self.name]), self.wheels, sent)
-            self.builder.make(self.recipe, archive, self.python, installer(Folder(folder)), self.packages)
+            self.builder.make(self.recipe, archive, self.python, installer(Folder(folder), pins["uv"]), self.packages)
             return
-        tool = installer(Index(*(self.module.params[option] for option in INDEX_OPTIONS)))
+        tool = installer(Index(*(self.module.params[option] for option in INDEX_OPTIONS)), pins["uv"])
         if tool.name == "pip":
             self.module.warn("this package index has no uv; using pip, which is slower")
-        packages = FromIndex(Wanted.of(dependencies), self.module.params["lock_pins"])
+        packages = FromIndex(Wanted.of(dependencies), pins)
         self.builder.make(self.recipe, archive, self.python, tool, packages)
         # pip warns of much that means nothing here.
         for warning in tool.index.warnings if tool.name == "uv" else []:

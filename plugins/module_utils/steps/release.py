@@ -32,6 +32,8 @@ ARGUMENTS = {
     # For the controller, which renders the files.
     "templates": {"type": "str", "default": ""},
     "libraries": {"type": "list", "elements": "str", "default": []},
+    # No secret, but too long for a log.
+    "pins": {"type": "dict", "default": {}, "no_log": True},
     **ON_FAILURE,
     **INDEX_OPTIONS,
 }
@@ -58,7 +60,9 @@ def _plan(module: Module, planned: Plan, app: dict[str, Any], programs: dict[str
             ["systemd-analyze", "calendar", "--", timer["on_calendar"]],
             f"parse on_calendar of the timer {timer['name']}",
         )
+    pins = module.params["pins"]
     settings = Settings(
+        pin=pins[app["package"]],
         env={**app["env"], **app["secrets"]},
         secret_files=app["secret_files"],
         libraries=module.params["libraries"],
@@ -83,9 +87,8 @@ def _plan(module: Module, planned: Plan, app: dict[str, Any], programs: dict[str
         steps.append(Step("stop running its timers on this host", layout.first.unlink, layout.name))
     planned.result["releases"][layout.name] = release.id
     if not release.exists():
-        steps.append(
-            Step(f"create release {release.id} from build {build.name}", partial(release.make, index), layout.name)
-        )
+        make = partial(release.make, index, pins["uv"])
+        steps.append(Step(f"create release {release.id} from build {build.name}", make, layout.name))
         planned.result["diff"].append(release.difference_from_live())
         if not host.private_users:
             module.warn(

@@ -39,6 +39,7 @@ ARGUMENTS = {
         },
     },
     "described": {"type": "list", "elements": "str"},
+    "tools": {"type": "list", "elements": "str", "required": True},
 }
 
 
@@ -58,7 +59,7 @@ def plan(module: Module) -> Plan:
         for one in asked["apps"]:
             app = Application(Layout(one["name"]), systemd)
             planned.add(one["name"], partial(_settle, module, app, keeper, one["keep"]))
-        planned.add("", partial(keeper.prune_shared, APPLICATIONS))
+        planned.add("", partial(keeper.prune_shared, APPLICATIONS, asked["tools"]))
     if asked["described"] is not None:
         for name in left_over(APPLICATIONS, asked["described"]):
             module.warn(

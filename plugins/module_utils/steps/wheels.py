@@ -22,7 +22,7 @@ ARGUMENTS = {
     "contents": {"type": "dict", "required": True},
     "archives": {"type": "dict"},
     # No secret, but too long for a log.
-    "lock_pins": {"type": "dict", "default": {}, "no_log": True},
+    "pins": {"type": "dict", "default": {}, "no_log": True},
     "pack": {"type": "dict", "default": {}},
     **ON_FAILURE,
     **INDEX_OPTIONS,
@@ -45,8 +45,8 @@ def plan(module: Module) -> Plan:
 
 
 def _plan(module: Module, planned: Plan, app: dict[str, Any]) -> list[Step]:
-    name, python = app["name"], app["python"]
-    gatherer = Gatherer(Recipe(app["source"], module.params["contents"][name], interpreter_tag(python)))
+    name, python, pins = app["name"], app["python"], module.params["pins"]
+    gatherer = Gatherer(Recipe(app["source"], module.params["contents"][name], interpreter_tag(python)), pins)
     found, told = gatherer.find(), planned.result["wheels"]
     if found:
         told[name] = found.as_dict()
@@ -57,10 +57,10 @@ def _plan(module: Module, planned: Plan, app: dict[str, Any]) -> list[Step]:
     planned.result["missing"].append(name)
 
     def gather() -> None:
-        tool = installer(Index(*(module.params[option] for option in INDEX_OPTIONS)))
+        tool = installer(Index(*(module.params[option] for option in INDEX_OPTIONS)), pins["uv"])
         archive = Path(module.params["archives"][name])
         # Two applications that need the same have one folder.
-        gathered = gatherer.find() or gatherer.make(archive, python, tool, module.params["lock_pins"])
+        gathered = gatherer.find() or gatherer.make(archive, python, tool)
         told[name] = gathered.as_dict()
 
     return [Step(f"gather the wheels {gatherer.name}", gather, name)]
