@@ -12,54 +12,45 @@ from ansible_collections.wsgi.production.plugins.module_utils.command import Fai
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout, write_file
 from ansible_collections.wsgi.production.plugins.module_utils.log import explained
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
+from ansible_collections.wsgi.production.plugins.module_utils.transient import TransientUnit
 
-RUNS = ("activating", "deactivating")
 
+class Oneshot(TransientUnit):
+    """Commands of a release, which systemd runs to their end even if the run that started them is killed.
 
-class Oneshot:
-    """Commands of a release, as a unit that systemd runs to its end, be the run that asked for it alive or not.
-
-    What became of it is remembered beside the release.
+    A file beside the release remembers when they were started and whether they succeeded.
 
     :param part: its name, `migrate` or `after-switch`.
     """
 
     def __init__(self, layout: Layout, release: str, part: str, systemd: Systemd) -> None:
+        super().__init__(layout.transient / layout.unit_of(release, f"-{part}.service"), systemd)
         self.layout = layout
         directory = layout.releases / release
         self.description = directory / f"{part}.service"
         self.memory = directory / f"{part}.json"
-        self.unit = layout.unit_of(release, f"-{part}.service")
-        self.placed = layout.transient / self.unit
-        self.systemd = systemd
 
     def exists(self) -> bool:
         """Tell whether the release has such commands."""
         return self.description.exists()
 
     def began(self) -> str | None:
-        """Return when it was last begun, in UTC, or None where it never was."""
+        """Return when they were last started, in UTC, or None if they never were."""
         began: str | None = self._remembered().get("began")
         return began
 
     def is_done(self) -> bool:
-        """Tell whether it has once been done to its end."""
+        """Tell whether they have once succeeded."""
         return "ended" in self._remembered()
 
-    def runs(self) -> bool:
-        """Tell whether it is at work."""
-        return self.placed.exists() and self.systemd.properties(self.unit, "ActiveState")[0] in RUNS
-
     def run(self) -> None:
-        """Let systemd run it, and wait for its end; where it is at work already, wait for that end.
+        """Run the commands and wait until they have ended; if they are running already, only wait.
 
-        :raises Failed: when a command fails or takes too long, with the end of what it said.
+        :raises Failed: when a command fails or takes too long, with the end of its output.
         """
         if not self.runs():
             self._remember(began=_now())
-            self.placed.parent.mkdir(parents=True, exist_ok=True)
-            write_file(self.placed, self.description.read_text(encoding="utf-8"))
-            self.systemd.reload()
+            self.place(self.description.read_text(encoding="utf-8"))
         try:
             self.systemd.start(self.unit)
         except Failed as failure:
@@ -73,20 +64,14 @@ class Oneshot:
             self.forget()
 
     def wait(self) -> None:
-        """Wait for its end, if it still is at work."""
+        """Wait until they have ended, if they are running."""
         if self.runs():
             self.run()
 
     def end(self) -> None:
-        """End it at once, whatever it is doing, and take the unit away."""
+        """Kill them, and remove the unit."""
         self.systemd.kill(self.unit)
         self.forget()
-
-    def forget(self) -> None:
-        """Take the unit away."""
-        self.systemd.clear(self.unit)
-        self.placed.unlink(missing_ok=True)
-        self.systemd.reload()
 
     def _remembered(self) -> dict[str, Any]:
         try:

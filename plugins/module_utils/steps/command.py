@@ -9,7 +9,7 @@ from typing import Any
 from ansible_collections.wsgi.production.plugins.module_utils import rules
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
-from ansible_collections.wsgi.production.plugins.module_utils.one_off import OneOff
+from ansible_collections.wsgi.production.plugins.module_utils.operator_command import OperatorCommand
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Module, Plan, Step
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
 
@@ -29,6 +29,6 @@ def plan(module: Module) -> Plan:
     live = layout.live()
     if not live:
         raise Failed(f"{name} has no live release on this host: deploy it first")
-    one_off = OneOff(layout, live, command, Systemd())
+    run = OperatorCommand(layout, live, command, Systemd()).run
     result: dict[str, Any] = {"output": ""}
-    return Plan([Step(f"run {command!r} in release {live}", lambda: result.update(output=one_off.run()), name)], result)
+    return Plan([Step(f"run {command!r} in release {live}", lambda: result.update(output=run()), name)], result)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, shown
 from ansible_collections.wsgi.production.plugins.module_utils.environment import command_line
-from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout, write_file
+from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
+from ansible_collections.wsgi.production.plugins.module_utils.transient import TransientUnit
 
 UNIT = """\
 [Unit]
@@ -31,7 +32,7 @@ SyslogIdentifier={name}-command
 MOST_OUTPUT = 1 << 20
 
 
-class OneOff:
+class OperatorCommand(TransientUnit):
     """A command in a unit of its own, with the user, environment, secrets, limits and sandbox of a release.
 
     :param release: the release whose instance has them.
@@ -41,12 +42,11 @@ class OneOff:
     def __init__(
         self, layout: Layout, release: str, command: str, systemd: Systemd, outputs: Path = Path("/run")
     ) -> None:
+        unit = layout.unit_of(release, f"instance-command-{secrets.token_hex(4)}.service")
+        super().__init__(layout.transient / unit, systemd)
         self.layout = layout
         self.release = release
         self.command = command
-        self.systemd = systemd
-        self.unit = layout.unit_of(release, f"instance-command-{secrets.token_hex(4)}.service")
-        self.placed = layout.transient / self.unit
         self.output = outputs / f"wsgi-{self.unit}.out"
 
     def text(self) -> str:
@@ -67,9 +67,7 @@ class OneOff:
 
         :raises Failed: with its status and the end of its output, when it fails.
         """
-        self.placed.parent.mkdir(parents=True, exist_ok=True)
-        write_file(self.placed, self.text())
-        self.systemd.reload()
+        self.place(self.text())
         try:
             self.systemd.start(self.unit)
         except Failed as failure:
@@ -79,10 +77,8 @@ class OneOff:
         else:
             return self._read()
         finally:
-            self.systemd.clear(self.unit)
-            self.placed.unlink(missing_ok=True)
+            self.forget()
             self.output.unlink(missing_ok=True)
-            self.systemd.reload()
 
     def _read(self) -> str:
         if not self.output.exists():

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.wsgi.production.plugins.module_utils import one_off as unit
+from ansible_collections.wsgi.production.plugins.module_utils import operator_command as unit
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
-from ansible_collections.wsgi.production.plugins.module_utils.one_off import OneOff
+from ansible_collections.wsgi.production.plugins.module_utils.operator_command import OperatorCommand
 from ansible_collections.wsgi.production.plugins.module_utils.tokens import fill
 from ansible_collections.wsgi.production.plugins.plugin_utils import specification
 from ansible_collections.wsgi.production.plugins.plugin_utils.release_files import files
@@ -43,17 +43,19 @@ def runner(layout: Layout) -> Runner:
     return Runner(layout.units, layout.transient)
 
 
-def one_off(layout: Layout, runner: Runner, tmp_path: Path, command: str = "python manage.py check") -> OneOff:
+def in_release(
+    layout: Layout, runner: Runner, tmp_path: Path, command: str = "python manage.py check"
+) -> OperatorCommand:
     """Return a command in a release whose instance is rendered as a deploy does it."""
     make_release(layout, A)
     app: dict[str, Any] = {"name": "hello", "build": "/srv/hello/builds/1", "callable": "main:app"}
     texts = files(specification.inputs([app], "uwsgi")[0], layout=layout)
     (layout.releases / A / "instance.service").write_text(fill(texts["instance.service"], KNOWN))
-    return OneOff(layout, A, command, runner, tmp_path)
+    return OperatorCommand(layout, A, command, runner, tmp_path)
 
 
 def test_a_command_has_what_the_process_of_the_release_has(layout: Layout, runner: Runner, tmp_path: Path) -> None:
-    assert one_off(layout, runner, tmp_path).run() == "done\n"
+    assert in_release(layout, runner, tmp_path).run() == "done\n"
     lines = runner.text.splitlines()
     instance = (layout.releases / A / "instance.service").read_text().splitlines()
     shared = instance[instance.index("User=hello") : instance.index("[Install]")]
@@ -63,7 +65,7 @@ def test_a_command_has_what_the_process_of_the_release_has(layout: Layout, runne
 
 
 def test_nothing_of_a_command_stays_behind(layout: Layout, runner: Runner, tmp_path: Path) -> None:
-    command = one_off(layout, runner, tmp_path)
+    command = in_release(layout, runner, tmp_path)
     command.run()
     runner.broken = {command.unit}
     with pytest.raises(Failed):
@@ -75,7 +77,7 @@ def test_nothing_of_a_command_stays_behind(layout: Layout, runner: Runner, tmp_p
 def test_a_command_that_fails_is_reported_with_its_status_and_output(
     layout: Layout, runner: Runner, tmp_path: Path
 ) -> None:
-    command = one_off(layout, runner, tmp_path)
+    command = in_release(layout, runner, tmp_path)
     runner.broken, runner.said = {command.unit}, "no such table\x1b[2J\n"
     with pytest.raises(Failed) as failure:
         command.run()
@@ -89,4 +91,4 @@ def test_only_the_end_of_a_long_output_is_read(
 ) -> None:
     monkeypatch.setattr(unit, "MOST_OUTPUT", 4)
     runner.said = "0123456789"
-    assert one_off(layout, runner, tmp_path).run() == "6789"
+    assert in_release(layout, runner, tmp_path).run() == "6789"
