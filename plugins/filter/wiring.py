@@ -49,7 +49,8 @@ def as_served(apps: list[dict[str, Any]], entries: list[dict[str, Any]]) -> list
         entry = described[app["name"]]
         serve = role_inputs.serve(entry)
         files = {"public_data": role_inputs.public_data(serve), "static": role_inputs.static(serve)}
-        found.append({**app, "probe": role_inputs.probe(entry, serve), **files})
+        front = role_inputs.front_of(entry)
+        found.append({**app, "probe": role_inputs.probe(entry, serve), **files, **({"front": front} if front else {})})
     return found
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any
@@ -237,10 +238,23 @@ class Application:
         before = [release for release in self.history.entries() if release != instance.release]
         if before:
             replace_link(self.layout.previous, f"releases/{before[-1]}")
+        self._bridge(instance.release)
         replace_link(self.layout.current, f"releases/{instance.release}")
         for other in self.instances():
             if other.release != instance.release:
                 other.stand_down()
+
+    def _bridge(self, release: str) -> None:
+        """Link the sockets that only the live release has in `release` as well.
+
+        NGINX uses its former configuration until it is reloaded, and the former instance still answers there.
+        """
+        live = self.layout.live()
+        there = (self.layout.releases / live).glob("*") if live else ()
+        for link in [path for path in there if path.is_symlink() and os.readlink(path).startswith("/run/")]:
+            beside = self.layout.releases / release / link.name
+            if not os.path.lexists(beside):
+                beside.symlink_to(os.readlink(link))
 
     def _turn(self, release: str) -> None:
         self.instance(release).take_turn(*(one for one in self.instances() if one.release != release))

@@ -4,20 +4,31 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, TookTooLong
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout, write_file
 from ansible_collections.wsgi.production.plugins.module_utils.log import explained
-from ansible_collections.wsgi.production.plugins.module_utils.probe import Ask, Probe, over_uwsgi, wait_for
+from ansible_collections.wsgi.production.plugins.module_utils.probe import (
+    Answer,
+    AnyResponse,
+    Ask,
+    Probe,
+    over_unix,
+    over_uwsgi,
+    wait_for,
+)
 from ansible_collections.wsgi.production.plugins.module_utils.store import read_manifest
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
 
 KINDS = ("socket", "service")
+BESIDE = (".service", ".socket", ".timer")
 ENDED = ("inactive", "failed", "")
 
 # Seconds for which a worker must live before its release may go live, and what answers requests.
@@ -41,7 +52,9 @@ class Instance:
     """The instance of one release: what answers requests, and the workers and timers beside it.
 
     :ivar front: the units that answer requests, the service last.
+    :ivar sockets: the sockets of workers that have one of their own.
     :ivar workers: the services that run all the time beside them.
+    :ivar listeners: the workers that have a socket of their own.
     :ivar exclusive: those of them that never run beside those of another release.
     :ivar timers: the units that say when.
     :ivar jobs: the services that timers start.
@@ -55,18 +68,22 @@ class Instance:
         self.front = [layout.unit(release, kind) for kind in KINDS]
         self.service = self.front[1]
         beside = self._beside()
+        self.sockets = [unit for unit in beside if unit.endswith(".socket")]
         self.timers = [unit for unit in beside if unit.endswith(".timer")]
         self.jobs = [unit.replace(".timer", ".service") for unit in self.timers]
-        self.workers = [unit for unit in beside if unit not in (*self.timers, *self.jobs)]
+        self.workers = [unit for unit in beside if unit not in (*self.sockets, *self.timers, *self.jobs)]
+        self.listeners = [unit for unit in self.workers if unit.replace(".service", ".socket") in self.sockets]
         # What is left in place of a release that is gone has no manifest.
-        exclusive = (read_manifest(layout.releases / release) or {}).get("exclusive", [])
-        self.exclusive = [unit for unit in self.workers if layout.part(unit) in exclusive]
-        self.ask = ask or over_uwsgi(layout.socket(release, "uwsgi"))
+        self.manifest = read_manifest(layout.releases / release) or {}
+        self.exclusive = [unit for unit in self.workers if layout.part(unit) in self.manifest.get("exclusive", [])]
+        self.speaks_http = bool(self.manifest.get("front"))
+        usual = over_unix(layout.socket(release, "http")) if self.speaks_http else None
+        self.ask = ask or usual or over_uwsgi(layout.socket(release, "uwsgi"))
 
     @property
     def lasting(self) -> list[str]:
         """The units that run for as long as the release is live."""
-        return [*self.front, *self.workers, *self.timers]
+        return [*self.front, *self.sockets, *self.workers, *self.timers]
 
     @property
     def units(self) -> list[str]:
@@ -78,10 +95,9 @@ class Instance:
 
         :raises Failed: where the host does not have the release.
         """
-        manifest = read_manifest(self.layout.releases / self.release)
-        if manifest is None:
+        if not self.manifest:
             raise Failed(f"this host has no release {self.release}")
-        return Probe.of(manifest.get("probe", {}))
+        return Probe.of(self.manifest.get("probe", {}))
 
     @property
     def shared(self) -> list[str]:
@@ -100,7 +116,7 @@ class Instance:
     def answers(self) -> bool:
         """Tell whether what answers requests is there."""
         placed = self.release in self.layout.instances()
-        return placed and self._are_active(self.front) and self._has_sockets()
+        return placed and self._are_active([*self.front, *self.sockets, *self.listeners]) and self._has_sockets()
 
     def is_live(self) -> bool:
         """Tell whether `current` points to the release, its timers run, and the host's next boot starts it all."""
@@ -119,7 +135,9 @@ class Instance:
         """Tell whether the instance was told to end, and requests or jobs of it are not done yet."""
         if self._state(self.service) == "deactivating":
             return True
-        told = all(self._state(unit) in (*ENDED, "deactivating") for unit in self.lasting)
+        # A socket ends after its service.
+        asked = [unit for unit in self.lasting if unit not in self.sockets]
+        told = all(self._state(unit) in (*ENDED, "deactivating") for unit in asked)
         return told and all(self._has_ended(unit) for unit in self.front) and not self.has_ended()
 
     def boot(self) -> None:
@@ -129,22 +147,26 @@ class Instance:
             end of its log.
         """
         probe = self.probe()
-        limit = (read_manifest(self.layout.releases / self.release) or {}).get("start_timeout", 60)
+        limit = self.manifest.get("start_timeout", 60)
         visited = self.was_live() or self.is_ending()
         # The service last away and first in place: it is what an instance is found by.
-        for unit in (*reversed(self.front), *self.workers, *self.timers, *self.jobs):
+        for unit in (*reversed(self.front), *self.sockets, *self.workers, *self.timers, *self.jobs):
             text = (self.layout.releases / self.release / self.layout.unit_file(unit)).read_text(encoding="utf-8")
             write_file(self.layout.units / unit, text)
         self.systemd.reload()
-        begun, restarts = self._begin(self.shared)
         if not self._has_sockets():
-            self.systemd.stop(*reversed(self.front))
+            self.systemd.stop(*reversed(self.front), *self.listeners, *self.sockets)
+        if self.sockets:
+            self.systemd.start(*self.sockets)
+        begun, restarts = self._begin(self.shared)
         # From here on systemd counts how often it has to start it again.
         self.systemd.clear(self.service)
         deadline = time.monotonic() + limit
         try:
             self.systemd.start(*self.front, seconds=limit + GRACE)
             self._wait_for_application(deadline)
+            if self.speaks_http:
+                self._wait_for_response(self.service, self.ask, probe, deadline)
         except Failed as failure:
             late = isinstance(failure, TookTooLong)
             if late:
@@ -156,6 +178,8 @@ class Instance:
             wait_for(probe, self.ask, probe.tries, probe.interval)
         except Failed as failure:
             raise self._refused(f"does not pass its probe: {failure}", visited) from failure
+        for worker in self.listeners:
+            self._see_listener(worker, deadline, visited)
         self._try(begun, restarts, visited)
 
     def take_turn(self, *before: Instance) -> None:
@@ -213,7 +237,8 @@ class Instance:
 
     def stand_down(self) -> None:
         """Leave the work to another release: no timer starts anything, and workers end when their jobs are done."""
-        beside = self._placed([*self.timers, *self.workers])
+        # A worker with a socket goes on answering, as what answers requests does, until it is retired.
+        beside = self._placed([*self.timers, *(unit for unit in self.workers if unit not in self.listeners)])
         if beside:
             self.systemd.stop(*beside, wait=False)
 
@@ -263,10 +288,10 @@ class Instance:
     def _beside(self) -> list[str]:
         """Return the units beside those that answer requests: those of the release, and those that are in place."""
         made = self.layout.releases / self.release
-        files = [*made.glob("instance-*.service"), *made.glob("instance-*.timer")]
+        files = [path for kind in BESIDE for path in made.glob(f"instance-*{kind}")]
         names = {self.layout.unit_of(self.release, path.name) for path in files}
         placed = self.layout.units.glob(f"{self.layout.name}@{self.release}-*")
-        return sorted(names | {path.name for path in placed if path.suffix in (".service", ".timer")})
+        return sorted(names | {path.name for path in placed if path.suffix in BESIDE})
 
     def _deafen(self) -> None:
         """Let systemd hear the service no more, which could ask it for more time to end."""
@@ -304,6 +329,43 @@ class Instance:
                 raise TookTooLong(f"{self.service} has not imported the application")
             time.sleep(POLL)
 
+    def _see_listener(self, worker: str, deadline: float, visited: bool) -> None:
+        """Object to a worker with a socket of its own that does not answer as it should.
+
+        :param deadline: the time of the monotonic clock by which it has to answer at all.
+        """
+        part = self.layout.part(worker)
+        asked = self.manifest.get("listeners", {}).get(part, {"path": "/", "status": []})
+        probe = replace(self.probe(), **asked, text="")
+        ask = over_unix(self.layout.worker_socket(self.release, part))
+        try:
+            self._wait_for_response(worker, ask, probe, deadline)
+            if probe.status:
+                wait_for(probe, ask, probe.tries, probe.interval)
+        except Failed as failure:
+            raise self._refused(
+                f"has a worker that does not pass its probe, {worker}: {failure}", visited, worker
+            ) from (failure)
+
+    def _wait_for_response(self, service: str, ask: Ask, probe: Probe, deadline: float) -> None:
+        """Wait until a service gives any response over HTTP: systemd does not know when it is ready.
+
+        :param deadline: a time of the monotonic clock.
+        :raises Failed: when it has given none by then, or has exited.
+        """
+        before = self._restarts(service)
+
+        def unless_exited(asked: Probe) -> Answer:
+            if self._restarts(service) > before or self._has_ended(service):
+                raise Failed(f"{service} has exited")
+            return ask(asked)
+
+        left = max(1.0, deadline - time.monotonic())
+        try:
+            wait_for(AnyResponse.of(probe.as_dict()), unless_exited, math.ceil(left / POLL), POLL, left)
+        except Failed as failure:
+            raise (TookTooLong if time.monotonic() + POLL >= deadline else Failed)(str(failure)) from failure
+
     def _restarts(self, service: str) -> int:
         """Return how often systemd has started a service again by itself."""
         return int(self.systemd.properties(service, "NRestarts")[0] or 0)
@@ -315,8 +377,8 @@ class Instance:
 
     def _has_sockets(self) -> bool:
         """Tell whether the files are there at which the instance is reached."""
-        placed = self.layout.units / self.front[0]
-        text = placed.read_text(encoding="utf-8") if placed.exists() else ""
+        placed = [self.layout.units / unit for unit in (self.front[0], *self.sockets)]
+        text = "".join(path.read_text(encoding="utf-8") for path in placed if path.exists())
         return all(Path(path).is_socket() for path in re.findall(r"^ListenStream=(/.+)$", text, re.MULTILINE))
 
     def _are_active(self, units: Iterable[str]) -> bool:
@@ -337,7 +399,7 @@ class Instance:
         log = self.systemd.journal(unit or self.service)
         if self.layout.live() != self.release:
             self.leave(visited)
-        called = (read_manifest(self.layout.releases / self.release) or {}).get("callable")
+        called = self.manifest.get("callable") or self.manifest.get("front")
         return Failed(explained(f"release {self.release} of {called} {what}", log, self.layout.data, f"{called}"))
 
 

@@ -96,6 +96,10 @@ class Layout:
         """Return the path that the instance of `release` listens on for `protocol`."""
         return Path("/run") / self.name / f"{release}.{LINKS[protocol]}"
 
+    def worker_socket(self, release: str, worker: str) -> Path:
+        """Return the path that a worker of `release` with a socket of its own listens on."""
+        return Path("/run") / self.name / f"{release}.{worker_link(worker)}"
+
     def runtime(self, release: str) -> Path:
         """Return the directory of what the instance of `release` needs only while it runs; systemd makes it."""
         return Path("/run") / self.name / release
@@ -114,7 +118,7 @@ class Layout:
 
     def part(self, unit: str) -> str:
         """Return the name of the worker or timer that `unit` is for; empty for what answers requests."""
-        found = re.fullmatch(rf"{re.escape(self.name)}@[0-9a-f]+-(.+)\.(service|timer)", unit)
+        found = re.fullmatch(rf"{re.escape(self.name)}@[0-9a-f]+-(.+)\.(service|socket|timer)", unit)
         return found.group(1) if found else ""
 
     def unit_file(self, unit: str) -> str:
@@ -133,6 +137,11 @@ class Layout:
         pattern = re.compile(re.escape(self.name) + r"@([0-9a-f]+)\.service")
         names = (pattern.fullmatch(path.name) for path in self.units.glob(f"{self.name}@*.service"))
         return sorted(match.group(1) for match in names if match)
+
+
+def worker_link(worker: str) -> str:
+    """Return the name, among the links of a release, of the socket of a worker."""
+    return f"worker-{worker}"
 
 
 def static_name(path: str) -> str:

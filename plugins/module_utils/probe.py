@@ -11,7 +11,7 @@ import socket
 import ssl
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,14 @@ class Probe:
         return 300 <= answer.status < 400 and to.scheme == "https" and (to.path or "/") == self.path.partition("?")[0]
 
 
+class AnyResponse(Probe):
+    """A probe that every response passes: something answers."""
+
+    def objection(self, answer: Answer) -> str | None:
+        """Object to nothing."""
+        return None
+
+
 Ask = Callable[[Probe], Answer]
 
 
@@ -113,6 +121,16 @@ def over_uwsgi(path: Path) -> Ask:
     def ask(probe: Probe) -> Answer:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             return _exchange(connection, str(path), uwsgi_packet(probe), probe.timeout)
+
+    return ask
+
+
+def over_unix(path: Path) -> Ask:
+    """Return what asks over HTTP at the Unix socket `path`."""
+
+    def ask(probe: Probe) -> Answer:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            return _exchange(connection, str(path), _http_request(probe), probe.timeout)
 
     return ask
 
@@ -128,15 +146,11 @@ def over_http(address: str, token: str = "", tls: bool = False) -> Ask:
     family = socket.AF_INET6 if ":" in local else socket.AF_INET
 
     def ask(probe: Probe) -> Answer:
-        headers = {"Host": probe.host, "User-Agent": AGENT, **probe.headers()}
-        if token:
-            headers["X-Wsgi-Verify"] = token
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        request = f"GET {probe.path} HTTP/1.0\r\n{lines}\r\n"
+        request = _http_request(probe, {"X-Wsgi-Verify": token} if token else {})
         with socket.socket(family, socket.SOCK_STREAM) as plain:
             name = probe.host.partition(":")[0]
             with unverified().wrap_socket(plain, server_hostname=name) if tls else plain as connection:
-                return _exchange(connection, (local, port), request.encode(), probe.timeout)
+                return _exchange(connection, (local, port), request, probe.timeout)
 
     return ask
 
@@ -207,6 +221,13 @@ def uwsgi_packet(probe: Probe) -> bytes:
         for word in (name.encode(), value.encode(errors="surrogateescape")):
             body += struct.pack("<H", len(word)) + word
     return struct.pack("<BHB", 0, len(body), 0) + body
+
+
+def _http_request(probe: Probe, more: Mapping[str, str] | None = None) -> bytes:
+    """Return the request as HTTP, with the headers that NGINX adds and `more`."""
+    headers = {"Host": probe.host, "User-Agent": AGENT, **probe.headers(), **(more or {})}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"GET {probe.path} HTTP/1.0\r\n{lines}\r\n".encode()
 
 
 def _exchange(connection: socket.socket, address: Any, request: bytes, timeout: float) -> Answer:

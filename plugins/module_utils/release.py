@@ -22,6 +22,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.layout import (
     STATIC,
     Layout,
     static_name,
+    worker_link,
     write_file,
 )
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
@@ -30,6 +31,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.tokens import fill
 
 # Of the programs, those that each release has for itself.
 PROGRAMS = ("entry.py", "start.py", "drain.py")
+LISTENER_PROGRAMS = ("drain_listener.py",)
 
 # Of capabilities(7), the number of that to trace any process.
 CAP_SYS_PTRACE = 19
@@ -38,7 +40,7 @@ CAP_SYS_PTRACE = 19
 CREDENTIALS = "credentials"
 
 # Those that not every release has.
-KINDS = ("*.service", "*.timer", f"{CREDENTIALS}/*")
+KINDS = ("*.ini", "*.service", "*.socket", "*.timer", f"{CREDENTIALS}/*")
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Settings:
     :param programs: the text of each program that a release or its uWSGI has, by its name.
     :param env: the variables of the application, secret ones included.
     :param exclusive: the names of workers that never run beside those of another release.
+    :param front: the worker that answers requests in place of a callable; empty if uWSGI does.
+    :param listeners: the probes of the other workers with a socket of their own, by their names.
     :param directory: the working directory, below the code.
     """
 
@@ -64,6 +68,8 @@ class Settings:
     secret_files: dict[str, str] = field(default_factory=dict)
     irreversible: str = ""
     exclusive: list[str] = field(default_factory=list)
+    front: str = ""
+    listeners: dict[str, dict[str, Any]] = field(default_factory=dict)
     static: list[dict[str, str]] = field(default_factory=list)
     directory: str = ""
     libraries: list[str] = field(default_factory=list)
@@ -114,12 +120,13 @@ class Release:
         libraries = () if self.wheel else tuple(sorted(settings.libraries))
         self.server = digest("server", self.settings.pin, host.interpreter, *libraries)
         asked = (settings.probe.as_dict(), settings.irreversible, settings.static, settings.exclusive)
-        self.id = digest("release", str(build), self._render("-"), *asked)
+        listeners = (settings.listeners,) if settings.listeners else ()
+        self.id = digest("release", str(build), self._render("-"), *asked, *listeners)
         self.store = Store(layout.releases, mode=PASSABLE)
 
     def exists(self) -> bool:
         """Tell whether the release is there, with its uWSGI, complete."""
-        return self.store.is_whole(self.id) and self.servers.is_whole(self.server)
+        return self.store.is_whole(self.id) and self._has_server()
 
     def make(self, index: Index, uv: str) -> None:
         """Make the release, and install its uWSGI where the host does not have that one yet.
@@ -133,7 +140,7 @@ class Release:
                 f"directory: the build has no directory {self.settings.directory}: add it to the source, add it to "
                 "build.include if git ignores it, or create it with build.commands"
             )
-        if not self.servers.is_whole(self.server):
+        if not self._has_server():
             self._install_server(index, uv)
         if self.store.is_whole(self.id):
             return
@@ -145,8 +152,10 @@ class Release:
             "commit": built.get("commit"),
             "packages": built.get("packages"),
             "callable": self.settings.callable,
-            "uwsgi": self.settings.pin.split()[0],
-            "server": self.server,
+            "front": self.settings.front,
+            "listeners": self.settings.listeners,
+            "uwsgi": "" if self.settings.front else self.settings.pin.split()[0],
+            "server": "" if self.settings.front else self.server,
             "probe": self.settings.probe.as_dict(),
             "irreversible": self.settings.irreversible,
             "number": self._next_number(),
@@ -164,8 +173,8 @@ class Release:
                 (path / STATIC).mkdir(mode=PASSABLE)
             for one in self.settings.static:
                 (path / STATIC / static_name(one["path"])).symlink_to(Path("../build", CODE, one["directory"]))
-            for protocol, link in LINKS.items():
-                (path / link).symlink_to(self.layout.socket(self.id, protocol))
+            for link, socket in self._links().items():
+                (path / link).symlink_to(socket)
 
     def is_open(self) -> bool:
         """Tell whether NGINX can read the directories that it serves itself."""
@@ -211,6 +220,17 @@ class Release:
             "after": _shown(after, self.id, self.settings.probe.as_dict()) + note,
         }
 
+    def _has_server(self) -> bool:
+        """Return whether the host has the uWSGI of the release, if it needs one."""
+        return bool(self.settings.front) or self.servers.is_whole(self.server)
+
+    def _links(self) -> dict[str, Path]:
+        """Return the sockets of the release, by the names of the links that lead to them."""
+        protocols = ["http"] if self.settings.front else list(LINKS)
+        links = {LINKS[protocol]: self.layout.socket(self.id, protocol) for protocol in protocols}
+        own = {worker_link(worker): self.layout.worker_socket(self.id, worker) for worker in self.settings.listeners}
+        return {**links, **own}
+
     def _static(self) -> list[Path]:
         return [self.build / CODE / one["directory"] for one in self.settings.static]
 
@@ -228,6 +248,12 @@ class Release:
             if self.wheel:
                 write_file(path / "launch.py", self.settings.programs["launch.py"])
 
+    def _programs(self) -> list[str]:
+        """Return the names of the programs of the release that are not the application's."""
+        settings = self.settings
+        own = [] if settings.front else PROGRAMS
+        return [*own, *(LISTENER_PROGRAMS if settings.front or settings.listeners else ())]
+
     def _render(self, release: str) -> dict[str, str]:
         """Return the text of each file, by its name in the directory of the release."""
         settings = self.settings
@@ -240,8 +266,8 @@ class Release:
         }
         return {
             **{name: fill(text, known) for name, text in settings.files.items()},
-            **{name: settings.programs[name] for name in PROGRAMS},
-            "callable": f"{settings.callable}\n",
+            **{name: settings.programs[name] for name in self._programs()},
+            **({} if settings.front else {"callable": f"{settings.callable}\n"}),
             "env": environment_file(settings.env),
             **{f"{CREDENTIALS}/{name}": text for name, text in settings.secret_files.items()},
         }

@@ -370,6 +370,17 @@ def directory(value: dict[str, Any]) -> str | None:
     return None
 
 
+def route(value: dict[str, Any]) -> str | None:
+    """Object to a path that NGINX could not send to another server, and to a route that leads nowhere or twice."""
+    if not re.fullmatch(r"/|(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?", value["path"]):
+        return f"path {value['path']!r}: write a path such as /ws/, which stands for all below it, or /ws"
+    if value.get("worker") and value.get("servers"):
+        return f"path {value['path']}: worker and servers are given; remove one"
+    if value.get("read_timeout", 1) < 1:
+        return f"read_timeout {value['read_timeout']}: write a number of seconds greater than 0"
+    return None
+
+
 def below(value: str) -> str | None:
     """Object to what is not a directory below another."""
     if not re.fullmatch(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*", value) or {".", ".."} & set(value.split("/")):

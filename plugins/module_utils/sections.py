@@ -49,6 +49,7 @@ PART: dict[str, Any] = {
     "name": rules.part_name,
     "command": rules.command,
     "on_calendar": rules.calendar,
+    "probe": {"path": rules.path, "status": rules.statuses},
     "stop_timeout": rules.positive,
 }
 
@@ -105,6 +106,7 @@ SERVE: dict[str, Any] = {
     "tls": {"hsts": rules.not_negative},
     "static": Each(rules.directory),
     "uploads": Each(rules.directory),
+    "routes": Each(rules.route),
     "cache_seconds": rules.not_negative,
     "basic_auth": rules.users,
     "maintenance": {"retry_after": rules.positive, "bypass": rules.networks},
@@ -126,6 +128,7 @@ SECRET = {"basic_auth", "env", "key", "secret_files", "secrets"}
 OPTIONAL = {
     *(
         "acme_email",
+        "callable",
         "cpu_quota",
         "directory",
         "health",
@@ -148,6 +151,12 @@ def conflicts(run: dict[str, Any]) -> list[str]:
     for key in ("workers", "timers"):
         own = _names(run.get(key, ()))
         found += [f"{key}: two have the name {name}; change one" for name in sorted({*own}) if own.count(name) > 1]
+    found += [
+        f"workers ({worker['name']}): exclusive: a worker with listen must run beside that of the release before; "
+        "remove one of the two"
+        for worker in run.get("workers", ())
+        if worker.get("listen") and worker.get("exclusive")
+    ]
     address = run.get("listen_http") or ""
     reached = address and not rules.http_address(address) and not rules.is_loopback(address)
     if reached and not run.get("listen_networks"):

@@ -27,6 +27,12 @@ from ansible_collections.wsgi.production.plugins.plugin_utils.specification impo
 
 STATES = ("present", "absent")
 
+# The probe of a worker that says nothing of it.
+USUAL_PROBE = {"path": "/", "status": []}
+
+# What only uWSGI heeds.
+UWSGI_ONLY = {"harakiri", "listen_uwsgi", "options", "package", "processes", "threads"}
+
 SUPPORTED = {"Debian": ("12", "13"), "Ubuntu": ("24.04",)}
 
 
@@ -95,12 +101,18 @@ def misplaced(
 
 
 def unreachable(apps: list[dict[str, Any]], host: str, app_servers: list[str]) -> list[str]:
-    """Return a sentence for each application that the load balancer `host` could not reach."""
+    """Return a sentence for each application, or worker, that the load balancer `host` could not reach."""
     found = []
     for app in present(apps):
         address = app["run"].get("listen_http")
         if host in app_servers or not app.get("serve"):
             continue
+        for route in app["serve"].get("routes") or []:
+            if route["path"] != "/":
+                found.append(
+                    f"wsgi_apps ({app['name']}): serve.routes: {route['path']}: the load balancer {host} is not an app "
+                    "server and reaches no worker; put it into app_servers, or remove the route"
+                )
         if not address or ip_address(rules.split_address(address)[0]).is_loopback:
             wrong = f": {address!r}" if address else " is missing"
             found.append(
@@ -143,6 +155,8 @@ class Entry:
                 self._read(section, app[section])
         serve = self.sections["serve"]
         self.objections += [f"serve.{one}" for one in (*certificates.objections(serve), *_paths_twice(serve))]
+        if not absent and isinstance(app.get("run"), dict):
+            self.objections += _routes(self.sections["run"], serve)
         self.objections += _source(self.sections["build"], [] if self.objections else static(serve))
         self.objections += [f"run.{one}" for one in sections.conflicts(self.sections["run"])]
 
@@ -203,6 +217,39 @@ def _source(build: dict[str, Any], static: list[dict[str, str]]) -> Iterator[str
             )
 
 
+def _routes(run: dict[str, Any], serve: dict[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the workers that paths lead to, and with an application that has no callable."""
+    workers = {worker["name"]: worker for worker in run.get("workers", [])}
+    routes = serve.get("routes", [])
+    for route in routes:
+        worker = route.get("worker", "")
+        where = f"serve.routes: {route['path']}"
+        if worker not in workers:
+            known = ", ".join(name for name, one in workers.items() if one.get("listen")) or "none yet"
+            yield f"{where}: worker {worker!r}: write the name of a worker of run that has listen (there is {known})"
+        elif not workers[worker].get("listen"):
+            yield f"{where}: worker {worker!r}: the worker has no socket; add listen: true to it"
+    front = next((route.get("worker", "") for route in routes if route["path"] == "/"), "")
+    if not run.get("callable"):
+        if not front:
+            yield "run.callable is missing; add it, or let a route of serve for / lead to a worker with listen"
+        for setting in sorted(UWSGI_ONLY & run.keys()):
+            yield f"run.{setting}: without a callable there is no uWSGI to use it; remove it"
+        if workers.get(front, {}).get("probe", USUAL_PROBE) != USUAL_PROBE:
+            yield f"run.workers ({front}): probe: this worker serves the site itself; write it as run.probe"
+    elif front:
+        yield "serve.routes: /: with it, no request would reach run.callable; remove one of the two"
+
+
+def unserved(app: dict[str, Any]) -> Iterator[str]:
+    """Yield a sentence if the input of the role `uwsgi` for one application says nothing that answers requests."""
+    listening = [worker["name"] for worker in app["workers"] if worker["listen"]]
+    if bool(app["callable"]) == bool(app["front"]):
+        yield "callable: write either callable or front"
+    elif app["front"] and app["front"] not in listening:
+        yield f"front: {app['front']!r}: write the name of a worker with listen"
+
+
 def _state(app: dict[str, Any]) -> Iterator[str]:
     """Yield what is wrong with whether an application is to be there."""
     state, remove_data = app.get("state", "present"), app.get("remove_data", False)
@@ -223,7 +270,7 @@ def nginx_objections(settings: dict[str, Any]) -> list[str]:
     found = [f"nginx_{sentence}" for sentence in sections.objections(sections.NGINX, settings)]
     for site in sites:
         wrong = [*sections.objections(sections.SERVE, site), *certificates.objections(site), *_paths_twice(site)]
-        wrong += _relative(site)
+        wrong += [*_relative(site), *_leading_nowhere(site)]
         found += [f"nginx_sites ({site['name']}): {sentence}" for sentence in wrong]
     claims = [(site["name"], [("name", site["name"].replace("-", "_")), *host_claims(site)]) for site in sites]
     return found + list(_claimed_twice("nginx_sites: two sites", claims))
@@ -236,10 +283,10 @@ def host_claims(site: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _paths_twice(site: dict[str, Any]) -> Iterator[str]:
-    """Yield a sentence for each path under which `site` has two directories."""
-    paths = [one["path"] for setting in FILES for one in site.get(setting, [])]
+    """Yield a sentence for each path that `site` has twice."""
+    paths = [one["path"] for setting in (*FILES, "routes") for one in site.get(setting, [])]
     yield from (
-        f"static and uploads: two have the path {path}; change one"
+        f"static, uploads and routes: two have the path {path}; change one"
         for path in sorted(set(paths))
         if paths.count(path) > 1
     )
@@ -252,6 +299,16 @@ def _relative(site: dict[str, Any]) -> Iterator[str]:
             for directory in (one["directory"], one.get("previous")):
                 if directory and not directory.startswith("/"):
                     yield f"{setting}: {directory!r}: write an absolute path"
+
+
+def _leading_nowhere(site: dict[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each route of which the role alone cannot know where it leads."""
+    for route in site["routes"]:
+        if route["worker"]:
+            yield f"routes: {route['path']}: worker: only wsgi_apps knows workers; write servers"
+        elif bool(route["servers"]) == (route["path"] == "/"):
+            what = "remove servers, for those of the site answer" if route["servers"] else "write servers"
+            yield f"routes: {route['path']}: {what}"
 
 
 def _claimed_twice(two: str, claims: list[tuple[str, list[tuple[str, str]]]]) -> Iterator[str]:

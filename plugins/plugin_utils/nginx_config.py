@@ -200,6 +200,10 @@ def _derived(site: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
         "key": pair and pair[1],
         "scheme": "https" if pair and tls["redirect"] else "$visitor_scheme",
         "port": "" if pair and tls["redirect"] else "$visitor_port",
+        # No site has an underscore in its name.
+        "routes": [
+            {**route, "upstream": f"{site['name']}_route_{number}"} for number, route in enumerate(site["routes"])
+        ],
         "files": [
             *(_files(site["name"], number, "static", one) for number, one in enumerate(site["static"])),
             *(_files(site["name"], number, "uploads", one) for number, one in enumerate(site["uploads"])),

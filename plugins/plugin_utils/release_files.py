@@ -31,7 +31,7 @@ HARAKIRI_TO_STOP = 15
 AFTER_SWITCH_TIMEOUT = 300
 
 # The programs of a release that are not the application's.
-PROGRAMS = ("entry.py", "start.py", "drain.py", "launch.py")
+PROGRAMS = ("entry.py", "start.py", "drain.py", "launch.py", "drain_listener.py")
 
 # What no template sees, for what is rendered is shown.
 SECRET = {"env", "secrets", "secret_files"}
@@ -58,6 +58,15 @@ REQUIRED = {
         *ACCOUNT,
     ),
     "worker.service": ("ExecStart=", "KillMode=mixed", *ACCOUNT),
+    "listener.socket": (
+        *("ListenStream={part[socket]}", "SocketUser=root", "SocketGroup=www-data", "SocketMode=0660"),
+        "RemoveOnStop=yes",
+    ),
+    "listener.service": (
+        *("ExecStart=", "KillMode=mixed", "Requires={part[unit]}.socket"),
+        "ExecStop=+/usr/bin/python3 -I -S {directory}/drain_listener.py ",
+        *ACCOUNT,
+    ),
     "commands.service": ("Type=oneshot", "ExecStart=", *ACCOUNT),
     "timer.timer": ("OnCalendar=",),
 }
@@ -84,9 +93,9 @@ def files(app: dict[str, Any], templates: str = "", layout: Layout | None = None
     values = _values(app, layout or Layout(app["name"]))
     jinja = environment("uwsgi", FILTERS, templates)
     found = {}
-    for name, template, more in _wanted(app):
+    for name, template, more in _wanted(app, values):
         text = render(jinja, f"{template}.j2", **values, **more)
-        wanted = [line.format(**values) for line in REQUIRED[template]]
+        wanted = [line.format(**values, **more) for line in REQUIRED[template]]
         require(text, wanted, f"uwsgi_templates: {template}.j2 of {app['name']}")
         found[name] = text
     return found
@@ -101,6 +110,7 @@ def _values(app: dict[str, Any], layout: Layout) -> dict[str, Any]:
     directory = layout.releases / release
     return {
         **given,
+        "layout": layout,
         "release": release,
         "directory": directory,
         "code": directory / "build/app",
@@ -120,12 +130,22 @@ def _values(app: dict[str, Any], layout: Layout) -> dict[str, Any]:
     }
 
 
-def _wanted(app: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _wanted(app: dict[str, Any], values: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield the name of each file, that of its template, and what else the template sees."""
-    for name in ("uwsgi.ini", "instance.socket", "instance.service"):
-        yield name, name, {}
+    if not app["front"]:
+        for name in ("uwsgi.ini", "instance.socket", "instance.service"):
+            yield name, name, {}
     for one in app["workers"]:
-        yield f"instance-{one['name']}.service", "worker.service", {"part": one}
+        file = "instance" if one["name"] == app["front"] else f"instance-{one['name']}"
+        if not one["listen"]:
+            yield f"{file}.service", "worker.service", {"part": one}
+            continue
+        layout: Layout = values["layout"]
+        own = layout.worker_socket(values["release"], one["name"])
+        socket = values["sockets"]["http"] if file == "instance" else own
+        unit = layout.unit_of(values["release"], file)
+        for kind in ("socket", "service"):
+            yield f"{file}.{kind}", f"listener.{kind}", {"part": {**one, "unit": unit, "socket": socket}}
     for one in app["timers"]:
         yield f"instance-{one['name']}.timer", "timer.timer", {"part": one}
         job = {"commands": [one["command"]], "timeout": "infinity", "only_first": not one["every_host"]}

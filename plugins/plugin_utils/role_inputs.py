@@ -10,11 +10,13 @@ from typing import Any
 
 from ansible_collections.wsgi.production.plugins.module_utils import rules
 from ansible_collections.wsgi.production.plugins.module_utils.layout import (
+    LINKS,
     NGINX_ADDRESS,
     NGINX_HTTPS_ADDRESS,
     STATIC,
     Layout,
     static_name,
+    worker_link,
 )
 from ansible_collections.wsgi.production.plugins.plugin_utils.specification import section_spec, with_defaults
 
@@ -80,16 +82,35 @@ def sites(apps: list[dict[str, Any]], host: str, app_servers: list[str], hostvar
         site = {**app["serve"], "name": app["name"], "read_timeout": run["harakiri"] + HARAKIRI_TO_READ_TIMEOUT}
         if run["probe"].get("path", "/") != "/":
             site["health"] = run["probe"]["path"]
-        local = host in app_servers
+        local, front = host in app_servers, front_of(app)
+        if app["serve"].get("routes"):
+            site["routes"] = [_routed(app["name"], route, front) for route in app["serve"]["routes"]]
         for setting in FILES:
             site[setting] = [*_placed(app["name"], setting, app["serve"].get(setting) or [], local)]
         if local:
-            site.update(protocol="uwsgi", servers=[f"unix:{Layout(app['name']).current}/socket"])
+            protocol = "http" if front else "uwsgi"
+            site.update(protocol=protocol, servers=[f"unix:{Layout(app['name']).current}/{LINKS[protocol]}"])
         else:
             _host, port = rules.split_address(run["listen_http"])
             site.update(protocol="http", servers=[_address(server, hostvars[server], port) for server in app_servers])
         found.append(site)
     return found
+
+
+def front_of(app: dict[str, Any]) -> str:
+    """Return the worker that serves the entry `app` in place of a callable; empty if there is a callable."""
+    routes = (app.get("serve") or {}).get("routes") or []
+    leads = [route.get("worker", "") for route in routes if route["path"] == "/"]
+    return "" if app["run"].get("callable") or not leads else str(leads[0])
+
+
+def _routed(name: str, route: dict[str, Any], front: str) -> dict[str, Any]:
+    """Return a route with the socket of its worker, on a load balancer that is an app server."""
+    rest = {key: value for key, value in route.items() if key != "worker"}
+    worker = route.get("worker")
+    if not worker or worker == front:
+        return rest
+    return {**rest, "servers": [f"unix:{Layout(name).current}/{worker_link(worker)}"]}
 
 
 def _placed(name: str, setting: str, listed: list[dict[str, Any]], local: bool) -> Iterator[dict[str, Any]]:

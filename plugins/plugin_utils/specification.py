@@ -24,7 +24,7 @@ INPUTS = {"python_app": "python_app_apps", "uwsgi": "uwsgi_apps", "nginx": "ngin
 # The section of an entry that each role takes, and what of its input the playbook adds.
 SECTIONS = {
     "build": ("python_app", {"name"}),
-    "run": ("uwsgi", {"name", "build", "wheels", "public_data", "static"}),
+    "run": ("uwsgi", {"name", "build", "wheels", "front", "public_data", "static"}),
     "serve": ("nginx", {"name", "servers", "protocol", "read_timeout", "health"}),
 }
 

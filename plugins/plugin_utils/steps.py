@@ -76,7 +76,7 @@ def _release(said: dict[str, Any]) -> dict[str, Any]:
     wrong = [
         f"{app['name']}: {sentence}"
         for app in apps
-        for sentence in (*sections.objections(rules_of_app, app), *sections.conflicts(app))
+        for sentence in (*sections.objections(rules_of_app, app), *sections.conflicts(app), *checks.unserved(app))
     ]
     if wrong:
         raise Failed("\n".join(wrong))

@@ -128,7 +128,7 @@ class Site:
 
     def live(self) -> str:
         """Return the live release."""
-        return self.server.shell("basename $(readlink /srv/hello/current)").strip()
+        return self.server.shell(f"basename $(readlink /srv/{self.app['name']}/current)").strip()
 
 
 class NginxSite(Site):

@@ -203,6 +203,24 @@ def test_celery_redis(reader: Reader) -> None:
     assert "sums@" in reader.server.shell("systemctl list-units --plain --no-legend 'sums@*-beat.service'")
 
 
+TALK = """\
+import asyncio, websockets
+async def main():
+    async with websockets.connect("ws://chat.example.com/ws", host="127.0.0.1", port=80) as connection:
+        await connection.send("hello")
+        print(await connection.recv())
+asyncio.run(main())
+"""
+
+
+def test_asgi_websockets(reader: Reader) -> None:
+    reader.follow("asgi-websockets")
+    assert reader.server.get("chat.example.com") == '{"people":0}'
+    reader.server.install("python3-websockets")
+    assert reader.server.shell(f"python3 -c {shlex.quote(TALK)}") == "hello\n"
+    assert "changed=0 " in reader.run("ansible-playbook wsgi.production.site")
+
+
 def test_several_applications(reader: Reader) -> None:
     seen: list[str] = []
     for block in reader.blocks("several-applications"):

@@ -334,6 +334,7 @@ def make_release(
     build: str = "b1",
     workers: Iterable[str] = (),
     timers: Iterable[str] = (),
+    listening: Iterable[str] = (),
     oneshots: Iterable[str] = (),
     **manifest: Any,
 ) -> Path:
@@ -344,6 +345,7 @@ def make_release(
     path.mkdir(parents=True)
     lasting = {"instance.socket", "instance.service", *(f"instance-{name}.service" for name in workers)}
     lasting |= {f"instance-{name}.timer" for name in timers}
+    lasting |= {f"instance-{name}.{kind}" for name in listening for kind in ("socket", "service")}
     for file in lasting:
         (path / file).write_text(f"the {file} of {release}")
     for file in (*(f"instance-{name}.service" for name in timers), *(f"{name}.service" for name in oneshots)):

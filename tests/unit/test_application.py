@@ -1189,3 +1189,22 @@ def test_an_exclusive_worker_that_fails_gives_way_to_that_of_before(app: Applica
     take(way_back(app))
     assert app.layout.live() == A
     assert [systemd.is_active(f"hello@{one}-beat.service") for one in (A, B)] == [True, False]
+
+
+def test_until_nginx_is_reloaded_a_socket_that_only_the_former_release_has_leads_there(
+    app: Application, layout: Layout
+) -> None:
+    retired(app, A)
+    for release, links in ((A, ("socket", "http", "worker-live")), (B, ("http",))):
+        if release == B:
+            booted(app, B)
+        for link in links:
+            (layout.releases / release / link).symlink_to(f"/run/hello/{release}.{link}")
+    take(app.switch(B))
+    leads = {link: os.readlink(layout.releases / B / link) for link in ("socket", "http", "worker-live")}
+    assert leads == {
+        "socket": f"/run/hello/{A}.socket",
+        "http": f"/run/hello/{B}.http",
+        "worker-live": f"/run/hello/{A}.worker-live",
+    }
+    assert os.path.basename(os.readlink(layout.releases / B / "build")) == "b1"

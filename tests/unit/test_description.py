@@ -126,6 +126,9 @@ def test_an_entry_with_all_there_is_to_build_has_no_objection(entry: dict[str, A
     assert checks.objections([entry]) == []
 
 
+LIVE = {"name": "live", "command": "uvicorn --fd 3 live:app", "listen": True}
+
+
 def test_an_entry_with_all_there_is_to_run_has_no_objection(entry: dict[str, Any]) -> None:
     entry.update(state="present", remove_data=False)
     entry["run"].update(
@@ -141,7 +144,10 @@ def test_an_entry_with_all_there_is_to_run_has_no_objection(entry: dict[str, Any
         migrate_timeout=60,
         irreversible="drops the column email",
         after_switch=["python manage.py warm"],
-        workers=[{"name": "celery", "command": "celery --app hello worker", "stop_timeout": 60, "exclusive": True}],
+        workers=[
+            {**LIVE, "probe": {"path": "/up", "status": [200, 404]}, "stop_timeout": 60, "exclusive": False},
+            {"name": "celery", "command": "celery --app hello worker", "exclusive": True},
+        ],
         timers=[
             {"name": "clear", "command": "python -m clear", "on_calendar": "Mon *-*-* 03:00", "every_host": True},
         ],
@@ -197,15 +203,98 @@ def test_an_entry_that_is_served_with_all_there_is_has_no_objection(entry: dict[
         cache_seconds=30,
         basic_auth={"alice": "hunter2hunter2"},
         maintenance={"retry_after": 60, "bypass": ["192.0.2.10"]},
+        routes=[{"path": "/live/", "worker": "live", "read_timeout": 60, "servers": []}],
         snippet="",
     )
+    entry["run"]["workers"] = [LIVE]
     spec = specification.section_spec("serve")
     assert set(entry["serve"]) == set(spec)
     for key in ("tls", "maintenance"):
         assert set(entry["serve"][key]) == set(spec[key]["options"])
-    for key in ("static", "uploads"):
+    for key in ("static", "uploads", "routes"):
         assert set(entry["serve"][key][0]) == set(spec[key]["options"])
     assert checks.objections([entry]) == []
+
+
+ROOT = {"path": "/", "worker": "live"}
+
+
+def routed(entry: dict[str, Any], *routes: dict[str, Any], **run: Any) -> dict[str, Any]:
+    """Return an entry with routes, whose section `run` has other settings; None removes one."""
+    kept = {key: value for key, value in {**entry["run"], "workers": [LIVE], **run}.items() if value is not None}
+    return {**entry, "run": kept, "serve": {**entry["serve"], "routes": list(routes)}}
+
+
+def test_a_worker_with_a_socket_can_take_the_place_of_a_callable(entry: dict[str, Any]) -> None:
+    assert checks.objections([routed(entry, ROOT, callable=None)]) == []
+    (site,) = role_inputs.sites([routed(entry, ROOT, callable=None)], "app1", ["app1"], HOSTS)
+    assert (site["protocol"], site["servers"]) == ("http", ["unix:/srv/hello/current/http"])
+    assert site["routes"] == [{"path": "/"}]
+
+
+def test_a_route_leads_to_the_socket_of_its_worker(entry: dict[str, Any]) -> None:
+    (site,) = role_inputs.sites([routed(entry, {"path": "/ws", "worker": "live"})], "app1", ["app1"], HOSTS)
+    assert site["protocol"] == "uwsgi"
+    assert site["routes"] == [{"path": "/ws", "servers": ["unix:/srv/hello/current/worker-live"]}]
+
+
+@pytest.mark.parametrize(
+    ("routes", "run", "sentence"),
+    [
+        (
+            [{"path": "/ws/", "worker": "liv"}],
+            {},
+            "serve.routes: /ws/: worker 'liv': write the name of a worker of run",
+        ),
+        ([{"path": "/ws/"}], {}, "serve.routes: /ws/: worker '': write the name of a worker of run that has listen"),
+        (
+            [{"path": "/ws/", "worker": "live"}],
+            {"workers": [{"name": "live", "command": "a"}]},
+            "serve.routes: /ws/: worker 'live': the worker has no socket; add listen: true to it",
+        ),
+        ([ROOT], {}, "serve.routes: /: with it, no request would reach run.callable; remove one of the two"),
+        ([], {"callable": None}, "run.callable is missing; add it, or let a route of serve for / lead to a worker"),
+        ([ROOT], {"callable": None, "processes": 2}, "run.processes: without a callable there is no uWSGI to use it"),
+        ([ROOT], {"callable": None, "package": "uwsgi"}, "run.package: without a callable there is no uWSGI to use it"),
+        (
+            [ROOT],
+            {"callable": None, "workers": [{"name": "live", "command": "a", "listen": True, "probe": {"path": "/x"}}]},
+            "run.workers (live): probe: this worker serves the site itself; write it as run.probe",
+        ),
+        (
+            [{"path": "/ws/", "worker": "live"}],
+            {"workers": [{"name": "live", "command": "a", "listen": True, "exclusive": True}]},
+            "run.workers (live): exclusive: a worker with listen must run beside that of the release before",
+        ),
+        ([{"path": "ws", "worker": "live"}], {}, "serve.routes[0]: path 'ws': write a path such as /ws/"),
+        ([{"path": "/w s/", "worker": "live"}], {}, "serve.routes[0]: path '/w s/': write a path such as /ws/"),
+        ([{"path": "/a;b", "worker": "live"}], {}, "serve.routes[0]: path '/a;b': write a path such as /ws/"),
+        ([{"path": "/a", "worker": "live", "read_timeout": 0}], {}, "serve.routes[0]: read_timeout 0: write a number"),
+        (
+            [{"path": "/a", "worker": "live", "servers": ["unix:/run/x"]}],
+            {},
+            "serve.routes[0]: path /a: worker and servers are given; remove one",
+        ),
+        (
+            [{"path": "/a", "worker": "live"}, {"path": "/a", "worker": "live"}],
+            {},
+            "serve.static, uploads and routes: two have the path /a; change one",
+        ),
+    ],
+)
+def test_a_route_that_leads_nowhere_is_refused(
+    entry: dict[str, Any], routes: list[dict[str, Any]], run: dict[str, Any], sentence: str
+) -> None:
+    assert only([routed(entry, *routes, **run)]).startswith(f"{HERE}{sentence}")
+
+
+def test_a_load_balancer_that_is_not_an_app_server_reaches_no_worker(entry: dict[str, Any]) -> None:
+    app = routed(entry, {"path": "/ws/", "worker": "live"}, listen_http="0.0.0.0:9000")
+    (sentence,) = checks.unreachable([app], "lb1", ["app1"])
+    assert sentence.startswith("wsgi_apps (hello): serve.routes: /ws/: the load balancer lb1 is not an app server")
+    assert checks.unreachable([app], "app1", ["app1"]) == []
+    front = routed(entry, ROOT, callable=None, listen_http="0.0.0.0:9000")
+    assert checks.unreachable([front], "lb1", ["app1"]) == []
 
 
 def test_an_application_may_do_without_nginx(entry: dict[str, Any]) -> None:
@@ -384,7 +473,7 @@ def test_two_directories_cannot_have_one_path(entry: dict[str, Any], paths: tupl
     listed = [{"path": path, "directory": f"d{number}"} for number, path in enumerate(paths)]
     entry["serve"].update(static=listed[:2], uploads=listed[2:])
     entry["build"]["commands"] = ["create files"]
-    wrong = [f"{HERE}serve.static and uploads: two have the path /b/; change one"]
+    wrong = [f"{HERE}serve.static, uploads and routes: two have the path /b/; change one"]
     assert checks.objections([entry]) == (wrong if paths.count("/b/") > 1 else [])
 
 
@@ -1076,7 +1165,7 @@ SETTINGS: dict[str, Any] = {
         ),
         (
             {"sites": [{**SITE, "static": [SHARED], "uploads": [SHARED]}]},
-            "nginx_sites (hello): static and uploads: two have the path /shared/; change one",
+            "nginx_sites (hello): static, uploads and routes: two have the path /shared/; change one",
         ),
         (
             {"sites": [{**SITE, "tls": {"http3": True}}]},
@@ -1156,7 +1245,16 @@ def test_workers_and_timers_have_the_defaults_of_the_role() -> None:
     (_, workers), (_, timers) = parts("workers"), parts("timers")
     given = {"callable": "main:app", "workers": workers, "timers": timers}
     values = specification.with_defaults(given, specification.section_spec("run"))
-    assert values["workers"] == [{"name": "one", "command": "python -m one", "stop_timeout": 300, "exclusive": False}]
+    assert values["workers"] == [
+        {
+            "name": "one",
+            "command": "python -m one",
+            "stop_timeout": 300,
+            "exclusive": False,
+            "listen": False,
+            "probe": {"path": "/", "status": []},
+        }
+    ]
     assert values["timers"] == [
         {"name": "one", "command": "python -m one", "on_calendar": "daily", "every_host": False}
     ]

@@ -6,9 +6,11 @@ import os
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ansible_collections.wsgi.production.plugins.module_utils import instance as module
 from ansible_collections.wsgi.production.plugins.module_utils import probe
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.instance import TRIAL, Instance
@@ -949,3 +951,93 @@ def test_an_application_that_ends_while_it_is_imported_is_refused_at_once(
     systemd.restless = {UNITS[1]: -0.9}
     assert refused(new).startswith(f"release {NEW} of main:app does not start; its log")
     assert clock.now < 5
+
+
+# Workers with a socket of their own
+
+
+class Listeners:
+    """Stands in for what listens on the sockets of workers: `status` is what it answers, None for nothing."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.status: int | None = 404
+
+    def __call__(self, path: Path) -> probe.Ask:
+        """Take the place of `over_unix`."""
+
+        def ask(wanted: probe.Probe) -> probe.Answer:
+            self.asked.append((path.name, wanted.path))
+            if self.status is None:
+                raise ConnectionRefusedError("nobody listens")
+            return probe.Answer(self.status, b"")
+
+        return ask
+
+
+@pytest.fixture
+def listeners(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Listeners:
+    fake = Listeners()
+    monkeypatch.setattr(module, "over_unix", fake)
+    return fake
+
+
+LIVE = [f"hello@{NEW}-live.socket", f"hello@{NEW}-live.service"]
+
+
+def listening(layout: Layout, systemd: FakeSystemd, **manifest: Any) -> Instance:
+    """Return an instance with a worker that has a socket, and one that has none."""
+    make_release(layout, NEW, listening=["live"], workers=["mail"], **manifest)
+    return Instance(layout, NEW, systemd)
+
+
+def test_any_response_of_a_listening_worker_lets_a_release_boot(
+    layout: Layout, systemd: FakeSystemd, apps: FakeApps, listeners: Listeners
+) -> None:
+    instance = listening(layout, systemd, listeners={"live": {"path": "/up", "status": []}})
+    instance.boot()
+    assert instance.listeners == LIVE[1:] and instance.runs()
+    assert listeners.asked == [(f"{NEW}.worker-live", "/up")]
+    systemd.states[LIVE[0]] = "inactive"
+    assert not instance.answers()
+
+
+@pytest.mark.parametrize(("status", "said"), [(200, "the response was 200, not 204"), (None, "nobody listens")])
+def test_a_listening_worker_that_answers_wrongly_or_not_at_all_refuses_the_release(
+    layout: Layout, systemd: FakeSystemd, apps: FakeApps, listeners: Listeners, status: int | None, said: str
+) -> None:
+    listeners.status = status
+    instance = listening(layout, systemd, listeners={"live": {"path": "/", "status": [204]}}, start_timeout=3)
+    with pytest.raises(Failed, match=f"does not pass its probe, {LIVE[1]}: .*{said}"):
+        instance.boot()
+    assert not instance.answers()
+
+
+def test_a_listening_worker_answers_until_its_release_is_retired(
+    layout: Layout, systemd: FakeSystemd, apps: FakeApps, listeners: Listeners, old: Instance
+) -> None:
+    instance = listening(layout, systemd)
+    make_way(old, instance)
+    instance.stand_down()
+    assert instance.answers()
+    assert systemd.states[f"hello@{NEW}-mail.service"] == "deactivating"
+    replace_link(layout.current, f"releases/{OLD}")
+    instance.retire()
+    assert systemd.states[LIVE[1]] == "deactivating"
+    # Its connections go on: nothing may end it as one that was never live.
+    systemd.states[f"hello@{NEW}.service"] = systemd.states[f"hello@{NEW}-mail.service"] = "inactive"
+    systemd.states[LIVE[0]] = "active"
+    assert instance.is_ending() and not instance.has_ended()
+
+
+def test_a_worker_in_place_of_a_callable_is_asked_over_http(
+    layout: Layout, systemd: FakeSystemd, listeners: Listeners
+) -> None:
+    make_release(layout, NEW, front="live", callable="")
+    instance = Instance(layout, NEW, systemd)
+    with pytest.raises(Failed, match=f"release {NEW} of live does not pass its probe: .*the response was 404"):
+        instance.boot()
+    listeners.status = 200
+    instance.boot()
+    assert instance.runs()
+    assert set(listeners.asked) == {(f"{NEW}.http", "/")}

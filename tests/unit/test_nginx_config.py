@@ -498,6 +498,7 @@ ALL: dict[str, Any] = {
     "health": "/health",
     "static": [{"path": "/static/", "directory": "/srv/static", "previous": "/srv/before"}],
     "uploads": [{"path": "/media/", "directory": "/srv/media"}],
+    "routes": [{"path": "/ws/", "servers": ["unix:/run/ws"]}, {"path": "/"}],
     "cache_seconds": 30,
     "maintenance": {"bypass": ["192.0.2.10"]},
     "snippet": "# end of site hello\n    # end of site hello\n    one 1;",
@@ -532,7 +533,7 @@ def test_without_any_site_nginx_knows_the_variables_that_it_reads() -> None:
     config = render([])
     # NGINX refuses a map of a variable that nobody sets, be the map read or not.
     assert [variable for variable in ("served", "retry_after", "closed") if f"${variable}" in config] == ["served"]
-    assert directives(config, "set") == ['$served ""', "$has_passwords 0"]
+    assert directives(config, "set") == ['$served ""', '$routed ""', "$has_passwords 0"]
 
 
 def test_a_snippet_ends_no_block() -> None:

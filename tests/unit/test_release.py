@@ -63,6 +63,7 @@ class App:
     networks: list[str] = field(default_factory=list)
     static: list[dict[str, str]] = field(default_factory=list)
     directory: str = ""
+    front: str = ""
     libraries: list[str] = field(default_factory=list)
     pin: str = "pyuwsgi==2.0.30 --hash=sha256:00\n"
 
@@ -75,6 +76,7 @@ class App:
             {**vars(self), "probe": self.probe.as_dict(), "name": layout.name, "hardening": hardening}, layout=layout
         )
         exclusive = sorted(one["name"] for one in self.workers if one["exclusive"])
+        listeners = {one["name"]: one["probe"] for one in self.workers if one["listen"] and one["name"] != self.front}
         same = (
             "callable",
             "package",
@@ -85,11 +87,13 @@ class App:
             "irreversible",
             "static",
             "directory",
+            "front",
         )
         return Settings(
             files=rendered,
             programs=programs(),
             exclusive=exclusive,
+            listeners=listeners,
             libraries=self.libraries,
             pin=self.pin,
             **{name: getattr(self, name) for name in same},
@@ -104,6 +108,13 @@ class Given(Release):
         self.app = app
 
 
+def worker(name: str, command: str, stop_timeout: int, **more: Any) -> dict[str, Any]:
+    """Return a worker with all that the role knows of it."""
+    probe = {"path": "/", "status": []}
+    known = {"name": name, "command": command, "stop_timeout": stop_timeout}
+    return {**known, "exclusive": False, "listen": False, "probe": probe, **more}
+
+
 SETTINGS = App(
     callable="main:application",
     package="pyuwsgi",
@@ -115,7 +126,7 @@ SETTINGS = App(
     secret_files={"key.pem": "the key"},
     migrate=["python manage.py migrate"],
     after_switch=["python manage.py warm"],
-    workers=[{"name": "mail", "command": "python -m mail", "stop_timeout": 600, "exclusive": False}],
+    workers=[worker("mail", "python -m mail", 600)],
     timers=[{"name": "nightly", "command": "python -m nightly", "on_calendar": "*-*-* 03:00", "every_host": False}],
     address_families=["AF_UNIX", "AF_INET"],
 )
@@ -222,11 +233,14 @@ OTHERS: list[tuple[str, Any]] = [
     ("irreversible", "it drops a column"),
     ("after_switch", ["python manage.py warm", "true"]),
     ("after_switch", []),
-    ("workers", [{"name": "mail", "command": "python -m mail", "stop_timeout": 601, "exclusive": False}]),
-    ("workers", [{"name": "mail", "command": "python -m email", "stop_timeout": 600, "exclusive": False}]),
-    ("workers", [{"name": "email", "command": "python -m mail", "stop_timeout": 600, "exclusive": False}]),
-    ("workers", [{"name": "mail", "command": "python -m mail", "stop_timeout": 600, "exclusive": True}]),
+    ("workers", [worker("mail", "python -m mail", 601)]),
+    ("workers", [worker("mail", "python -m email", 600)]),
+    ("workers", [worker("email", "python -m mail", 600)]),
+    ("workers", [worker("mail", "python -m mail", 600, exclusive=True)]),
     ("workers", []),
+    ("workers", [worker("mail", "python -m mail", 600, listen=True)]),
+    ("workers", [worker("mail", "python -m mail", 600, listen=True, probe={"path": "/up", "status": []})]),
+    ("front", "mail"),
     ("timers", [{"name": "nightly", "command": "python -m nightly", "on_calendar": "daily", "every_host": False}]),
     ("timers", [{"name": "nightly", "command": "python -m daily", "on_calendar": "*-*-* 03:00", "every_host": False}]),
     ("timers", [{"name": "daily", "command": "python -m nightly", "on_calendar": "*-*-* 03:00", "every_host": False}]),
@@ -498,7 +512,7 @@ HARD_QUOTED = '"python" "-m" "a b" "it\'s 100%%" "$$HOME" "back\\\\slash" "GrÃ¼Ã
 @pytest.mark.parametrize(
     ("name", "setting", "value"),
     [
-        ("instance-x.service", "workers", [{"name": "x", "command": HARD, "stop_timeout": 5, "exclusive": False}]),
+        ("instance-x.service", "workers", [worker("x", HARD, 5)]),
         ("instance-x.service", "timers", [{"name": "x", "command": HARD, "on_calendar": "daily", "every_host": False}]),
         ("migrate.service", "migrate", [HARD]),
         ("after-switch.service", "after_switch", [HARD]),
@@ -581,7 +595,7 @@ def test_commands_around_a_switch_run_one_after_the_other_to_their_end(
 
 
 def test_several_workers_and_timers_have_each_their_own_unit(release: Given) -> None:
-    workers = [{"name": name, "command": name, "stop_timeout": 5, "exclusive": False} for name in ("a", "b-2")]
+    workers = [worker(name, name, 5) for name in ("a", "b-2")]
     timers = [{"name": name, "command": name, "on_calendar": "daily", "every_host": False} for name in ("c", "d")]
     one = made(release, workers=workers, timers=timers)
     commands = {name: said(text(one, f"instance-{name}.service"), "ExecStart") for name in ("a", "b-2", "c", "d")}
@@ -828,7 +842,7 @@ def test_the_difference_shows_settings_before_and_after(release: Given) -> None:
         ("after_switch", ["python -m other"], 'ExecStart="python" "-m" "other"'),
         (
             "workers",
-            [{"name": "x", "command": "python x", "stop_timeout": 7, "exclusive": False}],
+            [worker("x", "python x", 7)],
             "SyslogIdentifier=hello-x",
         ),
         (
@@ -1153,7 +1167,7 @@ def test_systemd_is_asked_whether_it_understands_when_a_timer_is_due(
         ({"irreversible": "a\nb"}, ["irreversible: 'a\\nb': write it on one line"]),
         ({"migrate_timeout": 0}, ["migrate_timeout: 0: write a number above zero"]),
         (
-            {"workers": [{"name": "A", "command": "a", "stop_timeout": 1, "exclusive": False}]},
+            {"workers": [worker("A", "a", 1)]},
             ["workers[0] (A).name: 'A': use up to 31"],
         ),
         (
@@ -1180,7 +1194,7 @@ def refused(release: Given, **given: Any) -> str:
 def test_a_worker_and_a_timer_of_one_name_are_refused_for_one_would_replace_the_other(release: Given) -> None:
     failure = refused(
         release,
-        workers=[{"name": "mail", "command": "python -m a", "stop_timeout": 5, "exclusive": False}],
+        workers=[worker("mail", "python -m a", 5)],
         timers=[{"name": "mail", "command": "python -m b", "on_calendar": "daily", "every_host": False}],
     )
     assert "mail" in failure

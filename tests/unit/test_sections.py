@@ -215,7 +215,9 @@ def test_every_rule_is_for_an_option_that_there_is() -> None:
     assert set(sections.RUN) <= set(spec)
     assert set(sections.PROBE) <= set(spec["probe"]["options"])
     assert set(sections.HARDENING) <= set(spec["hardening"]["options"])
-    assert set(sections.PART) == {*spec["workers"]["options"], *spec["timers"]["options"]} - {"every_host", "exclusive"}
+    assert set(sections.PART) == {*spec["workers"]["options"], *spec["timers"]["options"]} - {
+        *("every_host", "exclusive", "listen")
+    }
     nginx = specification.input_spec("nginx")
     assert set(sections.SERVE) <= set(nginx)
     for section in ("tls", "maintenance"):

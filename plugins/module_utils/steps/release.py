@@ -39,7 +39,7 @@ ARGUMENTS = {
 }
 
 # What `Settings` takes from the same key of an application.
-SETTINGS = ("callable", "package", "start_timeout", "irreversible", "static", "directory")
+SETTINGS = ("callable", "front", "package", "start_timeout", "irreversible", "static", "directory")
 
 
 def plan(module: Module) -> Plan:
@@ -70,6 +70,9 @@ def _plan(module: Module, planned: Plan, app: dict[str, Any], programs: dict[str
         files=app["files"],
         programs=programs,
         exclusive=sorted(one["name"] for one in app["workers"] if one["exclusive"]),
+        listeners={
+            one["name"]: one["probe"] for one in app["workers"] if one["listen"] and one["name"] != app["front"]
+        },
         **{setting: app[setting] for setting in SETTINGS},
     )
     layout, build = Layout(app["name"]), Path(app["build"])
