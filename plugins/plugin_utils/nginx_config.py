@@ -92,7 +92,7 @@ OWN = [
     *("X-Http-Method-Override", "X-Inertia", "X-Pjax", "X-Requested-With", "X-Up-Version"),
 ]
 
-# The starts of lines that the units of NGINX require. A template of the operator may have lost one.
+# Prefixes of the lines that the units of NGINX require. A template of the operator may have lost one.
 REQUIRED = {
     "nginx.socket": ("{listens}",),
     "nginx.service": (

@@ -36,7 +36,7 @@ PROGRAMS = ("entry.py", "start.py", "drain.py", "launch.py")
 # Settings that no template sees, because rendered text is shown.
 SECRET = {"env", "secrets", "secret_files"}
 
-# The starts of lines that a release requires, by the name of the template. A template of the operator may have lost
+# Prefixes of the lines that a release requires, by the name of the template. A template of the operator may have lost
 # one.
 ACCOUNT = ("User={name}", "Group={name}", "EnvironmentFile={directory}/env", "WorkingDirectory={code}")
 REQUIRED = {

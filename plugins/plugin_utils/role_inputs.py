@@ -108,7 +108,7 @@ def _placed(name: str, setting: str, listed: list[dict[str, Any]], local: bool) 
 
 
 def fronts(apps: list[dict[str, Any]], host: str, groups: Any, hostvars: Any) -> list[dict[str, Any]]:
-    """Return the front doors at which `host` must see its applications healthy.
+    """Return the front doors at which `host` must find its applications healthy.
 
     On a load balancer, this is its NGINX; on any other app server, the port that it opens to the load balancers. The
     probe is that of the release that went live, even if it is an older one: see `uwsgi_switched` of this host, or of
@@ -135,6 +135,6 @@ def fronts(apps: list[dict[str, Any]], host: str, groups: Any, hostvars: Any) ->
 
 
 def _address(host: str, variables: Any, port: int) -> str:
-    """Return the address at which a load balancer reaches a port of `host`: as in the inventory, else as Ansible does."""
+    """Return the address at which a load balancer reaches a port of `host`: `wsgi_address`, else that of Ansible."""
     address = str(variables.get("wsgi_address") or variables.get("ansible_host") or host)
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

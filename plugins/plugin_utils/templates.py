@@ -81,7 +81,7 @@ def render(environment: Environment, template: str, **values: Any) -> str:
 def require(text: str, wanted: Iterable[str], what: str) -> None:
     """Refuse a rendered text that has lost a line, which happens when an operator's template overrides ours.
 
-    :param wanted: the starts of the lines, without their indentation.
+    :param wanted: the prefixes of the lines, without their indentation.
     :param what: the setting and the template, for the message.
     :raises Failed: with the missing line.
     """
