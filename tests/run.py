@@ -16,8 +16,8 @@ from tests.rig import CHECKOUT, PROJECT, QUIET, engine, named
 from tests.rig.jobs import Ended, Job, Queue
 from tests.rig.server import Server
 
-# `--all` runs on all distributions what otherwise runs on one. `--long` does so, too, and repeats what the tests over SSH
-# repeat a few times as often as it takes to trust it.
+# `--all` runs on all distributions what otherwise runs on one. `--long` does so, too; what the tests over SSH repeat a
+# few times, it repeats as often as it takes to trust the result.
 ALL, LONG = "--all", "--long"
 
 # A run spends about half of its time waiting for its host.

@@ -24,7 +24,7 @@ LONG = os.environ.get("WSGI_LONG") == "1"
 # The mark of tests that measure time.
 QUIET = "quiet"
 
-# In `make test-all`, tests that are marked for the distribution where they are more at risk run on all.
+# In `make test-all`, tests that are marked for the distribution on which they are more at risk run on all.
 EVERYWHERE = LONG or os.environ.get("WSGI_ALL") == "1"
 
 

@@ -1,8 +1,7 @@
 """The image of a prepared server: what a run installs is already there, and nothing is running.
 
 It is built once from a bare server, by the playbooks themselves: applications go live on it and are removed again. This
-saves tests the time for the same downloads on each of their servers. Tests of what a run does to a bare server use a
-bare one.
+saves the same downloads on each server of the tests. Tests of what a run does to a bare server use a bare one.
 """
 
 from __future__ import annotations
