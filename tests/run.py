@@ -1,4 +1,4 @@
-"""The whole test: lint, unit tests, Molecule scenarios, and runs over SSH; says how long each took."""
+"""Runs the whole test: lint, unit tests, Molecule scenarios, and runs over SSH; prints how long each took."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from tests.rig import CHECKOUT, PROJECT, QUIET, engine, named
 from tests.rig.jobs import Ended, Job, Queue
 from tests.rig.server import Server
 
-# With this word, what runs on one distribution runs on all. With the other, that too, and what the tests over SSH
-# repeat a few times is repeated as often as it takes to trust it.
+# `--all` runs on all distributions what otherwise runs on one. `--long` does so, too; what the tests over SSH repeat a
+# few times, it repeats as often as it takes to trust the result.
 ALL, LONG = "--all", "--long"
 
-# A run waits for its host about as long as it works.
+# A run spends about half of its time waiting for its host.
 SLOTS = (os.cpu_count() or 2) + 1
 
-# Molecule scenarios, and those that run on one distribution in `make test`: the one where its role is more at risk.
+# All Molecule scenarios, and those that `make test` runs only on the distribution where their role is more at risk.
 SCENARIOS = sorted(path.parent.name for path in PROJECT.glob("molecule/*/molecule.yml"))
 ON_ONE = {"nginx": "debian12", "python_app": "debian13", "uwsgi": "debian13"}
-# What is checked of the collection as it is published.
+# The checks of the collection as it is published.
 ARTEFACT = ("galaxy", "docs", "sanity")
 WORKFLOWS = sorted(PROJECT.glob(".github/workflows/*.yml"))
 PYTHON = ["app", "benchmarks", "docs", "molecule", "plugins", "roles", "tests"]
 SSH = "over SSH"
 SERVERS = "servers"
-# What is said in place of a distribution where the tests themselves say which servers they want.
+# Replaces the name of a distribution if the tests themselves choose their servers.
 FIXED = "fixed"
 DEMO = "tests/integration/test_demo.py"
 
-# What takes longest comes first, and before that what needs quiet, while there is other work that fits beside it.
+# The longest jobs come first, and before them quiet jobs, while there are other jobs that can run at the same time.
 ORDER = [
     SERVERS,
     "unit tests",
@@ -83,7 +83,7 @@ def main() -> int:
 
 
 def _jobs(reports: Path) -> list[Job]:
-    """Return all jobs in the order in which they are to begin."""
+    """Return all jobs in the order in which they are to start."""
     pytest = ["pytest", "-q"]
     jobs = [
         Job(SERVERS, ["python", "-m", "tests.rig.prepared"]),
@@ -118,7 +118,7 @@ def _scenario(name: str) -> list[str]:
 
 
 def _over_ssh(marked: str) -> list[tuple[str, str]]:
-    """Return the modules of tests over SSH with each distribution that such tests of them name, or with none."""
+    """Return the modules with tests over SSH that match `marked`, each with their distributions, or with none."""
     command = ["pytest", "--collect-only", "-q", "-m", marked, "tests/integration", "--ignore", DEMO]
     done = subprocess.run(command, cwd=PROJECT, env=_environment(), capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -128,7 +128,7 @@ def _over_ssh(marked: str) -> list[tuple[str, str]]:
 
 
 def _kept(reports: Path, name: str) -> list[str]:
-    """Return the options with which pytest writes down how long each test took."""
+    """Return the options with which pytest records how long each test took."""
     return ["--junitxml", str(reports / f"{name}.xml")]
 
 
@@ -137,12 +137,12 @@ def _rank(job: Job) -> int:
 
 
 def _is_part(name: str, word: str) -> bool:
-    """Tell whether the job is meant by `word`, such as `unit`, `molecule nginx` or `over SSH debian12`."""
+    """Return whether `word`, such as `unit`, `molecule nginx` or `over SSH debian12`, means this job."""
     return set(word.split()) <= set(name.split())
 
 
 def _chosen(jobs: list[Job], wanted: list[str]) -> list[Job]:
-    """Return the jobs that are wanted, and those that they need."""
+    """Return the wanted jobs, and the jobs that they need."""
     chosen = [job for job in jobs if not wanted or any(_is_part(job.name, word) for word in wanted)]
     needed = {job.after for job in chosen}
     return [job for job in jobs if job in chosen or job.name in needed]
@@ -160,7 +160,7 @@ def _environment() -> dict[str, str]:
 
 
 def _tell(ended: Ended) -> None:
-    """Print what a job has said: all of it if that is worth reading, and if it failed."""
+    """Print the output of a job: all of it if it is worth reading or the job failed, else the last line."""
     print(f"== {_line(ended)}", flush=True)
     said = ended.said.rstrip()
     print(said if ended.job.telling or not ended.passed else said.rpartition("\n")[2], flush=True)
@@ -171,7 +171,7 @@ def _line(ended: Ended) -> str:
 
 
 def _slowest(reports: Path) -> list[tuple[float, str]]:
-    """Return the tests that took longest, what was set up for them included, and how many seconds they took."""
+    """Return the slowest tests, and how many seconds they took, including their setup."""
     cases = [case for path in reports.glob("*.xml") for case in ElementTree.parse(path).iter("testcase")]
     took = [(float(case.get("time", 0)), f"{case.get('classname')}::{case.get('name')}") for case in cases]
     return sorted(took, reverse=True)[:20]
@@ -188,7 +188,7 @@ def _report(ended: list[Ended], slowest: list[tuple[float, str]]) -> None:
 
 
 def _clean_up() -> None:
-    """Remove the servers that a part left behind, which it does when it is interrupted."""
+    """Remove the servers that an interrupted part left behind."""
     listed = subprocess.run(
         ["docker", "ps", "--all", "--format", "{{.Names}}"], capture_output=True, text=True, check=False
     )

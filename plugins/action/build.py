@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The controller's half of the module `build`: reads the sources, and sends them where they are missing."""
+"""The controller's half of the module `build`: reads the sources, and sends them to hosts that lack them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from ansible_collections.wsgi.production.plugins.plugin_utils.source import Sour
 from ansible_collections.wsgi.production.plugins.plugin_utils.steps import sources
 from ansible_collections.wsgi.production.plugins.plugin_utils.survey import SURVEY
 
-# How many names are told of what stays behind.
+# How many names of left-out files a warning lists.
 MOST_NAMES = 10
 
 display = Display()
 
 
 class SourceAction(StepAction):
-    """Asks the host, and asks again with the sources of what the host does not have."""
+    """Runs the step on the host, and runs it again with the sources that the host does not have."""
 
     def with_sources(self, task_vars: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Run the task's step; return its result, and with which arguments it was asked last."""
+        """Run the task's step; return its result, and the arguments of the last call."""
         args = self.arguments()
         result = self.known(args, task_vars) or self.step(args, task_vars)
         missing = result.pop("missing", [])
@@ -36,7 +36,7 @@ class SourceAction(StepAction):
             args["archives"] = {name: self._send_source(name, source) for name, source in lacking.items()}
             for name, source in lacking.items():
                 if source.left_out:
-                    # Warnings of the same words are shown once, whichever host or build host the source is sent to.
+                    # Ansible shows identical warnings only once, whichever host or build host the source is sent to.
                     display.warning(
                         f"{name}: left out of the build: {_listed(source.left_out)}. Add what it needs to build.include"
                     )
@@ -49,10 +49,10 @@ class SourceAction(StepAction):
         return result, args
 
     def known(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any] | None:
-        """Return what the host would answer, if the run already knows."""
+        """Return the host's answer if the run already knows it, else None."""
 
     def send_more(self, missing: list[str], args: dict[str, Any]) -> None:
-        """Send what else the applications `missing` need, and say in `args` where it is."""
+        """Send what else the applications `missing` need, and add its paths to `args`."""
 
     def remote(self, name: str) -> str:
         """Return the path of a temporary file on the host."""
@@ -73,15 +73,15 @@ class SourceAction(StepAction):
 
 
 class ActionModule(SourceAction):
-    """Sends the wheels as well, where builds are installed from them."""
+    """Also sends the wheels if builds are installed from them."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Run the task; the result is that of the module."""
+        """Run the task, and return the result of the module."""
         super().run(tmp, task_vars)
         return self.with_sources(task_vars or {})[0]
 
     def known(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any] | None:
-        """Return the builds that the survey has found missing."""
+        """Return the builds that the survey found to be missing."""
         missing = [name for name in (task_vars.get(SURVEY) or {}).get("missing", []) if name in args["contents"]]
         return {"missing": missing} if missing and not self._task.check_mode else None
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""Refuses, before any host is touched, a description that could not work."""
+"""Before any host is touched, refuses a description that could not work."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Run the task; it fails with a sentence for each thing that is wrong."""
+        """Run the task; it fails with a sentence for each mistake."""
         super().run(tmp, task_vars)
         _result, args = self.validate_argument_spec(ARGUMENTS)
         wrong = self.objections(args, task_vars or {})
         return {"failed": True, "msg": "\n".join(wrong)} if wrong else {"changed": False}
 
     def objections(self, args: dict[str, Any], task_vars: dict[str, Any]) -> list[str]:
-        """Return a sentence for all that is wrong with the description, in itself and for this host."""
+        """Return a sentence for each mistake in the description, in itself and for this host."""
         try:
             require_all()
         except Failed as failure:
@@ -50,7 +50,7 @@ class ActionModule(ActionBase):
         )
 
     def _settings(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Return the variables of roles that say something for all applications."""
+        """Return the role variables that apply to all applications."""
         return {
             name: self._templar.template(task_vars[name]) for name in specification.settings_spec() if name in task_vars
         }

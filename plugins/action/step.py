@@ -18,7 +18,7 @@ from ansible_collections.wsgi.production.plugins.plugin_utils.survey import SURV
 # The module that runs on the host for every step. Ansible packs a module and its imports once per run.
 MODULE = "wsgi.production.step"
 
-# Steps that touch nothing a run is working on, and therefore do not wait for one.
+# Steps that touch nothing that a run works on, so they do not wait for a run.
 UNLOCKED = ("command", "maintenance", "release_info")
 
 # A play sets this variable to keep the lock of its hosts from the first step to the last.
@@ -39,7 +39,7 @@ class StepAction(ActionBase):
     def arguments(self) -> dict[str, Any]:
         """Return the arguments that the step gets on the host.
 
-        :raises AnsibleActionFail: with a sentence for each mistake in those of the task.
+        :raises AnsibleActionFail: with a sentence for each mistake in the arguments of the task.
         """
         try:
             require_all()
@@ -48,7 +48,7 @@ class StepAction(ActionBase):
             raise AnsibleActionFail(str(failure)) from failure
 
     def step(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Run the step with `args`, unless the survey knows its result; the lock of a dead run is taken over."""
+        """Run the step with `args`, unless the survey knows its result; take over the lock of a dead run."""
         known = known_result(task_vars.get(SURVEY), self.name, args)
         if known is not None:
             return known
@@ -67,15 +67,15 @@ class StepAction(ActionBase):
         return result
 
     def _returns(self, task_vars: dict[str, Any]) -> bool:
-        """Tell whether the run comes back to this host, and lets go of its lock."""
+        """Return whether the run returns to this host later, and then releases its lock."""
         host = self._task.delegate_to
         return not host or host in task_vars.get("ansible_play_hosts_all", [])
 
 
 class ActionModule(StepAction):
-    """Hands the task to its step."""
+    """Runs the step of a task."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Run the task; the result is that of the step."""
+        """Run the task, and return the result of the step."""
         super().run(tmp, task_vars)
         return self.step(self.arguments(), task_vars or {})

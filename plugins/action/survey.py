@@ -29,7 +29,7 @@ class ActionModule(StepAction, check.ActionModule):
     """Checks the description like M(wsgi.production.check), then has the host plan all steps."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Run the task; it fails with a sentence for each thing that is wrong."""
+        """Run the task; it fails with a sentence for each mistake."""
         StepAction.run(self, tmp, task_vars)
         variables = task_vars or {}
         host = variables["inventory_hostname"]
@@ -38,7 +38,7 @@ class ActionModule(StepAction, check.ActionModule):
         if wrong:
             return {"failed": True, "msg": "\n".join(wrong)}
         try:
-            # Not earlier: a filter would fail on a wrong description, with a message that helps nobody.
+            # Not earlier: with a wrong description, a filter would fail with an unhelpful message.
             asked = questions(specification.plain(self._templar.template(variables[name])) for name in args["steps"])
         except Failed as failure:
             raise AnsibleActionFail(str(failure)) from failure

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The controller's half of the module `verify`: tells for how long certificates are valid."""
+"""The controller's half of the module `verify`: shows how long certificates are valid."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ display = Display()
 
 
 class ActionModule(StepAction):
-    """Hands the task to its module, and says what it found out that an operator has to know."""
+    """Runs the module of a task, and shows what an operator must know of its result."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Run the task; the result is that of the module."""
+        """Run the task, and return the result of the module."""
         super().run(tmp, task_vars)
         result = self.step(self.arguments(), task_vars or {})
         tell_days(result)
@@ -25,6 +25,6 @@ class ActionModule(StepAction):
 
 
 def tell_days(result: dict[str, Any]) -> None:
-    """Tell for how long the certificates are valid that were seen at front doors."""
+    """Show how long the certificates at the front doors are still valid."""
     for name, days in result.get("days", {}).items():
         display.display(f"{name}: the certificate is valid for {days} more days")

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The controller's half of the module `wheels`: brings what was gathered to the controller, once."""
+"""The controller's half of the module `wheels`: fetches the gathered wheels to the controller once."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ansible_collections.wsgi.production.plugins.module_utils.command import Fai
 from ansible_collections.wsgi.production.plugins.module_utils.wheels import Wheels
 from ansible_collections.wsgi.production.plugins.plugin_utils.cache import cache
 
-# How many archives of wheels stay on the controller that the run does not need.
+# How many archives of wheels stay on the controller although the run does not need them.
 KEPT = 20
 
 
 class ActionModule(SourceAction):
-    """Gathers the wheels on the host, and fetches those that the controller does not have."""
+    """Gathers the wheels on the host, and fetches the ones that the controller does not have."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Run the task; the result is that of the module, with where on the controller each archive is."""
+        """Run the task, and return the result of the module, with the path of each archive on the controller."""
         super().run(tmp, task_vars)
         result, args = self.with_sources(task_vars or {})
         gathered = result.get("wheels", {})

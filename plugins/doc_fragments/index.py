@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""What the modules that install Python packages say of the package index."""
+"""The options for the package index, shared by the modules that install Python packages."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""What the modules that work for several applications say of one that is broken."""
+"""The option for a broken application, shared by the modules that work on several applications."""
 
 from __future__ import annotations
 

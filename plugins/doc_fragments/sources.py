@@ -1,12 +1,12 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""What the modules that work on sources say of what their action plugin brings."""
+"""The options that the action plugin fills in for the modules that work on sources."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """What no task gives."""
+    """The options that no task sets."""
 
     DOCUMENTATION = """
 options:

@@ -1,12 +1,12 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""What the modules that change a host document alike."""
+"""The documentation shared by the modules that change a host."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The run that a step belongs to, and what check mode and diff mode tell."""
+    """The run that a step belongs to, and what check mode and diff mode report."""
 
     DOCUMENTATION = """
 options:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""From an application's entry to the input of each role."""
+"""Filters that derive the input of each role from the entries of applications."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from ansible_collections.wsgi.production.plugins.plugin_utils.survey import SURV
 def hosts(groups: dict[str, list[str]]) -> str:
     """Return the hosts of the playbook `site`.
 
-    For an inventory without app servers that is the controller, where the description is refused; Ansible would skip
-    the play and report success. Besides, the pattern is evaluated before Ansible forks, so what is imported and read
+    For an inventory without app servers, this is the controller, where the description is refused; otherwise Ansible
+    would skip the play and report success. The pattern is evaluated before Ansible forks, so what is imported and read
     here is not imported and read again for each task and host.
     """
     for role in specification.INPUTS:
@@ -34,14 +34,14 @@ def hosts(groups: dict[str, list[str]]) -> str:
 
 
 def section(apps: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    """Return the section `name` of those of `apps` that have one, each with its application's name."""
+    """Return the section `name` of each of `apps` that has it, with the name of the application."""
     return [{**app[name], "name": app["name"]} for app in apps if app.get(name)]
 
 
 def as_served(apps: list[dict[str, Any]], entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return `apps` as their entries say that they are served.
+    """Return `apps` with what follows from the section `serve` of their entries.
 
-    Each is probed under the first host name of its own, unless it names another, and NGINX can read its files.
+    Each is probed under its first host name, unless its entry names another, and NGINX can read its files.
     """
     described = {entry["name"]: entry for entry in entries}
     found = []
@@ -57,9 +57,9 @@ def as_served(apps: list[dict[str, Any]], entries: list[dict[str, Any]]) -> list
 def with_builds(
     apps: list[dict[str, Any]], builds: dict[str, str], folders: dict[str, str] | None = None
 ) -> list[dict[str, Any]]:
-    """Return `apps`, each with the directory of its build, and that of the wheels it was installed from.
+    """Return `apps`, each with the directory of its build, and that of the wheels from which it was installed.
 
-    They are empty where there is none, or none yet.
+    A directory is empty if there is none, or none yet.
     """
     return [
         {**app, "build": builds.get(app["name"], ""), "wheels": (folders or {}).get(app["name"], "")} for app in apps
@@ -67,7 +67,7 @@ def with_builds(
 
 
 def select_app(apps: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    """Return the one of `apps` that has `name`; without a name, the only one there is."""
+    """Return a list of the application with this name; without a name, of the only application."""
     found = [app for app in apps if app["name"] == name] if name else apps
     if not apps:
         raise AnsibleFilterError("wsgi_apps: there is no application; add an entry")
@@ -79,11 +79,11 @@ def select_app(apps: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
 
 
 def broken(hostvars: Any, hosts: list[str], *names: str) -> dict[str, str]:
-    """Return why applications are broken, by their names, as tasks have found on any of `hosts`.
+    """Return why applications are broken, by their names, according to tasks on any of `hosts`.
 
-    An application that is broken on one host is not switched on any.
+    An application that is broken on one host is not switched on any host.
 
-    :param names: the variables that hold the results of these tasks.
+    :param names: the variables with the results of these tasks.
     """
     found: dict[str, str] = {}
     for host in hosts:
@@ -94,13 +94,13 @@ def broken(hostvars: Any, hosts: list[str], *names: str) -> dict[str, str]:
 
 
 def surveys(hostvars: Any, hosts: list[str]) -> list[dict[str, Any]]:
-    """Return the results of the survey on those of `hosts` where it succeeded."""
+    """Return the results of the survey on each of `hosts` on which it succeeded."""
     found = (hostvars[host].get(SURVEY, {}) for host in hosts)
     return [survey for survey in found if "ends" in survey]
 
 
 def without(apps: list[dict[str, Any]], names: Iterable[str]) -> list[dict[str, Any]]:
-    """Return those of `apps` whose name is not among `names`."""
+    """Return each of `apps` whose name is not in `names`."""
     return [app for app in apps if app["name"] not in names]
 
 
@@ -115,7 +115,7 @@ def live_builds(apps: list[dict[str, Any]]) -> dict[str, str]:
 
 
 def only(apps: list[dict[str, Any]], *keys: str) -> list[dict[str, Any]]:
-    """Return `apps`, each with those of `keys` that it has, and no others."""
+    """Return `apps`, each without any keys except `keys`."""
     return [{key: app[key] for key in keys if key in app} for app in apps]
 
 

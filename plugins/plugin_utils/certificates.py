@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The certificates of sites as the controller knows them: where they lie on a host, and what is wrong with them."""
+"""The certificates of sites on the controller: their paths on a host, and the mistakes in their settings."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ except ImportError as error:
 VAULTED = "$ANSIBLE_VAULT"
 PEM = "-----BEGIN "
 
-# What else stands for a file may be a key that lost its first line, and is not shown.
+# A value that does not match this may be a key that lost its first line, so it is not shown.
 FILE_NAME = re.compile(r"[\w./~@+-]{1,255}")
 
 
 def host_names(site: dict[str, Any]) -> list[str]:
-    """Return the host names that the certificate of `site` is for."""
+    """Return the host names that the certificate of `site` must cover."""
     return [*site["server_names"], *site["aliases"]]
 
 
 def pair(site: dict[str, Any], acme: str) -> tuple[str, str] | None:
-    """Return the files on the host with the certificate of `site` and its key, or None where it has none.
+    """Return the paths on the host of the certificate of `site` and its key, or None if it has no certificate.
 
-    Their name changes with what is in them, so that NGINX takes up another one as it does any change. That of an ACME
-    server changes without a run when it is renewed, so its name stands for the server and the host names.
+    The file names change with the content, so that NGINX loads a new certificate like any other change. A certificate
+    from an ACME server is renewed without a run, so its name depends on the server and the host names instead.
 
-    :param acme: the address of the directory of the ACME server.
+    :param acme: the URL of the directory of the ACME server.
     """
     tls = site["tls"]
     if tls["source"] == "none":
@@ -55,9 +55,9 @@ def pair(site: dict[str, Any], acme: str) -> tuple[str, str] | None:
 
 
 def wanted(site: dict[str, Any], acme: str) -> list[dict[str, Any]]:
-    """Return what the host has to know of the certificate of `site`: nothing, or one thing.
+    """Return what the host must know about the certificate of `site`, in a list with at most one element.
 
-    :param acme: the address of the directory of the ACME server.
+    :param acme: the URL of the directory of the ACME server.
     """
     files, tls = pair(site, acme), site["tls"]
     if files is None:
@@ -75,14 +75,15 @@ def wanted(site: dict[str, Any], acme: str) -> list[dict[str, Any]]:
 
 
 def key(site: dict[str, Any]) -> str:
-    """Return the text of the key of `site` where the controller has it; empty elsewhere."""
+    """Return the text of the key of `site` if the controller has it, else an empty string."""
     return _text(site["tls"]["key"]) if site["tls"]["source"] == "own" else ""
 
 
 def objections(site: dict[str, Any]) -> list[str]:
-    """Return a sentence for all that is wrong with the certificate of `site`; `aliases` and `server_names` are lists.
+    """Return a sentence for each mistake in the certificate settings of `site`.
 
-    :param site: its settings in their types, of which those of `tls` may lack what has a default.
+    :param site: its settings in their types, with lists as `aliases` and `server_names`. Settings of `tls` that have a
+        default may be missing.
     """
     tls = {"certificate": "", "key": "", "source": "none", "http3": False, **site.get("tls", {})}
     if tls["source"] == "none" and tls["http3"]:
@@ -129,7 +130,7 @@ def _wrong(certificate: str, key: str, names: list[str]) -> list[str]:
             "tls.key: the key does not belong to the first certificate; use a key and a certificate "
             "that were made together"
         ]
-    # These are deprecated where there are those in UTC, since cryptography 42.
+    # Since cryptography 42, the names without `_utc` are deprecated.
     since, until = (
         getattr(first, f"{name}_utc", None) or getattr(first, name).replace(tzinfo=UTC)
         for name in ("not_valid_before", "not_valid_after")
@@ -154,9 +155,9 @@ def _names(certificate: x509.Certificate) -> list[str]:
 
 
 def _text(value: str) -> str:
-    """Return a text in PEM, or that of the file that `value` names.
+    """Return `value` if it is a PEM text, else the text of the file that it names.
 
-    :raises Failed: when there is no such file, or it is vaulted.
+    :raises Failed: when there is no such file, or it is encrypted with Ansible Vault.
     """
     if PEM in value:
         return value
@@ -167,7 +168,7 @@ def _text(value: str) -> str:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as failure:
         why = getattr(failure, "strerror", None) or "it is no text"
-        # A key in one line looks like a name, but has no dot in it.
+        # A key on one line looks like a file name, but contains no dot.
         raise Failed(f"the controller cannot read {path if path.suffix else 'a file of that name'}: {why}") from failure
     if text.startswith(VAULTED):
         raise Failed(f"{path} is encrypted with Ansible Vault; use the lookup ansible.builtin.file, which decrypts it")

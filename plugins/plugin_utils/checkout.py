@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""What git says: which files of a checkout are part of it, and which commit it is at."""
+"""Asks git which files belong to a checkout, and which commit it is at."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pathlib import Path
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 
-# Seconds after which git is ended: it may wait for a server that never answers.
+# Seconds after which git is killed: it may be waiting for a server that never answers.
 LIMIT = 600
 
-# A hook of git has these in its environment, and a deploy may be started by one: they lead to the hook's repository.
+# Git sets these in the environment of a hook, which may start a deploy: they point to the hook's repository.
 ELSEWHERE = {
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
@@ -32,14 +32,14 @@ ELSEWHERE = {
     "GIT_WORK_TREE",
 }
 
-# The mode by which the index tells a submodule from a file.
+# The mode that marks a submodule in the index.
 SUBMODULE = "160000 "
 
 
 class Git:
-    """Runs git in a directory, and never lets it ask the operator.
+    """Runs git in a directory, and never lets it prompt the operator.
 
-    :param trouble: begins the sentence when git fails, such as "git cannot read 'app'".
+    :param trouble: the start of the message when git fails, such as "git cannot read 'app'".
     :param limit: seconds that all commands together may take.
     """
 
@@ -49,11 +49,11 @@ class Git:
         self.deadline = time.monotonic() + limit
 
     def __call__(self, *arguments: str) -> str:
-        """Run a command of git and return what it wrote to standard output.
+        """Run a git command and return its standard output.
 
-        :raises Failed: when git is missing, says no, or takes too long.
+        :raises Failed: when git is missing, fails, or takes too long.
         """
-        # Not pipes: an ssh that stays behind to share its connection would hold them open.
+        # Not pipes: an ssh process that keeps running to share its connection would hold them open.
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
             try:
                 process = subprocess.Popen(
@@ -62,7 +62,7 @@ class Git:
                     stdout=output,
                     stderr=errors,
                     env=_environment(),
-                    # Without a terminal, ssh does not ask either; and what git has started can be ended with it.
+                    # Without a terminal, ssh does not prompt either; and git's child processes can be killed with it.
                     start_new_session=True,
                 )
             except FileNotFoundError as missing:
@@ -86,22 +86,22 @@ class Git:
 
 
 class Checkout:
-    """A directory in a checkout of git.
+    """A directory in a git checkout.
 
-    :param label: what the operator calls it.
+    :param label: the operator's name for it.
     :raises Failed: from all methods, when git cannot read it.
     """
 
     def __init__(self, path: Path, label: str) -> None:
         self.path = path
         self.label = label
-        # What is a repository among the files is refused before; a git that knows the word refuses it itself.
+        # `is_checkout` refuses files that look like a bare repository; a git that knows this setting refuses them too.
         self._git = partial(Git(path, f"git cannot read {label!r}"), "-c", "safe.bareRepository=explicit")
 
     def files(self) -> set[str]:
-        """Return the names of all that git tracks or would track, also in submodules.
+        """Return the names of all files that git tracks or would track, including those in submodules.
 
-        :raises Failed: when a submodule is not checked out, or a repository in the checkout is none of its submodules.
+        :raises Failed: when a submodule is not checked out, or a repository in the checkout is not a submodule.
         """
         names = set()
         for entry in self._list("--stage"):
@@ -117,12 +117,12 @@ class Checkout:
         return names
 
     def commit(self) -> str | None:
-        """Return the commit, with `-dirty` where files differ from it, or None before the first one."""
+        """Return the commit, with `-dirty` if files differ from it, or None if there is no commit yet."""
         try:
             head = self._git("rev-parse", "HEAD").strip()
         except Failed:
             return None
-        # The operator's configuration may hide some of it, also from the git that looks into submodules.
+        # The operator's git configuration may hide changes, also from the git process that looks into submodules.
         shown = ("-c", "status.showUntrackedFiles=normal", "-c", "diff.ignoreSubmodules=none")
         changes = self._git(*shown, "status", "--porcelain", "--ignore-submodules=none", ".")
         return f"{head}-dirty" if changes else head
@@ -141,12 +141,12 @@ class Checkout:
 
 
 def is_checkout(path: Path) -> bool:
-    """Tell whether a directory lies in a checkout of git.
+    """Return whether a directory is in a git checkout.
 
-    :raises Failed: where git would take files of the checkout for a repository, whose configuration can name programs
+    :raises Failed: when git would mistake files of the checkout for a repository, whose configuration can name programs
         for git to run (git-config(1), `safe.bareRepository`).
     """
-    # git looks at the places that links lead to, and takes a `HEAD` that is a link to nothing.
+    # git looks at the path after resolving links, and accepts a `HEAD` that is a dangling link.
     real = path.resolve()
     for above in (real, *real.parents):
         if (above / ".git").exists():
@@ -160,13 +160,13 @@ def is_checkout(path: Path) -> bool:
 
 
 def without_passwords(text: str) -> str:
-    """Return `text` without the passwords of URLs: those of submodules are not ours to refuse, and git shows some."""
+    """Return `text` without the passwords in URLs: we cannot refuse those of submodules, and git shows some."""
     return re.sub(r"(://[^/@\s:]*):[^/\s]*@", r"\1:***@", text)
 
 
 def _environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
-    # The index of a checkout is not ours to refresh, and others read it at the same time.
+    # Do not refresh the index of the checkout, because others may read it at the same time.
     return {**kept, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
 
 

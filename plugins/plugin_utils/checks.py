@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""What is wrong with the description of the applications, with a sentence for each mistake."""
+"""Checks the description of the applications, and returns a sentence for each mistake."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SUPPORTED = {"Debian": ("12", "13"), "Ubuntu": ("24.04",)}
 
 
 def objections(apps: Any) -> list[str]:
-    """Return a sentence for all that is wrong with `apps`, wherever it will go."""
+    """Return a sentence for each mistake in `apps` that does not depend on the hosts."""
     if not isinstance(apps, list):
         return [f"wsgi_apps is {rules.kind(apps)}; write a list with an entry for each application"]
     found = []
@@ -62,14 +62,14 @@ def objections(apps: Any) -> list[str]:
 
 
 def settings_objections(settings: dict[str, Any]) -> list[str]:
-    """Return a sentence for each variable of a role that cannot have its type."""
+    """Return a sentence for each role variable whose value has the wrong type."""
     return read("", settings, settings_spec())[1]
 
 
 def run_objections(on_failure: Any, build_host: Any, hosts: Collection[str]) -> list[str]:
-    """Return a sentence for all that is wrong with what is said of the run itself.
+    """Return a sentence for each mistake in the settings of the run itself.
 
-    :param hosts: the names of those that there are.
+    :param hosts: the names of all known hosts.
     """
     found = []
     if on_failure not in ON_FAILURE["on_failure"]["choices"]:
@@ -82,7 +82,7 @@ def run_objections(on_failure: Any, build_host: Any, hosts: Collection[str]) -> 
 def misplaced(
     apps: list[dict[str, Any]], app_servers: list[str], load_balancers: list[str], build_host: str
 ) -> list[str]:
-    """Return a sentence for all that these hosts cannot do for `apps`."""
+    """Return a sentence for each thing that these hosts cannot do for `apps`."""
     if not app_servers:
         return ["the inventory has no host in the group app_servers; add the hosts that the applications run on"]
     found = []
@@ -124,7 +124,7 @@ def unreachable(apps: list[dict[str, Any]], host: str, app_servers: list[str]) -
 
 
 def unsupported(distribution: str, version: str) -> str | None:
-    """Object to an operating system that the collection does not know."""
+    """Return a sentence if the collection does not support this operating system, else None."""
     known = SUPPORTED.get(distribution, ())
     if version in known or version.split(".", maxsplit=1)[0] in known:
         return None
@@ -133,10 +133,10 @@ def unsupported(distribution: str, version: str) -> str | None:
 
 
 class Entry:
-    """One entry of `wsgi_apps`, seen alone.
+    """One entry of `wsgi_apps`, checked on its own.
 
-    :ivar objections: a sentence for each thing that is wrong with it.
-    :ivar sections: the values of each section in their types, without those that have none.
+    :ivar objections: a sentence for each mistake in it.
+    :ivar sections: the values of each section in their types, without values of the wrong type.
     """
 
     def __init__(self, app: dict[str, Any]) -> None:
@@ -149,7 +149,7 @@ class Entry:
             objection = rules.name(self.name if app["name"] else "")
             self.objections += [f"name: {app['name']!r}: {objection}"] if objection else []
         self.objections += _state(app)
-        # What is to be removed may have lost its source.
+        # The source of an application to be removed may no longer exist.
         for section in () if absent else SECTIONS:
             if section in app:
                 self._read(section, app[section])
@@ -161,7 +161,7 @@ class Entry:
         self.objections += [f"run.{one}" for one in sections.conflicts(self.sections["run"])]
 
     def claims(self) -> list[tuple[str, str]]:
-        """Return what no other entry may have: the name, host names and ports."""
+        """Return what no other entry may use: the name, host names, ports and sockets."""
         run, serve = self.sections["run"], self.sections["serve"]
         found = [("name", self.name.replace("-", "_")), *host_claims(serve)]
         for key in ("listen_http", "listen_uwsgi"):
@@ -172,12 +172,12 @@ class Entry:
         return found
 
     def shares_no_host(self) -> bool:
-        """Tell whether no other application may be on its hosts, because that could run code as this one."""
+        """Return whether it must be alone on its hosts, because other applications could run code as this one."""
         address = self.sections["run"].get("listen_uwsgi") or ""
         return bool(address) and not address.startswith("/")
 
     def _read(self, section: str, values: Any) -> None:
-        """Read a section: its keys, then each value's type, then what else the value must be."""
+        """Read a section: check its keys, then the type of each value, then the other rules for the value."""
         spec = section_spec(section)
         found, wrong = read(section, values, spec)
         self.objections += wrong
@@ -187,16 +187,16 @@ class Entry:
 
 
 def _value(section: str, key: str, value: Any) -> Iterator[str]:
-    """Yield what is wrong with a value beyond its type."""
+    """Yield what is wrong with a value, apart from its type."""
     yield from sections.objections(
         {"build": sections.BUILD, "run": sections.RUN, "serve": sections.SERVE}[section], {key: value}
     )
 
 
 def _source(build: dict[str, Any], static: list[dict[str, str]]) -> Iterator[str]:
-    """Yield what is wrong with the source of a build, what it depends on, and what NGINX is to serve of it.
+    """Yield what is wrong with the source of a build, its dependencies, and the directories that NGINX serves from it.
 
-    :param static: the directories below the code that NGINX serves. Commands of the build may make them.
+    :param static: the directories below the code that NGINX serves. Build commands may create them.
     """
     if "source" not in build:
         return
@@ -208,7 +208,7 @@ def _source(build: dict[str, Any], static: list[dict[str, str]]) -> Iterator[str
     for one in [] if build.get("commands") else static:
         directory = os.path.normpath(one["directory"])
         if not source.has_directory(directory):
-            # git ignores what is there and does not belong to it.
+            # git ignores a directory that exists but does not belong to the source.
             there = (Path(build["source"]).expanduser() / directory).is_dir()
             hint = "git ignores it; add it to build.include" if there else "put it there"
             yield (
@@ -251,7 +251,7 @@ def unserved(app: dict[str, Any]) -> Iterator[str]:
 
 
 def _state(app: dict[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with whether an application is to be there."""
+    """Yield what is wrong with the keys `state` and `remove_data`."""
     state, remove_data = app.get("state", "present"), app.get("remove_data", False)
     if state not in STATES:
         yield f"state: {state!r}: write {' or '.join(STATES)}"
@@ -262,9 +262,9 @@ def _state(app: dict[str, Any]) -> Iterator[str]:
 
 
 def nginx_objections(settings: dict[str, Any]) -> list[str]:
-    """Return a sentence for all that is wrong with the input of the role `nginx`, which has its types already.
+    """Return a sentence for each mistake in the input of the role `nginx`, whose types are already checked.
 
-    :param settings: the variables of the role by their names, without the role's own.
+    :param settings: the variables of the role, by their names without the role's prefix.
     """
     sites = settings["sites"]
     found = [f"nginx_{sentence}" for sentence in sections.objections(sections.NGINX, settings)]
@@ -277,7 +277,7 @@ def nginx_objections(settings: dict[str, Any]) -> list[str]:
 
 
 def host_claims(site: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return what no other site of a host may have."""
+    """Return what no other site on the same host may use."""
     names = [*site.get("server_names", []), *site.get("aliases", [])]
     return [("host name", name) for name in names] + ([("role of", "default")] if site.get("default") else [])
 
@@ -293,7 +293,7 @@ def _paths_twice(site: dict[str, Any]) -> Iterator[str]:
 
 
 def _relative(site: dict[str, Any]) -> Iterator[str]:
-    """Yield a sentence for each directory of which the role alone cannot know where it begins."""
+    """Yield a sentence for each relative directory, which the role alone cannot resolve."""
     for setting in FILES:
         for one in site[setting]:
             for directory in (one["directory"], one.get("previous")):
@@ -314,7 +314,7 @@ def _leading_nowhere(site: dict[str, Any]) -> Iterator[str]:
 def _claimed_twice(two: str, claims: list[tuple[str, list[tuple[str, str]]]]) -> Iterator[str]:
     """Yield a sentence for each thing that two entries claim.
 
-    :param two: how to begin it.
+    :param two: how the sentence starts.
     :param claims: the name of each entry, and what it claims.
     """
     owners: dict[tuple[str, str], str] = {}

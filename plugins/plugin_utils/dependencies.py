@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The dependencies of an application: which file of its source says them, and what else decides what is installed."""
+"""The dependencies of an application: which file of its source lists them, and what else decides what is installed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PYPROJECT = "pyproject.toml"
 # PEP 751
 NAMED_PYLOCK = re.compile(r"pylock\.[^.]+\.toml")
 
-# How lock files write a hash, and where a file asks for uWSGI, which the application must not bring.
+# How lock files write a hash, and how a file asks for uWSGI, which the application must not install.
 _HASH = re.compile(r"""\bsha(256|384|512)(:|\s*=\s*["'])""")
 _UWSGI = r"(?P<name>(?i:py)?(?i:uwsgi))"
 _UWSGI_IN_TOML = re.compile(rf"""^name\s*=\s*["']{_UWSGI}["']""", re.MULTILINE)
@@ -37,14 +37,13 @@ _UWSGI_IN_TOML = re.compile(rf"""^name\s*=\s*["']{_UWSGI}["']""", re.MULTILINE)
 class Format:
     """A kind of file that lists dependencies.
 
-    :param name: what the host calls it.
+    :param name: its name on the host.
     :param file: the usual name of such a file.
-    :param companion: the name of the file that its tool needs beside it.
-    :param with_project: whether the project itself may be installed after it.
-    :param with_extras: whether it knows the extras of the project.
+    :param companion: the name of the file that its tool needs next to it.
+    :param with_project: whether the project itself can be installed after the dependencies.
+    :param with_extras: whether it supports the extras of the project.
     :param hashed: matches a file that pins packages by hash.
-    :param local: matches a file with a package that lies in the source. A wrong guess costs an environment that need
-        not have been made.
+    :param local: matches a file with a package that is in the source. A wrong match costs an unnecessary environment.
     :param uwsgi: matches where a file asks for uWSGI.
     """
 
@@ -94,7 +93,7 @@ PIPFILE = Format(
     local=re.compile(r'"path":|"file": "(?!https?:)'),
     uwsgi=re.compile(rf'^\s*"{_UWSGI}":', re.MULTILINE),
 )
-# Its lines are read one by one, for paths and for uWSGI.
+# Its lines are checked one by one for paths and for uWSGI.
 REQUIREMENTS = Format("requirements", "requirements.txt", hashed=re.compile("--hash="))
 PROJECT = Format(
     "pyproject",
@@ -116,12 +115,12 @@ class Dependencies:
 
     :param file: the name of the dependency file inside the archive.
     :param format: what kind of file that is.
-    :param texts: it and all other files that decide, by their names.
+    :param texts: the text of this file and of all others that decide, by their names.
     :param local: whether the packages depend on the whole source.
     :param project: what is installed after the dependencies: `.`, the file name of a wheel, or nothing.
-    :param extras: those of the project that are wanted.
-    :param options: those of a requirements file that the installer must be told.
-    :param label: what to call it where no such file is the operator's.
+    :param extras: the wanted extras of the project.
+    :param options: the options of a requirements file that must be passed to the installer.
+    :param label: what to call the file if it is not the operator's.
     """
 
     file: str
@@ -134,7 +133,7 @@ class Dependencies:
     label: str = ""
 
     def content(self) -> dict[str, Any]:
-        """Return what the host has to know of them."""
+        """Return what the host must know about them."""
         decides = repr((self.format, self.extras, sorted(self.texts.items())))
         known = FORMATS.get(self.format)
         pattern = known.hashed if known else None
@@ -155,8 +154,8 @@ class Dependencies:
 def dependencies_of(directory: Directory, named: str, extras: Iterable[str]) -> Dependencies:
     """Return the dependencies of the application in `directory`.
 
-    :param named: the file that says them; empty to look for it.
-    :raises Failed: when there is none, more than one, or not all that belongs to it.
+    :param named: the file that lists them; empty to search for it.
+    :raises Failed: when there is no such file, more than one, or when a file that it needs is missing.
     """
     file = _named(directory, named) if named else _found(directory)
     kind = _format(file)
@@ -217,7 +216,7 @@ def _format(file: str) -> Format:
 
 
 def _requirements(directory: Directory, file: str) -> Dependencies:
-    """Return the dependencies of a requirements file and of all that it includes."""
+    """Return the dependencies in a requirements file and in all files that it includes."""
     texts: dict[str, str] = {}
     waiting = [file]
     local, options, wrong = False, set(), []
@@ -237,7 +236,7 @@ def _requirements(directory: Directory, file: str) -> Dependencies:
             elif line.is_path:
                 local = True
             elif line.option in ("", "-f"):
-                # The first word of it: after that come markers.
+                # Only the first word, because markers follow it.
                 word = line.value.split()[0] if line.value else ""
                 local = local or any(os.path.exists(directory.path / place / word) for place in ("", beside) if word)
     if wrong:
@@ -246,12 +245,12 @@ def _requirements(directory: Directory, file: str) -> Dependencies:
 
 
 def options_of(written: Iterable[str]) -> tuple[str, ...]:
-    """Return those of the options in a requirements file that an installer has to be told of."""
+    """Return the options of a requirements file that must be passed to an installer."""
     return tuple(sorted({"--pre", "--extra-index-url", "--require-hashes"}.intersection(written)))
 
 
 def _of_project(directory: Directory, file: str, kind: Format, extras: tuple[str, ...]) -> Dependencies:
-    """Return the dependencies of a lock file, or of a pyproject.toml without one."""
+    """Return the dependencies in a lock file, or in a pyproject.toml without a lock file."""
     text = _read(directory, file)
     texts = {file: text}
     if kind.companion:
@@ -270,13 +269,13 @@ def _of_project(directory: Directory, file: str, kind: Format, extras: tuple[str
         raise Failed(f"{PYPROJECT} of {directory.label!r} has no [project] table with the dependencies")
     _object_to_extras(about, extras)
     installed = "." if _is_package(about) else ""
-    # A backend reads from the source what is dynamic.
+    # A build backend reads dynamic fields from the source.
     dynamic = kind is PROJECT and "dynamic" in _table(about, "project")
     return Dependencies(file, kind.name, texts, local or dynamic or bool(installed), installed, extras)
 
 
 def _is_package(about: dict[str, Any]) -> bool:
-    """Tell whether a project is installed itself, or only runs from its directory."""
+    """Return whether a project itself is installed, and does not only run from its directory."""
     refused = (
         _table(about, "tool", "uv").get("package") is False,
         _table(about, "tool", "poetry").get("package-mode") is False,
@@ -297,7 +296,7 @@ def _object_to_extras(about: dict[str, Any], extras: tuple[str, ...]) -> None:
 
 
 def _table(about: dict[str, Any], *names: str) -> dict[str, Any]:
-    """Return a table in a pyproject.toml, empty if it is not there."""
+    """Return a table of a pyproject.toml, empty if it does not exist."""
     for name in names:
         inner = about.get(name)
         about = inner if isinstance(inner, dict) else {}

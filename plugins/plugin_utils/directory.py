@@ -12,7 +12,7 @@ from pathlib import Path
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.plugin_utils.checkout import Checkout, is_checkout
 
-# What no build needs and nobody misses.
+# Files and directories that no build needs and nobody misses.
 RUBBISH = (
     ".DS_Store",
     ".git",
@@ -30,24 +30,24 @@ RUBBISH = (
     "__pycache__",
 )
 
-# What is a developer's own and no build needs, though somebody may believe that it comes along: it is told of.
+# A developer's private files, which no build needs. A warning names them, because somebody may expect them.
 PRIVATE = (".direnv", ".env", ".envrc", ".venv", "db.sqlite3*", "node_modules", "venv")
 
-# Says that a directory is a virtual environment, whatever its name.
+# The file that marks a directory as a virtual environment, whatever its name.
 VENV = "pyvenv.cfg"
 
 
 class Directory:
     """A directory on the controller that holds an application.
 
-    In a git checkout it is what git tracks or would track; elsewhere all but `RUBBISH`, `PRIVATE`, and virtual
-    environments.
+    In a git checkout, its files are those that git tracks or would track; elsewhere, all except `RUBBISH`, `PRIVATE`,
+    and virtual environments.
 
-    :param label: what the operator calls it.
-    :param include: names of files and directories below it that belong to it although they would be left out.
+    :param label: the operator's name for it.
+    :param include: names of files and directories below it that are included although they would be left out.
     :ivar files: the names of its files, relative to it, in order.
-    :ivar left_out: the names of what is left out and somebody may believe to come along; a directory ends with a slash.
-    :raises Failed: when it has no files, git cannot tell them, or what is to be included is not there.
+    :ivar left_out: the names of what is left out although somebody may expect it; a directory ends with a slash.
+    :raises Failed: when it has no files, git cannot list them, or a name in `include` does not exist.
     """
 
     def __init__(self, path: Path, label: str, include: Iterable[str] = ()) -> None:
@@ -66,23 +66,23 @@ class Directory:
             raise Failed(f"{label!r} has nothing to deploy: {reason}")
 
     def ignores(self, name: str) -> bool:
-        """Tell whether a file that is none of its files is there, and git leaves it out."""
+        """Return whether `name`, which is not among its files, exists but is ignored by git."""
         return self._checkout is not None and (self.path / name).is_file()
 
     def commit(self) -> str | None:
-        """Return the commit that it is at, with `-dirty` where files differ, or None where git does not tell."""
+        """Return the commit that it is at, with `-dirty` if files differ from it, or None if git knows none."""
         return self._checkout.commit() if self._checkout else None
 
     def _is_content(self, name: str) -> bool:
-        """Tell whether a name is that of a file or a link; git also has names of what lies behind a new link."""
+        """Return whether `name` is a file or a link; git also lists names below a directory that is now a link."""
         path = self.path / name
         above = path.parents[: name.count("/")]
         return (path.is_symlink() or path.is_file()) and not any(one.is_symlink() for one in above)
 
     def _included(self, name: str) -> set[str]:
-        """Return the names of what `name` stands for: itself, or all that is in it but what nobody misses.
+        """Return the names that `name` stands for: itself, or everything in it except `RUBBISH`.
 
-        :raises Failed: when it is not there.
+        :raises Failed: when it does not exist.
         """
         path = self.path / name
         if path.is_dir() and not path.is_symlink():

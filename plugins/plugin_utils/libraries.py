@@ -13,14 +13,14 @@ MISSING: list[str] = []
 
 
 def note_missing(error: ImportError) -> None:
-    """Remember a library that could not be imported; the first action that runs refuses to go on without it."""
+    """Remember a library that could not be imported; the first action that runs refuses to continue without it."""
     MISSING.append(error.name or str(error))
 
 
 def require_all() -> None:
-    """Refuse to work without a library.
+    """Refuse to continue if a library is missing.
 
-    :raises Failed: with the name of what is missing, and where it comes from.
+    :raises Failed: with the names of the missing libraries, and where they come from.
     """
     if MISSING:
         missing = ", ".join(sorted(set(MISSING)))

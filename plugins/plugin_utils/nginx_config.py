@@ -2,8 +2,8 @@
 # GNU General Public License v3.0 or later (see LICENSE)
 """The text of `nginx.conf` for a list of sites.
 
-All that is for one site is one block, between two comments that name it. It needs nothing of the rest that depends on
-which other sites there are, and on no setting of theirs: the host may keep it when the site is described no more.
+Everything for one site is in one block, between two comments that name the site. The block uses nothing outside it that
+depends on which other sites exist or on their settings: the host can keep it when the site is no longer described.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.nginx_text import 
 from ansible_collections.wsgi.production.plugins.module_utils.tokens import token
 from ansible_collections.wsgi.production.plugins.plugin_utils import certificates, templates
 
-# From which version of NGINX on `http2` is a directive of its own; before, it is a word of `listen`.
+# The first version of NGINX in which `http2` is a separate directive; before, it is a parameter of `listen`.
 HTTP2_ON = "1.25.1"
 
 # The ciphers of the intermediate profile for TLS 1.2 (Mozilla, Server Side TLS 5.7, guidelines/5.7.json).
@@ -36,7 +36,7 @@ INTERMEDIATE = [
     "ECDHE-RSA-CHACHA20-POLY1305",
 ]
 
-# Who a visitor is, in headers that applications believe: only a known proxy may send them.
+# Headers that tell applications who a visitor is: NGINX accepts them only from a known proxy.
 BELIEVED = [
     *("Remote-Email", "Remote-Groups", "Remote-Name", "Remote-User"),
     *("X-Remote-Email", "X-Remote-Groups", "X-Remote-Name", "X-Remote-User"),
@@ -51,22 +51,22 @@ BELIEVED = [
     "X-Forwarded-Tls-Client-Cert",
 ]
 
-# What reaches no application.
+# Headers that reach no application.
 DROPPED = [
-    # It is about the connection to NGINX, or between NGINX and a run.
+    # These concern the connection to NGINX, or are used between NGINX and a run.
     *("Proxy", "Transfer-Encoding", "X-Wsgi-Verify"),
-    # NGINX says itself where a visitor comes from and over what.
+    # NGINX itself sends the address of a visitor and the scheme.
     *("CF-Connecting-IP", "CF-Connecting-IPv6", "CF-Visitor", "Client-IP", "Fastly-Client-IP", "Forwarded"),
     *("Forwarded-For", "Front-End-Https", "True-Client-IP", "X-Client-IP", "X-Cluster-Client-IP", "X-Forwarded"),
     *("X-Forwarded-By", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Protocol", "X-Forwarded-Scheme"),
     *("X-Forwarded-Server", "X-Forwarded-Ssl", "X-Original-Forwarded-For", "X-Originating-IP", "X-Remote-Addr"),
     *("X-Remote-IP", "X-Scheme", "X-Url-Scheme"),
-    # An application would answer for another address than the one that NGINX has let through.
+    # With these, an application would answer for another URL than the one that NGINX allowed.
     *("Script-Name", "X-Forwarded-Path", "X-Forwarded-Prefix", "X-Forwarded-Uri", "X-Host", "X-Http-Host-Override"),
     *("X-Original-Host", "X-Original-Method", "X-Original-Uri", "X-Original-Url", "X-Rewrite-Url", "X-Script-Name"),
 ]
 
-# What NGINX says to the application of each request, and nobody else can.
+# Headers of each request that only NGINX can set.
 SAID = {
     "Host": "$host$visitor_port",
     "X-Forwarded-For": "$remote_addr",
@@ -76,7 +76,7 @@ SAID = {
     "Authorization": "$passed_authorization",
 }
 
-# What the application learns of a request whose answer is kept for all; the key of the cache has all but the number.
+# Headers that the application gets if its answer is cached for everybody; the cache key has all but the request id.
 CACHED = {
     "Host": "$host$visitor_port",
     "X-Forwarded-Proto": "$visitor_scheme",
@@ -85,14 +85,14 @@ CACHED = {
     "Accept-Language": "$http_accept_language",
 }
 
-# With any of these headers, a request asks for an answer of its own.
+# A request with any of these headers asks for an individual answer, which is not cached.
 OWN = [
     *("Authorization", "Content-Length", "Cookie", "Origin", "Range", "Transfer-Encoding", "Upgrade"),
     *("HX-Request", "Turbo-Frame", "X-Api-Key", "X-Auth-Token", "X-Csrf-Token", "X-Csrftoken", "X-Fragment"),
     *("X-Http-Method-Override", "X-Inertia", "X-Pjax", "X-Requested-With", "X-Up-Version"),
 ]
 
-# What the units of NGINX cannot do without: the beginnings of lines. A template of the operator's may have lost one.
+# Prefixes of the lines that the units of NGINX require. A template of the operator may have lost one.
 REQUIRED = {
     "nginx.socket": ("{listens}",),
     "nginx.service": (
@@ -103,17 +103,17 @@ REQUIRED = {
 
 
 def prepare() -> None:
-    """Compile the templates of the role, of which each process would have its own otherwise."""
+    """Compile the templates of the role, because otherwise each process would compile its own."""
     templates.compile_all(templates.environment("nginx", FILTERS))
 
 
 def render(settings: dict[str, Any]) -> dict[str, str]:
     """Return the configuration that the complete input of the role `nginx` describes.
 
-    A comment before what a setting brought in says which one it was: the host reads it to explain an error.
+    A comment before each part that comes from a setting names the setting: the host reads it to explain an error.
 
-    :param settings: the variables of the role by their names, without the role's own.
-    :return: the text, by the version of NGINX from which on it is right; the newest last.
+    :param settings: the variables of the role, by their names without the role's prefix.
+    :return: the text, by the first version of NGINX for which it is correct; the newest last.
     """
     jinja = templates.environment("nginx", FILTERS, settings.get("templates", ""))
     sites = [{**site, **_derived(site, settings)} for site in settings["sites"]]
@@ -121,7 +121,7 @@ def render(settings: dict[str, Any]) -> dict[str, str]:
         **settings,
         "sites": sites,
         "believed": BELIEVED,
-        # An empty one does not reach the application at all.
+        # NGINX does not pass an empty header to the application at all.
         "passed": {
             **SAID,
             **dict.fromkeys(DROPPED, '""'),
@@ -148,8 +148,8 @@ def render(settings: dict[str, Any]) -> dict[str, str]:
 def units(own: str = "") -> list[str]:
     """Return the socket unit of NGINX, and the drop-in of its service, with tokens for what only the host knows.
 
-    :param own: a directory of the operator's with templates that come before those of the role.
-    :raises Failed: when a template is not right, or has lost what NGINX cannot do without.
+    :param own: a directory with the operator's templates, which take precedence over those of the role.
+    :raises Failed: when a template has an error, or has lost a line that NGINX requires.
     """
     jinja = templates.environment("nginx", FILTERS, own)
     values = {name: token(name) for name in ("listens", "ports", "stop_timeout")}
@@ -162,9 +162,9 @@ def units(own: str = "") -> list[str]:
 
 
 def _object_to_lost(text: str, sites: list[dict[str, Any]]) -> None:
-    """Object to a configuration in which a template of the operator's has lost what the host looks for.
+    """Refuse a configuration in which a template of the operator has lost a line that the host looks for.
 
-    :raises Failed: with the line that is missing.
+    :raises Failed: with the missing line.
     """
     wanted = [f"include {VERIFY_TOKEN};", "map $verifies $visitor {"]
     for site in sites:
@@ -176,7 +176,7 @@ def _object_to_lost(text: str, sites: list[dict[str, Any]]) -> None:
 
 
 def _derived(site: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """Return what the templates need to know of a site besides its settings."""
+    """Return what the templates need to know about a site besides its settings."""
     variable, common = f"site_{_variable(site['name'])}", settings["headers"]
     ours = {name.lower() for name in site["headers"]}
     headers = [_header(name, value, "nginx_headers") for name, value in common.items() if name.lower() not in ours]
@@ -184,7 +184,7 @@ def _derived(site: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     if site["content_security_policy"]:
         origin = f"{site['name']}: content_security_policy"
         policy = _header("Content-Security-Policy", site["content_security_policy"], origin)
-        # What NGINX serves itself has a policy of its own, but for files of the application.
+        # Content that NGINX serves itself has a separate policy, except for files of the application.
         headers.append({**policy, "when": f"$served{policy['when']}", "cases": ['""', "changing", "immutable"]})
     tls = site["tls"]
     if tls["source"] not in ("none", "self_signed") and tls["hsts"]:
@@ -212,10 +212,10 @@ def _derived(site: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _files(site: str, number: int, setting: str, values: dict[str, Any]) -> dict[str, Any]:
-    """Return a directory that NGINX serves itself, as the template wants it.
+    """Return a directory that NGINX serves itself, in the form that the template expects.
 
-    A link of the application's user may lead to files of that user, and one in the code nowhere: it belongs to root, as
-    does what it could lead to.
+    NGINX follows a link of the application's user only to files of that user. It follows no link in the code, because
+    such a link belongs to root, like the files that it could lead to.
     """
     served = "uploads" if setting == "uploads" else "immutable" if values["immutable"] else "changing"
     directory, previous = values["directory"].rstrip("/"), values.get("previous", "")
@@ -232,20 +232,20 @@ def _files(site: str, number: int, setting: str, values: dict[str, Any]) -> dict
 
 
 def _known(site: str, directory: str) -> str:
-    """Return the beginning of a directory that may lead through links, which are then the collection's own."""
+    """Return the first part of a path, in which NGINX allows links: in a build, they are the collection's own."""
     layout = Layout(site)
     builds = [f"{link}/build/" for link in (layout.current, layout.previous)]
     return next((build.rstrip("/") for build in builds if directory.startswith(build)), directory)
 
 
 def _uploads(site: str, directory: str) -> str:
-    """Return which links NGINX follows in a directory of uploads: above an application's data, root has made them."""
+    """Return which links NGINX follows in a directory of uploads: root created those above an application's data."""
     data = str(Layout(site).data)
     return f"if_not_owner from={data}" if directory.startswith(f"{data}/") else "if_not_owner"
 
 
 def _header(name: str, value: str, setting: str) -> dict[str, Any]:
-    """Return a header with its value in quotes, as NGINX names it in a variable, and when it is added."""
+    """Return a header with its quoted value, its name in NGINX variables, and the condition for adding it."""
     variable = _variable(name)
     return {
         "name": name,
@@ -258,23 +258,23 @@ def _header(name: str, value: str, setting: str) -> dict[str, Any]:
 
 
 def _variable(name: str) -> str:
-    """Return `name` as NGINX writes it within the names of variables."""
+    """Return `name` as NGINX writes it in the names of variables."""
     return name.lower().replace("-", "_")
 
 
 def _quoted(value: str) -> str:
-    """Return `value` as one word of the configuration; a variable in it stays one."""
+    """Return `value` as one quoted word of the configuration; variables in it remain variables."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
 def _parameter(header: str) -> str:
-    """Return the name of the parameter of the uwsgi protocol that carries a header."""
+    """Return the name of the uwsgi protocol parameter that carries a header."""
     return f"HTTP_{_variable(header).upper()}"
 
 
 def _header_variable(header: str) -> str:
-    """Return the variable in which NGINX has a header of the request."""
+    """Return the NGINX variable that contains a header of the request."""
     return f"$http_{_variable(header)}"
 
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""An application that is a package: one of the index, or a wheel on the controller."""
+"""An application that is a package: from the package index, or a wheel on the controller."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ except ImportError as error:
 
 WHEEL = ".whl"
 
-# The name of a package, and after it what tells it from the name of a directory: extras, a URL or a version.
+# The name of a package, and after it what distinguishes it from a directory name: extras, a URL or a version.
 PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\s*([\[@]|[=!~<>]=|[<>])")
 
-# What of a wheel's name goes into a line of a requirements file as it is.
+# The file name of a wheel that can go into a requirements file unchanged.
 WHEEL_NAME = re.compile(r"[\w.!+-]+\.whl", re.ASCII)
 
 
@@ -37,7 +37,7 @@ WHEEL_NAME = re.compile(r"[\w.!+-]+\.whl", re.ASCII)
 class Package:
     """What is sent to the hosts for a package.
 
-    :param files: what each file is made of, by its name.
+    :param files: the content of each file, or its path on the controller, by its name.
     """
 
     files: dict[str, Path | bytes]
@@ -45,15 +45,15 @@ class Package:
 
 
 def is_package(text: str) -> bool:
-    """Tell whether `text` names a package of the index rather than a directory."""
+    """Return whether `text` names a package in the index rather than a directory."""
     return PACKAGE.match(text) is not None
 
 
 def from_index(text: str, named: str) -> Package:
-    """Return the package of the index that `text` names, such as `httpbin==0.10.2`.
+    """Return the package in the index that `text` names, such as `httpbin==0.10.2`.
 
-    :param named: a requirements file on the controller that pins it and all that it needs; empty for none.
-    :raises Failed: when `text` leaves the version open, or that file does not pin it.
+    :param named: a requirements file on the controller that pins it and all its dependencies; empty for none.
+    :raises Failed: when `text` does not pin a version, or the file does not pin the same version.
     """
     try:
         wanted = Requirement(text)
@@ -73,7 +73,7 @@ def from_index(text: str, named: str) -> Package:
 def from_wheel(text: str, named: str) -> Package:
     """Return the wheel at the path `text` on the controller.
 
-    :param named: a requirements file on the controller that pins all that it needs; empty for none.
+    :param named: a requirements file on the controller that pins all its dependencies; empty for none.
     :raises Failed: when there is no such wheel.
     """
     path = Path(text).expanduser().absolute()
@@ -88,7 +88,7 @@ def from_wheel(text: str, named: str) -> Package:
         raise Failed(f"{text!r} does not have the name of a wheel, such as shop-1.0-py3-none-any.whl; keep that name")
     if not zipfile.is_zipfile(path):
         raise Failed(f"{text!r} is not a wheel: it is not a complete zip file; build it again")
-    # The wheel and not a link to it.
+    # The wheel itself, not a link to it.
     files: dict[str, Path | bytes] = {path.name: path.resolve()}
     if named:
         return _package(files, _from_controller(named), local=True, project=path.name)
@@ -105,7 +105,7 @@ def _package(
 
 
 def _from_controller(named: str) -> str:
-    """Return a requirements file on the controller that stands for itself."""
+    """Return the text of a requirements file on the controller that needs no other file."""
     path = Path(named).expanduser().absolute()
     if not path.is_file() or path.suffix != ".txt":
         raise Failed(f"build.dependencies: {named!r} is not a requirements file (*.txt) on the controller ({path})")
@@ -123,7 +123,7 @@ def _from_controller(named: str) -> str:
 
 
 def _pins(value: str, wanted: Requirement) -> bool:
-    """Tell whether a line of a requirements file has exactly the version that is wanted."""
+    """Return whether a line of a requirements file pins exactly the wanted version."""
     try:
         line = Requirement(value)
     except InvalidRequirement:

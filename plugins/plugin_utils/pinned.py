@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE)
 """What the collection itself installs on a host, with the digests of the published files.
 
-`make lock` writes the files in `pins/`. They stay on the controller, and a step gets those that it needs.
+`make lock` writes the files in `pins/`. They stay on the controller, and each step gets only the ones that it needs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.installer import t
 
 PINS = Path(__file__).parent / "pins"
 
-# What stays among the tools of a host; each release keeps its own uWSGI.
+# The programs that a host keeps as tools; each release keeps its own uWSGI.
 TOOLS = ("uv", "pip", "poetry", "pipenv")
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE)
 """The files of a release, rendered from the templates of the role `uwsgi`.
 
-What only the host knows, such as the name of the release, is a token that the host fills in.
+A value that only the host knows, such as the name of the release, is a token that the host replaces.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from ansible_collections.wsgi.production.plugins.plugin_utils.templates import (
     require,
 )
 
-# Seconds between the limits, from the innermost to the outermost: uWSGI ends a request that is too slow, with a line in
-# the log, before NGINX gives up on it and before systemd kills.
+# Seconds between the limits, from the innermost to the outermost: uWSGI ends a request that is too slow, and logs it,
+# before NGINX gives up on it and before systemd kills uWSGI.
 HARAKIRI_TO_STOP = 15
 
 # Seconds that the commands after a switch may take.
 AFTER_SWITCH_TIMEOUT = 300
 
-# The programs of a release that are not the application's.
+# The programs of a release that do not belong to the application.
 PROGRAMS = ("entry.py", "start.py", "drain.py", "launch.py", "drain_listener.py")
 
-# What no template sees, for what is rendered is shown.
+# Settings that no template sees, because rendered text is shown.
 SECRET = {"env", "secrets", "secret_files"}
 
-# What a release cannot live without, by the name of its file: the beginnings of lines. A template of the operator's may
-# have lost one.
+# Prefixes of the lines that a release requires, by the name of the template. A template of the operator may have lost
+# one.
 ACCOUNT = ("User={name}", "Group={name}", "EnvironmentFile={directory}/env", "WorkingDirectory={code}")
 REQUIRED = {
     "uwsgi.ini": (
@@ -73,22 +73,22 @@ REQUIRED = {
 
 
 def prepare() -> None:
-    """Compile the templates of the role, of which each process would have its own otherwise."""
+    """Compile the templates of the role, because otherwise each process would compile its own."""
     compile_all(environment("uwsgi", FILTERS))
 
 
 def programs() -> dict[str, str]:
-    """Return the text of each program that a release or its uWSGI has."""
+    """Return the text of each program that belongs to a release or to its uWSGI."""
     return {name: (ROLES / "uwsgi/files" / name).read_text(encoding="utf-8") for name in PROGRAMS}
 
 
 def files(app: dict[str, Any], templates: str = "", layout: Layout | None = None) -> dict[str, str]:
-    """Return the text of each file of a release that its settings decide, by its name.
+    """Return the text of each file of a release that depends on its settings, by its name.
 
     :param app: the input of the role for one application, in its types and with its defaults.
-    :param templates: a directory of the operator's with templates that come before those of the role.
-    :param layout: where the application lives on each host, unless a test knows better.
-    :raises Failed: when a template is not right, or has lost what a release cannot live without.
+    :param templates: a directory with the operator's templates, which take precedence over those of the role.
+    :param layout: the application's paths on each host; only tests set it.
+    :raises Failed: when a template has an error, or has lost a line that a release requires.
     """
     values = _values(app, layout or Layout(app["name"]))
     jinja = environment("uwsgi", FILTERS, templates)
@@ -102,7 +102,7 @@ def files(app: dict[str, Any], templates: str = "", layout: Layout | None = None
 
 
 def _values(app: dict[str, Any], layout: Layout) -> dict[str, Any]:
-    """Return what the templates of an application see."""
+    """Return the variables of an application's templates."""
     given = {setting: value for setting, value in app.items() if setting not in SECRET}
     if MARK in json.dumps(given, ensure_ascii=False):
         raise Failed(f"{app['name']}: a value contains the private-use character U+E000; remove it")
@@ -159,9 +159,9 @@ def _wanted(app: dict[str, Any], values: dict[str, Any]) -> Iterator[tuple[str, 
 
 
 def _uwsgi_value(value: Any) -> str:
-    """Return the value of an option as uWSGI reads it back: a percent sign begins what it replaces.
+    """Return the value of an option in uWSGI's syntax, in which a percent sign starts a placeholder.
 
-    (uwsgi-docs, Configuration.rst: a doubled one stays.)
+    (uwsgi-docs, Configuration.rst: a doubled one is a literal percent sign.)
     """
     text = str(value).lower() if isinstance(value, bool) else str(value)
     return text.replace("%", "%%")

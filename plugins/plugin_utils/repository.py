@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""A git repository elsewhere: its address in pip's notation, and the commit that a run fetches from it, once."""
+"""A remote git repository: its address in pip's notation, and the commit that a run fetches from it once."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ PREFIX = "git+"
 SCHEMES = ("https", "ssh", "file")
 HASH = re.compile(r"[0-9a-fA-F]{40}")
 
-# How many characters the name of a user has at least that is a token rather than a name.
+# A user name with at least this many characters is a token rather than a name.
 TOKEN = 20
 
-# Seconds that what no run uses is kept: longer than any run lasts.
+# Seconds for which unused files are kept: longer than any run lasts.
 KEEP = 7 * 24 * 3600
 
 
@@ -36,9 +36,9 @@ KEEP = 7 * 24 * 3600
 class Address:
     """Where a repository is, as `git+https://host/org/repo.git@ref#subdirectory=backend` says.
 
-    :ivar text: all of that.
+    :ivar text: the whole address.
     :ivar ref: a branch, a tag or the full hash of a commit; empty for the remote's HEAD.
-    :ivar subdirectory: where in the repository the application lies; empty for its top.
+    :ivar subdirectory: the application's directory in the repository; empty for the top.
     """
 
     text: str
@@ -48,10 +48,10 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """Return the address that `text` says.
+        """Return the address in `text`.
 
-        :raises Failed: when it is none, or has a password. The sentence does not show it: what is malformed may hold
-            a password in any of its parts.
+        :raises Failed: when it is not an address, or contains a password. The message does not show it, because any
+            part of a malformed address may contain a password.
         """
         try:
             parts = urlsplit(text.removeprefix(PREFIX))
@@ -80,9 +80,9 @@ class Address:
 
 
 class Repository:
-    """A repository of which this run reads one commit, however its branches move meanwhile.
+    """A repository from which this run reads one commit, even if its branches move meanwhile.
 
-    What was fetched is kept in the cache of the user, a tree for each commit, until no run has used it for days.
+    Fetched files are kept in the user's cache, in one tree for each commit, until no run has used them for days.
 
     :param address: where it is.
     """
@@ -93,9 +93,9 @@ class Repository:
         self.place = self.cache / hashlib.sha256(address.url.encode()).hexdigest()[:16]
 
     def fetch(self) -> tuple[Path, str]:
-        """Return the directory with the application, and the commit; they are fetched if they are not there yet.
+        """Return the directory with the application, and the commit; fetch them if they are not in the cache.
 
-        :raises Failed: when git cannot fetch it, or it has no such ref or directory.
+        :raises Failed: when git cannot fetch the repository, or it has no such ref or directory.
         """
         try:
             self.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -128,7 +128,7 @@ class Repository:
         return memo.read_text(encoding="ascii")
 
     def _resolve(self) -> str:
-        """Return the commit that the remote has for the ref now."""
+        """Return the commit that the ref currently has on the remote."""
         ref = self.address.ref
         names = [f"refs/heads/{ref}", f"refs/tags/{ref}^{{}}", f"refs/tags/{ref}"] if ref else ["HEAD"]
         listed = self._git(self.place)("ls-remote", self.address.url, *names)
@@ -144,12 +144,12 @@ class Repository:
         )
 
     def _tree(self, commit: str) -> bool:
-        """Have the tree of `commit` in its place, complete, and tell whether it had to be fetched."""
+        """Make sure that the complete tree of `commit` is in the cache; return whether it had to be fetched."""
         tree = _tree_of(self.place, commit)
         missing = not tree.exists()
         if missing:
             self._download(commit).rename(tree)
-        # Pruning goes by it.
+        # Pruning relies on this time.
         os.utime(tree)
         return missing
 
@@ -160,14 +160,14 @@ class Repository:
         try:
             self._check_out(git, commit, ["--depth", "1", "origin", commit], ["--depth", "1"])
         except Failed:
-            # There are servers that give the tips of branches and tags alone, with all that came before.
+            # Some servers send only the tips of branches and tags, with their whole history.
             _incoming(self.place)
             self._check_out(git, commit, ["--tags", "origin"], [])
         return incoming
 
     def _check_out(self, git: Git, commit: str, what: list[str], of_submodules: list[str]) -> None:
         git("init", "--quiet")
-        # Relative URLs of submodules start at that of the remote with this name.
+        # Relative URLs of submodules are resolved against the remote with this name.
         git("remote", "add", "origin", self.address.url)
         git("fetch", "--quiet", *what)
         git("checkout", "--quiet", commit)
@@ -189,9 +189,9 @@ def _tree_of(place: Path, commit: str) -> Path:
 
 
 def _incoming(place: Path) -> Path:
-    """Return a new directory for what is not complete; what a run left there that was killed is removed."""
+    """Return a new directory for incomplete files; remove what a killed run left there."""
     path = place / "incoming"
-    # Most often there is none; what could not be removed makes mkdir fail.
+    # Usually there is none; if it cannot be removed, mkdir fails.
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir()
     (place / "trees").mkdir(exist_ok=True)
@@ -200,9 +200,9 @@ def _incoming(place: Path) -> Path:
 
 @contextmanager
 def _locked(place: Path, wait: bool = True) -> Iterator[None]:
-    """Have a repository's part of the cache for the body alone.
+    """Lock a repository's part of the cache while the body runs.
 
-    :raises BlockingIOError: when another process has it and `wait` is false.
+    :raises BlockingIOError: when another process has locked it and `wait` is false.
     """
     with (place / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -210,12 +210,12 @@ def _locked(place: Path, wait: bool = True) -> Iterator[None]:
 
 
 def _prune(cache: Path) -> None:
-    """Remove what no run has used for long. A repository that another run is fetching has its turn another time."""
+    """Remove what no run has used for a long time; skip a repository that another run is fetching."""
     for place in [lock.parent for lock in cache.glob("*/lock")]:
         with suppress(BlockingIOError), _locked(place, wait=False):
             for path in [*place.glob("runs/*"), *place.glob("trees/*")]:
                 if time.time() - path.stat().st_mtime > KEEP:
-                    # In one step, as half a tree is worse than none.
+                    # In one step, because half a tree is worse than none.
                     path.rename(_incoming(place) / "old")
-            # Most often nothing was old; what stays is removed by the next fetch, which says so if it cannot.
+            # Usually nothing was old. The next fetch removes what is left, and reports an error if it cannot.
             shutil.rmtree(place / "incoming", ignore_errors=True)

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""Requirements files in the format of pip: what each line says, and which lines cannot be honoured.
+"""Requirements files in the format of pip: what each line means, and which lines are not supported.
 
-A line is honoured by pip and uv alike, or refused with its number: nothing that somebody wrote is left out in silence.
-(pip, "Requirements File Format"; uv, `crates/uv-requirements-txt`, warns of what it leaves out.)
+A line is either supported by both pip and uv, or refused with its number: nothing is silently ignored.
+(pip, "Requirements File Format"; uv, `crates/uv-requirements-txt`, warns about what it ignores.)
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ try:
 except ImportError as error:
     note_missing(error)
 
-# What the collection installs itself, beside the application's packages.
+# Packages that the collection installs itself, in addition to the application's packages.
 OWN = {"uwsgi", "pyuwsgi"}
 
 INCLUDES = ("-r", "-c")
@@ -35,11 +35,11 @@ SHORT = {
     "--pypi-url": "-i",
 }
 
-# Options that stand for themselves, and those that have a value. Both tools honour them, uv some by a word of its own.
+# Options without a value, and options with one. Both tools support them, uv some of them under another name.
 FLAGS = ("--no-index", "--pre", "--require-hashes")
 WITH_VALUE = ("-r", "-c", "-e", "-f", "-i", "--extra-index-url", "--no-binary", "--only-binary")
 
-# Those that the installer would leave out, and what to do instead.
+# Options that the installer would ignore, and what to do instead.
 REFUSED = {
     "--trusted-host": "packages are fetched only over verified connections; add the certificate of this host "
     "to python_app_ca_bundle",
@@ -64,9 +64,9 @@ LEGACY_EGG = re.compile(r"#(?:.*&)?egg=([\w.-]+)", re.ASCII)
 class Line:
     """One requirement or option.
 
-    :param number: that of its first line in the file, from 1.
-    :param option: in its short form where there is one; empty for a requirement.
-    :param value: the requirement, or what the option is given, without hashes.
+    :param number: the number of its first line in the file, from 1.
+    :param option: the option, in its short form if it has one; empty for a requirement.
+    :param value: the requirement, or the value of the option, without hashes.
     """
 
     number: int
@@ -75,7 +75,7 @@ class Line:
 
     @property
     def includes(self) -> bool:
-        """Whether it names another file of requirements."""
+        """Whether it names another requirements file."""
         return self.option in INCLUDES
 
     @property
@@ -86,7 +86,7 @@ class Line:
 
     @property
     def package(self) -> str:
-        """The name of the package that it asks for, in its normal form; empty where the line does not say it."""
+        """The canonical name of the package that it asks for; empty if the line does not contain it."""
         if self.option and self.option != "-e":
             return ""
         try:
@@ -97,7 +97,7 @@ class Line:
 
 
 def lines(text: str) -> Iterator[Line]:
-    """Yield what the lines of a requirements file say: comments are left out, and continued lines joined."""
+    """Yield the lines of a requirements file, without comments and with continued lines joined."""
     number, begun, parts = 0, 0, []
     for number, line in enumerate([*text.splitlines(), ""], 1):
         begun = begun or number
@@ -113,21 +113,21 @@ def lines(text: str) -> Iterator[Line]:
 
 
 def objections(name: str, text: str) -> list[str]:
-    """Return a sentence for each line of the requirements file `name` that cannot be honoured."""
+    """Return a sentence for each line of the requirements file `name` that is not supported."""
     if text.startswith(("\ufeff", "\udcff\udcfe", "\udcfe\udcff")) or "\0" in text:
         return [f"{name} is not UTF-8 text, or has a byte order mark, as PowerShell writes it; save it as plain UTF-8"]
     found = []
     for line in lines(text):
         wrong = _objection(line)
         if wrong:
-            # An address may hold a password.
+            # A URL may contain a password.
             shown = line.option or re.sub(r"://[^/\s@]*@", "://***@", line.value)
             found.append(f"{name}, line {line.number}: {shown}: {wrong}")
     return found
 
 
 def is_ours(package: str) -> bool:
-    """Tell whether the collection installs a package itself, of which two would only be in each other's way."""
+    """Return whether the collection installs a package itself, because a second copy would conflict with it."""
     return canonicalize_name(package) in OWN
 
 
@@ -143,7 +143,7 @@ def _line(number: int, whole: str) -> Line:
 
 
 def _objection(line: Line) -> str | None:
-    """Return why a line cannot be honoured, and what to do; None where it can."""
+    """Return why a line is not supported, and what to do; None if it is supported."""
     if line.option:
         return _of_option(line.option, line.value) or _of_value(line) or _of_path(line)
     return _of_value(line) or _of_requirement(line)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""From the entries of `wsgi_apps` to the input of each role."""
+"""Derives the input of each role from the entries of `wsgi_apps`."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from ansible_collections.wsgi.production.plugins.module_utils.layout import (
 )
 from ansible_collections.wsgi.production.plugins.plugin_utils.specification import section_spec, with_defaults
 
-# What NGINX serves itself.
+# Settings with the directories that NGINX serves itself.
 FILES = ("static", "uploads")
 
-# Seconds that NGINX waits for an answer longer than uWSGI does.
+# Seconds by which NGINX waits longer for an answer than uWSGI does.
 HARAKIRI_TO_READ_TIMEOUT = 5
 
 
 def present(apps: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return those of `apps` that are to run."""
+    """Return the entries of `apps` that are to run."""
     return [app for app in apps if app.get("state", "present") == "present"]
 
 
 def absent(apps: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the name of those of `apps` that are to be removed, and whether their data is to be as well."""
+    """Return the name of each of `apps` that is to be removed, and whether to remove its data too."""
     return [
         {"name": app["name"], "remove_data": app.get("remove_data", False)}
         for app in apps
@@ -42,12 +42,12 @@ def absent(apps: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def serve(app: dict[str, Any]) -> dict[str, Any]:
-    """Return the section `serve` of the entry `app` with its defaults; empty where it has none."""
+    """Return the section `serve` of the entry `app` with its defaults; empty if it has no such section."""
     return with_defaults(app["serve"], section_spec("serve")) if app.get("serve") else {}
 
 
 def probe(app: dict[str, Any], site: dict[str, Any]) -> dict[str, Any]:
-    """Return how the entry `app` is probed: like a client of its site, unless it says otherwise.
+    """Return the probe of the entry `app`: it acts like a client of its site, unless the entry says otherwise.
 
     :param site: what `serve` returns for it.
     """
@@ -63,7 +63,7 @@ def public_data(serve: dict[str, Any]) -> list[str]:
 
 
 def static(serve: dict[str, Any]) -> list[dict[str, str]]:
-    """Return the directories below an application's code that NGINX reads, and under which paths it serves them."""
+    """Return the directories below an application's code that NGINX reads, and the paths under which it serves them."""
     listed = [one for one in serve.get("static", []) if not one["directory"].startswith("/")]
     return [{"path": one["path"], "directory": one["directory"].rstrip("/")} for one in listed]
 
@@ -71,8 +71,8 @@ def static(serve: dict[str, Any]) -> list[dict[str, str]]:
 def sites(apps: list[dict[str, Any]], host: str, app_servers: list[str], hostvars: Any) -> list[dict[str, Any]]:
     """Return the input of the role `nginx` for the load balancer `host`.
 
-    A load balancer that is an app server uses its own socket, and serves files of the application itself. Any other
-    goes over HTTP to all of them, which then serve their files.
+    A load balancer that is also an app server uses the local socket, and serves files of the application itself. Any
+    other load balancer connects to all app servers over HTTP, and they serve the files.
     """
     found = []
     for app in apps:
@@ -114,7 +114,7 @@ def _routed(name: str, route: dict[str, Any], front: str) -> dict[str, Any]:
 
 
 def _placed(name: str, setting: str, listed: list[dict[str, Any]], local: bool) -> Iterator[dict[str, Any]]:
-    """Yield directories with files where they lie on the host; what is relative lies where the application is."""
+    """Yield directories with their paths on the host; relative ones exist only where the application runs."""
     layout = Layout(name)
     for one in listed:
         directory = one["directory"]
@@ -129,11 +129,11 @@ def _placed(name: str, setting: str, listed: list[dict[str, Any]], local: bool) 
 
 
 def fronts(apps: list[dict[str, Any]], host: str, groups: Any, hostvars: Any) -> list[dict[str, Any]]:
-    """Return the front doors at which `host` has to see its applications healthy.
+    """Return the front doors at which `host` must find its applications healthy.
 
-    On a load balancer that is its NGINX, on any other app server the port that it opens to them. What to ask there
-    is what the release says that went live, be it an older one: `uwsgi_switched` of this host, or of an app server.
-    Before the switch, it is what the entry says.
+    On a load balancer, this is its NGINX; on any other app server, the port that it opens to the load balancers. The
+    probe is that of the release that went live, even if it is an older one: see `uwsgi_switched` of this host, or of
+    an app server. Before the switch, it is that of the entry.
     """
     app_servers, load_balancers = (groups.get(name, []) for name in ("app_servers", "load_balancers"))
     servers = [host] if host in app_servers else app_servers
@@ -156,6 +156,6 @@ def fronts(apps: list[dict[str, Any]], host: str, groups: Any, hostvars: Any) ->
 
 
 def _address(host: str, variables: Any, port: int) -> str:
-    """Return where a load balancer reaches a port of `host`: as the inventory says, else as Ansible does."""
+    """Return the address at which a load balancer reaches a port of `host`: `wsgi_address`, else that of Ansible."""
     address = str(variables.get("wsgi_address") or variables.get("ansible_host") or host)
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The run: which `ansible-playbook` a step belongs to, and whether another one still lives."""
+"""The run: which `ansible-playbook` a step belongs to, and whether another run is still alive."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pathlib import Path
 
 
 def machine() -> str:
-    """Return what stands for this controller: processes of the same one can be asked whether they live.
+    """Return the id of this controller, which can check only whether its own processes are alive.
 
-    Containers share the name and address of their host now and then, but not a namespace of processes.
+    Containers sometimes share the name and address of their host, but not its process namespace.
     """
     parts = [socket.gethostname(), str(uuid.getnode())]
     for path in ("/etc/machine-id", "/proc/sys/kernel/random/boot_id"):
@@ -29,18 +29,18 @@ def machine() -> str:
 
 
 def started(pid: int) -> str:
-    """Return when a process began, in ticks since the boot: an id is used again. Empty where nobody tells."""
+    """Return when a process started, in ticks since the boot, because ids are reused; empty if this is unknown."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    # The name of the program, in brackets, may hold spaces.
+    # The name of the program, in brackets, may contain spaces.
     fields = stat.rpartition(")")[2].split()
     return "" if fields[0] == "Z" else fields[19]
 
 
 def is_dead(run: str) -> bool:
-    """Tell whether the run of this id has ended, as far as this controller can know."""
+    """Return whether the run with this id has ended, as far as this controller can know."""
     where, pid, began = run.split(":")
     if where != machine():
         return False
@@ -51,12 +51,12 @@ def is_dead(run: str) -> bool:
     except PermissionError:
         pass
     now = started(int(pid))
-    # Where the kernel tells of this process and not of that one, that one only waits to be noticed.
+    # If only the start of this process is known and not that of the other one, the other one is a zombie.
     return now != began or (not now and bool(started(os.getpid())))
 
 
 def this_run() -> dict[str, str]:
-    """Return the run that this process works for, a worker of `ansible-playbook` or that itself."""
+    """Return the run of this process, which is `ansible-playbook` itself or one of its workers."""
     parent = multiprocessing.parent_process()
     pid = (parent and parent.pid) or os.getpid()
     try:

@@ -18,10 +18,10 @@ from ansible_collections.wsgi.production.plugins.plugin_utils import package, re
 from ansible_collections.wsgi.production.plugins.plugin_utils.dependencies import Dependencies, dependencies_of
 from ansible_collections.wsgi.production.plugins.plugin_utils.directory import Directory
 
-# What git takes for a repository, and pip for a package, but not without a word that says which.
+# What looks like a URL: it may be a repository for git or a package for pip, so it needs a prefix that says which.
 URL = re.compile(r"://|^\s*[^\s/]+@[\w.-]+:")
 
-# What may be the name of a package as well as that of a directory.
+# What may be the name of a package as well as of a directory.
 NAME = re.compile(r"[\w.-]+", re.ASCII)
 
 
@@ -29,8 +29,8 @@ class Source:
     """What is sent to the hosts, and what decides which packages are installed there.
 
     :param files: a path on the controller, or the content itself, for each name.
-    :param commit: which commit the files are of, where git tells.
-    :param left_out: what lies beside them and stays behind, though somebody may believe that it comes along.
+    :param commit: the commit of the files, if git knows it.
+    :param left_out: names of files and directories that are not sent, though somebody may expect them.
     """
 
     def __init__(
@@ -49,10 +49,10 @@ class Source:
     def of(cls, build: Mapping[str, Any]) -> Source:
         """Return the source that the section `build` of an entry describes.
 
-        Nothing more can be wrong with it afterwards: this reads what says the dependencies, and from git's remote.
+        Nothing can be wrong with it afterwards, because this reads the dependency files and fetches from git's remote.
 
-        :param build: `source`, and where they are given `dependencies` and `extras`.
-        :raises Failed: when there is no such source, or it is not complete; the sentence begins with the setting.
+        :param build: `source`, and optionally `dependencies`, `extras` and `include`.
+        :raises Failed: when there is no such source, or it is incomplete; the message starts with the setting.
         """
         try:
             return cls._read(build)
@@ -74,7 +74,7 @@ class Source:
             directory = Directory(path, text, include)
             return cls._of_directory(directory, dependencies_of(directory, named, extras), commit)
         if URL.search(text):
-            # Not shown: there may be a password in it.
+            # Not shown, because it may contain a password.
             raise Failed(
                 "this is a URL; that of a git repository begins with git+ and has a / after the host, "
                 "such as git+https://git.example.com/hello.git@v1.2 or "
@@ -102,11 +102,11 @@ class Source:
         return cls(files, dependencies, commit, tuple(directory.left_out))
 
     def content(self) -> dict[str, Any]:
-        """Return what decides whether a build has to be made, and what its manifest remembers."""
+        """Return what decides whether a new build is needed, and what its manifest records."""
         return {"digest": self.digest(), "commit": self.commit, "dependencies": self.dependencies.content()}
 
     def has_directory(self, name: str) -> bool:
-        """Tell whether there is a directory `name`, or a link of that name, which is another matter."""
+        """Return whether there is a directory `name`; a link with that name counts, too."""
         return any(file == name or file.startswith(f"{name}/") for file in self.files)
 
     def digest(self) -> str:

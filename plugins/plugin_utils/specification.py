@@ -21,7 +21,7 @@ ROLES = Path(__file__).parents[2] / "roles"
 # The input of each role that takes a list of applications.
 INPUTS = {"python_app": "python_app_apps", "uwsgi": "uwsgi_apps", "nginx": "nginx_sites"}
 
-# The section of an entry that each role takes, and what of its input the playbook adds.
+# The role that takes each section of an entry, and the keys of its input that the playbook adds.
 SECTIONS = {
     "build": ("python_app", {"name"}),
     "run": ("uwsgi", {"name", "build", "wheels", "front", "public_data", "static"}),
@@ -30,14 +30,14 @@ SECTIONS = {
 
 REQUIRED_SECTIONS = {"build", "run"}
 
-# Variables that `site.yml` fills in, beside the lists of applications.
+# Variables that `site.yml` fills in, in addition to the lists of applications.
 FILLED_IN = (
     *("python_app_on_failure", "python_app_build_host", "nginx_described", "nginx_kept", "uwsgi_on_failure"),
     *("uwsgi_broken", "uwsgi_hosts", "uwsgi_absent", "uwsgi_described", "uwsgi_index_url", "uwsgi_ca_bundle"),
     "uwsgi_proxy",
 )
 
-# What to write for a type, once and several times.
+# What to write for a type, in the singular and in the plural.
 WRITTEN = {
     "bool": ("true or false", ""),
     "dict": ("a dictionary, such as {name: value}", "dictionaries, each with a - before it"),
@@ -49,22 +49,22 @@ WRITTEN = {
 
 @cache
 def role_spec(role: str) -> dict[str, Any]:
-    """Return how `role` types its variables."""
+    """Return the specification of the variables of `role`."""
     text = (ROLES / role / "meta/argument_specs.yml").read_text(encoding="utf-8")
-    # The loader that is written in C is ten times as fast, where there is one.
+    # The loader written in C is ten times as fast, but not always available.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     spec: dict[str, Any] = yaml.load(text, loader)["argument_specs"]["main"]["options"]
     return spec
 
 
 def input_spec(role: str) -> dict[str, Any]:
-    """Return how `role` types one element of its list of applications."""
+    """Return the specification of one element of the list of applications of `role`."""
     spec: dict[str, Any] = role_spec(role)[INPUTS[role]]["options"]
     return spec
 
 
 def settings_spec() -> dict[str, Any]:
-    """Return how the variables of roles are typed that `site.yml` does not fill in."""
+    """Return the specification of the role variables that `site.yml` does not fill in."""
     return {
         key: option
         for role in INPUTS
@@ -74,20 +74,20 @@ def settings_spec() -> dict[str, Any]:
 
 
 def section_spec(section: str) -> dict[str, Any]:
-    """Return how the section `section` of an entry is typed."""
+    """Return the specification of the section `section` of an entry."""
     role, added = SECTIONS[section]
     return {key: value for key, value in input_spec(role).items() if key not in added}
 
 
 def with_defaults(values: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
-    """Return `values` in the types of `spec`, and its defaults for what they leave out.
+    """Return `values` converted to the types of `spec`, with its defaults for missing keys.
 
-    :raises Failed: when a value cannot have its type.
+    :raises Failed: when a value cannot be converted to its type.
     """
     try:
         result = ArgumentSpecValidator(_for_validator(spec)).validate(plain(values))
     except TypeError as confused:
-        # It joins the names of keys that it does not know.
+        # The validator joins the names of unknown keys, which fails if one is not a string.
         raise Failed("a key is not a string; quote it") from confused
     if result.error_messages:
         raise Failed("; ".join(result.error_messages))
@@ -96,19 +96,19 @@ def with_defaults(values: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any
 
 
 def inputs(apps: list[dict[str, Any]], role: str) -> list[dict[str, Any]]:
-    """Return `apps` in the types, and with the defaults, that `role` documents for its list of applications.
+    """Return `apps` with the types and defaults that `role` documents for its list of applications.
 
-    :raises Failed: when a value cannot have its type.
+    :raises Failed: when a value cannot be converted to its type.
     """
     return [with_defaults(app, input_spec(role)) for app in apps]
 
 
 def read(where: str, values: Any, spec: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return those of `values` that can have their types, in these types, and a sentence for each mistake.
+    """Return the valid ones of `values`, converted to their types, and a sentence for each mistake.
 
-    A mistake is a key that is not known, one that is missing, or a value of another type. Defaults are not filled in.
+    A mistake is an unknown key, a missing key, or a value of the wrong type. Defaults are not filled in.
 
-    :param where: the place of the values, for the sentences; empty for the top.
+    :param where: the place of the values, for the sentences; empty for the top level.
     """
     if not isinstance(values, dict):
         return {}, [f"{where}: write a dictionary of {', '.join(spec)}"]
@@ -131,7 +131,7 @@ def read(where: str, values: Any, spec: dict[str, Any]) -> tuple[dict[str, Any],
             found[key] = _typed(value, option)
         except Failed:
             if not more:
-                # What is to be a list or a dictionary may be one with a secret in it, written in another way.
+                # A value that should be a list or a dictionary is not shown, because it may contain a secret.
                 shown = "" if key in sections.SECRET or option["type"] in ("dict", "list") else f"{value!r}: "
                 leave = ", or remove it" if value is None and not option.get("required") else ""
                 wrong.append(f"{place}: {shown}{_wanted(option)}{leave}")
@@ -139,23 +139,23 @@ def read(where: str, values: Any, spec: dict[str, Any]) -> tuple[dict[str, Any],
 
 
 def keys(values: dict[str, Any], known: list[str], required: set[str]) -> Iterator[str]:
-    """Yield a sentence for each key that is not known, and for each that is missing."""
+    """Yield a sentence for each unknown key and for each missing key."""
     meant = set()
     for key in values:
         if key not in known:
             near = get_close_matches(str(key), known, n=1)
             meant.update(near)
             advice = f"did you mean {near[0]}?" if near else f"known keys are {', '.join(known)}"
-            # Without its value, which may be a password or a key that is out of place.
+            # Without its value, which may be a misplaced password or key.
             yield f"{key}: unknown key; {advice}"
     for key in sorted(required - set(values) - meant):
         yield f"{key} is missing; add it"
 
 
 def _typed(value: Any, option: dict[str, Any]) -> Any:
-    """Return a value in its type. What Ansible would split into several values has none: it may be one command.
+    """Return a value converted to its type, but refuse a text that Ansible would split: it may be a single command.
 
-    :raises Failed: when it cannot have its type.
+    :raises Failed: when it cannot be converted.
     """
     splits = option["type"] == "list" and "," in str(value)
     if isinstance(value, str) and (splits or "dict" in (option["type"], option.get("elements"))):
@@ -173,14 +173,14 @@ def _wanted(option: dict[str, Any]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return `value` without Ansible's lazy containers, each copy of which would drag its templating along."""
+    """Return `value` without Ansible's lazy containers, because each copy of them takes its templating along."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     return [plain(item) for item in value] if isinstance(value, list) else value
 
 
 def _for_validator(spec: dict[str, Any]) -> dict[str, Any]:
-    """Return `spec` without what documents it, as the validator wants it."""
+    """Return `spec` without its documentation, in the form that the validator expects."""
     wanted = ("type", "elements", "required", "default", "choices")
     found = {}
     for key, option in spec.items():

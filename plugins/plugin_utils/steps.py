@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The arguments that a step gets on the host, made from those of its task."""
+"""The arguments that a step gets on the host, derived from those of its task."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ansible_collections.wsgi.production.plugins.plugin_utils.pinned import pins
 from ansible_collections.wsgi.production.plugins.plugin_utils.release_files import files, programs
 from ansible_collections.wsgi.production.plugins.plugin_utils.source import Source
 
-# What may hold a secret.
+# Settings that may contain secrets.
 SECRETS = ("env", "secrets", "secret_files")
 BUILD_SECRETS = ("env",)
 
-# Arguments that no task gives, because they follow from the others.
+# Arguments that no task sets, because they are derived from the others.
 NGINX_FOLLOWS = {"config", "units", "certificates", "secrets"}
 
 
@@ -37,7 +37,7 @@ def arguments(step: str, said: dict[str, Any]) -> dict[str, Any]:
 def sources(apps: list[dict[str, Any]]) -> dict[str, Source]:
     """Return the source of each of `apps`, by its name.
 
-    :raises Failed: when one is not there, or not complete.
+    :raises Failed: when one is missing or incomplete.
     """
     found = {}
     for app in apps:
@@ -61,7 +61,7 @@ def _build(said: dict[str, Any]) -> dict[str, Any]:
 
 def _wheels(said: dict[str, Any]) -> dict[str, Any]:
     apps = specification.inputs(said["apps"], "python_app")
-    # What only commands of a build see is none of the build host's business.
+    # The build host must not see what is only for build commands.
     _taken(apps, BUILD_SECRETS)
     return {**said, "apps": apps, "contents": _contents(apps), "pins": pins("uv", "pip", "pyuwsgi")}
 
@@ -90,7 +90,7 @@ def _retire(said: dict[str, Any]) -> dict[str, Any]:
 
 
 def _taken(apps: list[dict[str, Any]], keys: tuple[str, ...]) -> str:
-    """Take the values of `keys` out of `apps`, and return them as one text, by application."""
+    """Remove the values of `keys` from `apps`, and return them as one text, by application."""
     return json.dumps({app["name"]: {key: app.pop(key) for key in keys} for app in apps})
 
 
@@ -101,7 +101,7 @@ def _nginx(said: dict[str, Any]) -> dict[str, Any]:
     if wrong:
         raise Failed("\n".join(wrong))
     sites = args["sites"]
-    # Secrets travel in arguments of their own, which are not logged.
+    # Secrets are passed in separate arguments, which are not logged.
     return {
         **args,
         "config": json.dumps(render(args)),

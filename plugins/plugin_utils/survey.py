@@ -31,7 +31,7 @@ def questions(steps: Iterable[dict[str, dict[str, Any]]]) -> list[tuple[str, dic
     """Return the name and the arguments of each step, in the order of a survey.
 
     :param steps: the arguments of tasks, by the names of their steps.
-    :raises Failed: with a sentence for each mistake in the arguments of one.
+    :raises Failed: with a sentence for each mistake in the arguments of a step.
     """
     asked = [(step, arguments(step, said)) for group in steps for step, said in group.items()]
     return sorted(asked, key=lambda one: ORDER.index(one[0]))

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The templates of the roles, and those of an operator that come before them."""
+"""The templates of the roles, and an operator's templates, which take precedence over them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.tokens import MARK
 
 ROLES = Path(__file__).parents[2] / "roles"
 
-# What a template of an operator writes before the name of one of ours, to extend it.
+# The prefix with which an operator's template names one of ours, to extend it.
 OURS = "wsgi.production"
 
 
@@ -34,8 +34,8 @@ def environment(role: str, filters: tuple[tuple[str, Callable[..., str]], ...] =
     """Return the environment in which the templates of a role are rendered.
 
     :param role: the name of the role.
-    :param filters: those that its templates use, with their names.
-    :param own: a directory of the operator's, in which templates are looked for first; empty for none.
+    :param filters: the filters that its templates use, with their names.
+    :param own: a directory with the operator's templates, which is searched first; empty for none.
     :raises Failed: when there is no such directory.
     """
     ours = FileSystemLoader(ROLES / role / "templates")
@@ -66,7 +66,7 @@ def compile_all(environment: Environment) -> None:
 def render(environment: Environment, template: str, **values: Any) -> str:
     """Return the text of a template.
 
-    :raises Failed: when it, or one that it includes, is not right; the sentence says which and in which line.
+    :raises Failed: when it, or one that it includes, has an error; the message says which one and in which line.
     """
     try:
         return environment.get_template(template).render(values)
@@ -81,9 +81,9 @@ def render(environment: Environment, template: str, **values: Any) -> str:
 def require(text: str, wanted: Iterable[str], what: str) -> None:
     """Refuse a rendered text that has lost a line, which happens when an operator's template overrides ours.
 
-    :param wanted: how the lines begin, without their indentation.
+    :param wanted: the prefixes of the lines, without their indentation.
     :param what: the setting and the template, for the message.
-    :raises Failed: with the line that is missing.
+    :raises Failed: with the missing line.
     """
     lines = [line.strip() for line in text.splitlines()]
     for beginning in wanted:

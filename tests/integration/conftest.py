@@ -20,21 +20,21 @@ from tests.rig.server import Server, ansible, start
 
 HOST = "web1.example.com"
 
-# What differs from one distribution to the other is tested on all of them, whatever is said of its module.
+# Tests of what differs between distributions run on all of them, whatever the mark of their module.
 everywhere = pytest.mark.on(*image.SUITES)
 
-# What the role `nginx` owns on a host.
+# The files that the role `nginx` owns on a host.
 FILES = "find /etc/nginx /etc/systemd/system/nginx* -type f -exec sha256sum {} + | sort"
 
 
-# How many tasks a run of `site.yml` has, and of these one that changes nothing: it ends at its survey.
+# The number of tasks in a run of `site.yml`, and in a run that changes nothing: this one ends after its survey.
 TASKS, CHANGELESS_TASKS = 18, 4
 
 
 def assert_nothing_to_do(deploy: Callable[..., str]) -> None:
-    """See that a run ends at its survey, and that one which takes every step all the same finds nothing to do either.
+    """Check that a run ends after its survey, and that a run of every step does not find anything to do either.
 
-    :param deploy: runs `site.yml` with words of its own, and returns what it said.
+    :param deploy: runs `site.yml` with additional arguments, and returns its output.
     """
     said = deploy()
     assert " changed=0 " in said and said.count("\nTASK [") <= CHANGELESS_TASKS, said
@@ -43,9 +43,9 @@ def assert_nothing_to_do(deploy: Callable[..., str]) -> None:
 
 
 class Run:
-    """A playbook that runs, watched task by task.
+    """A running playbook, watched task by task.
 
-    :ivar tasks: the names of the tasks that have begun.
+    :ivar tasks: the names of the tasks that have started.
     """
 
     def __init__(self, command: list[str | Path]) -> None:
@@ -54,9 +54,9 @@ class Run:
         self.said = ""
 
     def until(self, task: str | int | None) -> bool:
-        """Let it run until it begins a task, given by the beginning of its name or by its number from 1.
+        """Let it run until it starts a task, given by the start of its name or by its number from 1.
 
-        Tells whether it did before it ended.
+        Return whether it started the task before it ended.
         """
         assert self.process.stdout is not None
         for line in self.process.stdout:
@@ -75,13 +75,13 @@ class Run:
         return self.process.returncode
 
     def kill(self) -> None:
-        """Kill it as if the power went off: the main process and all that work for it."""
+        """Kill it like a power failure: the main process and all its workers."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
 
 class Site:
-    """A server, an application's source that a test may edit, and the playbook that joins them.
+    """A server, an application's source that a test may edit, and the playbook that deploys it.
 
     :param name: the name of the application.
     """
@@ -103,11 +103,11 @@ class Site:
         return ansible(*self.command(*words, apps=apps, playbook=playbook), check=check)
 
     def assert_nothing_to_do(self, apps: Any = None) -> None:
-        """See that neither a survey nor any step finds something to do."""
+        """Check that neither a survey nor any step finds anything to do."""
         assert_nothing_to_do(lambda *words: self.deploy(*words, apps=apps).stdout)
 
     def run(self, *words: str, apps: Any = None) -> Run:
-        """Start `site.yml`, to be watched."""
+        """Start `site.yml`, so that a test can watch it."""
         return Run(self.command(*words, apps=apps))
 
     def command(self, *words: str, apps: Any = None, playbook: str = "site") -> list[str | Path]:
@@ -132,7 +132,7 @@ class Site:
 
 
 class NginxSite(Site):
-    """A server with an application, and NGINX before it that a test describes anew with the role alone."""
+    """A server with an application behind NGINX, which a test configures again by running only the role."""
 
     def __init__(self, server: Server, source: Path) -> None:
         super().__init__(server, source, "patient")
@@ -147,16 +147,16 @@ class NginxSite(Site):
         }
 
     def serve(self, *, check: bool = True, more: tuple[dict[str, Any], ...] = (), **site: Any) -> CompletedProcess[str]:
-        """Run the role alone, with the site, other settings of it, and `more` sites."""
+        """Run only the role, with the site, other settings for it, and `more` sites."""
         return self.play({"nginx_sites": [{**self.site, **site}, *more]}, check=check)
 
     def play(self, variables: dict[str, Any], check: bool = True) -> CompletedProcess[str]:
-        """Run the role alone with `variables`."""
+        """Run only the role, with `variables`."""
         inventory = self.server.write_inventory(HOST, variables)
         return ansible("ansible-playbook", "tests/integration/nginx.yml", "-i", inventory, check=check)
 
     def state(self) -> str:
-        """Return what the role owns on the server."""
+        """Return the digests of the files that the role owns on the server."""
         return self.server.shell(FILES)
 
 
@@ -177,9 +177,9 @@ def distribution(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def server(request: pytest.FixtureRequest, distribution: str) -> Iterator[Server]:
-    """Return a prepared server of the module's own, on which nothing is live yet.
+    """Return a prepared server for the module alone, on which nothing is live yet.
 
-    The quiet tests of a module may run at the same time as the others, and then have another.
+    The quiet tests of a module may run at the same time as the others, so they have another server.
     """
     module = request.module.__name__.rpartition("test_")[2]
     part = "-quiet" if request.config.option.markexpr == QUIET else ""
@@ -189,7 +189,7 @@ def server(request: pytest.FixtureRequest, distribution: str) -> Iterator[Server
 
 @contextmanager
 def running(*servers: Server) -> Iterator[Server]:
-    """Have new servers while the body runs; the first is given to it."""
+    """Run new servers while the body runs, and yield the first."""
     try:
         for one in servers:
             one.down()
@@ -202,7 +202,7 @@ def running(*servers: Server) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Return a bare server, on which nothing ever runs."""
+    """Return a bare server, which no run ever changes."""
     with running(Server(named("test-bare"))) as one:
         yield Site(one, example(tmp_path_factory))
 
@@ -232,7 +232,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def entry() -> Callable[..., dict[str, Any]]:
-    """Return a function that makes a complete entry, with what the test wants otherwise."""
+    """Return a function that makes a complete entry, with the changes that a test needs."""
 
     def make(**sections: Any) -> dict[str, Any]:
         example = yaml.safe_load((PROJECT / "inventory/prod/group_vars/all/apps.yml").read_text(encoding="utf-8"))

@@ -15,16 +15,16 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[2]
 STATE = PROJECT / ".rig"
 
-# Two checkouts on one machine have servers of their own.
+# Each checkout on a machine has its own servers.
 CHECKOUT = hashlib.sha256(bytes(PROJECT)).hexdigest()[:6]
 
-# `make test-long` repeats more often what `make test` does a few times.
+# `make test-long` repeats more often what `make test` repeats a few times.
 LONG = os.environ.get("WSGI_LONG") == "1"
 
 # The mark of tests that measure time.
 QUIET = "quiet"
 
-# What is marked to run on the distribution where it is more at risk runs on each in `make test-all`.
+# In `make test-all`, tests that are marked for the distribution on which they are more at risk run on all.
 EVERYWHERE = LONG or os.environ.get("WSGI_ALL") == "1"
 
 
@@ -36,7 +36,7 @@ def often(few: int, several: int, many: int) -> int:
 
 
 class Unusable(Exception):
-    """Something that this machine lacks. The text is the sentence that says what to install."""
+    """Something is missing on this machine; the message says what to install."""
 
 
 def named(what: str) -> str:
@@ -46,7 +46,7 @@ def named(what: str) -> str:
 
 @contextmanager
 def one_at_a_time(what: str) -> Iterator[None]:
-    """Let the body run in no two processes of this user at once, whichever checkout they belong to."""
+    """Let only one process of this user at a time run the body, whichever checkout it belongs to."""
     with open(Path(tempfile.gettempdir()) / f"wsgi-rig-{os.geteuid()}-{what}.lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -55,7 +55,7 @@ def one_at_a_time(what: str) -> Iterator[None]:
 def privileged(*argv: str) -> list[str]:
     """Return the command line that runs `argv` as root.
 
-    :raises Unusable: where this user cannot become root.
+    :raises Unusable: when this user cannot become root.
     """
     if os.geteuid() == 0:
         return list(argv)
@@ -65,7 +65,7 @@ def privileged(*argv: str) -> list[str]:
 
 
 def call(argv: Sequence[str]) -> None:
-    """Run a command, and show what it said only if it fails."""
+    """Run a command, and show its output only if it fails."""
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(argv)} failed:\n{done.stdout}{done.stderr}")
@@ -74,7 +74,7 @@ def call(argv: Sequence[str]) -> None:
 def apt_install(*packages: str) -> None:
     """Install packages of the distribution on this machine.
 
-    :raises Unusable: where there is no apt-get.
+    :raises Unusable: when there is no apt-get.
     """
     if shutil.which("apt-get") is None:
         raise Unusable(f"Install {' and '.join(packages)}, and run this again.")

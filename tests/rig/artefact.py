@@ -19,13 +19,13 @@ from tests.rig import PROJECT, STATE
 COLLECTION = "wsgi.production"
 DOCS = STATE / "docs"
 
-# What is published, apart from the files that Galaxy adds.
+# What is published. Galaxy adds the files in the last line.
 SHIPPED = {
     *("CHANGELOG.md", "LICENSE", "README.md", "changelogs", "docs", "meta", "playbooks", "plugins", "roles"),
     *("FILES.json", "MANIFEST.json"),
 }
 
-# What ansible-test looks for before it downloads its own installer of pip, and a script that needs no download.
+# The file that ansible-test looks for before it downloads its pip installer, and a script that needs no download.
 PIP = "get_pip_24_2.py"
 INSTALL_PIP = "import ensurepip\nensurepip.bootstrap(upgrade=True)\n"
 
@@ -33,7 +33,7 @@ INSTALL_PIP = "import ensurepip\nensurepip.bootstrap(upgrade=True)\n"
 def galaxy(root: Path) -> None:
     """Import the artefact as Galaxy does; warnings are errors.
 
-    :raises SystemExit: with what the importer says.
+    :raises SystemExit: with the output of the importer.
     """
     artefact = _build(root)
     with tarfile.open(artefact) as archive:
@@ -66,7 +66,7 @@ def sanity(root: Path) -> None:
 
 
 def docs(root: Path) -> None:
-    """Check the documentation of all options, and make pages of it; warnings are errors.
+    """Check the documentation of all options, and build pages from it; warnings are errors.
 
     :raises SystemExit: when a part of it is wrong.
     """
@@ -97,7 +97,7 @@ def install(root: Path) -> Path:
         "--collections-path",
         str(root),
     ]
-    # Not in the checkout, whose ansible.cfg says that the collection is there already.
+    # Not in the checkout, where ansible.cfg says that the collection is already installed.
     _required(_run(command, cwd=root, capture=True))
     return root / "ansible_collections" / COLLECTION.replace(".", "/")
 

@@ -25,7 +25,7 @@ SIGNS_CERTIFICATES = x509.KeyUsage(
 
 
 class Authority:
-    """An authority, whose certificate is in the file `root`.
+    """A certificate authority, with its certificate in the file `root`.
 
     :param directory: where it keeps its files.
     """
@@ -43,7 +43,7 @@ class Authority:
         self.root.write_bytes(certificate.sign(self.key, hashes.SHA256()).public_bytes(Encoding.PEM))
 
     def issue(self, *names: str, days: int = 90) -> tuple[Path, Path]:
-        """Return the files of a new certificate for `names` and of its key."""
+        """Return the files with a new certificate for `names` and with its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
         certificate = (

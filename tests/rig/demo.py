@@ -1,4 +1,4 @@
-"""The demo: a throw-away server, deployed to over SSH exactly as one in production."""
+"""The demo: deploys to a throw-away server over SSH, exactly like to one in production."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEMO = Server(os.environ.get("WSGI_DEMO", named("demo")), http_port=8080)
 
 
 def up() -> None:
-    """Start the server where it is not there, deploy `app/` to it, and say what is live."""
+    """Start the server if it is not running, deploy `app/` to it, and print what is live."""
     engine.ensure(DEMO.name)
     if not DEMO.exists():
         print("Starting a throw-away server", flush=True)
@@ -41,7 +41,7 @@ def down() -> None:
 
 
 def _apps() -> list[dict[str, object]]:
-    """Return the example's entries, answering to the name by which a browser reaches this machine as well."""
+    """Return the example's entries, which also answer to the name by which a browser reaches this machine."""
     text = (PROJECT / "inventory/prod/group_vars/all/apps.yml").read_text(encoding="utf-8")
     apps: list[dict[str, object]] = yaml.safe_load(text)["wsgi_apps"]
     apps[0]["serve"] = {"server_names": ["localhost", "hello.example.com"]}

@@ -1,4 +1,4 @@
-"""The Docker engine: uses the one that answers, else installs and starts one."""
+"""The Docker engine: uses one that is running, else installs and starts one."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ OWNER_FILE = STATE / "dockerd.owner"
 SOCKET = Path("/var/run/docker.sock")
 START_SECONDS = 60
 
-# Who starts it for the tests.
+# The owner of an engine that is started for the tests.
 TEST = "test"
 
 
 def answers() -> bool:
-    """Tell whether a Docker engine answers to this user."""
+    """Return whether a Docker engine answers to this user."""
     if shutil.which("docker") is None:
         return False
     return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
 
 
 def ensure(owner: str) -> None:
-    """Make sure that an engine answers, and remember that `owner` started it where it did not.
+    """Make sure that an engine answers; if it has to be started, record that `owner` started it.
 
-    :raises Unusable: where none can be had.
+    :raises Unusable: when no engine can be installed, or it does not answer.
     """
     if answers():
         return
@@ -48,7 +48,7 @@ def ensure(owner: str) -> None:
 
 
 def stop(owner: str) -> None:
-    """Stop the engine if `owner` started it, and no servers are left that another checkout has on it."""
+    """Stop the engine if `owner` started it and no containers are running, such as those of another checkout."""
     if not OWNER_FILE.exists() or OWNER_FILE.read_text(encoding="utf-8") != owner or _is_used():
         return
     OWNER_FILE.unlink()
@@ -63,13 +63,13 @@ def stop(owner: str) -> None:
 
 
 def _is_used() -> bool:
-    """Tell whether any container runs."""
+    """Return whether any container is running."""
     listed = subprocess.run(privileged("docker", "ps", "--quiet"), capture_output=True, text=True, check=False)
     return listed.stdout.strip() != ""
 
 
 def _runs() -> bool:
-    """Tell whether an engine answers to root, if not to this user."""
+    """Return whether an engine answers to root, even if not to this user."""
     return subprocess.run(privileged("docker", "info"), capture_output=True, check=False).returncode == 0
 
 

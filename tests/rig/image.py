@@ -1,4 +1,4 @@
-"""The image of a bare server: systemd, dbus, Python, sudo and sshd on Debian, and nothing of ours."""
+"""The image of a bare server: systemd, dbus, Python, sudo and sshd on Debian, and nothing of this project."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def name(distribution: str) -> str:
 
 
 def is_there(image: str) -> bool:
-    """Tell whether the engine has an image of that name."""
+    """Return whether the engine has an image with this name."""
     return subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False).returncode == 0
 
 
 def ensure(distribution: str) -> None:
-    """Make the image of `distribution` where it is missing: from Docker Hub, or from Debian's archive."""
+    """Build the image of `distribution` if it is missing: from Docker Hub, or from Debian's archive."""
     with one_at_a_time(f"image-{distribution}"):
         if not is_there(name(distribution)):
             suite = SUITES[distribution]

@@ -1,4 +1,4 @@
-"""Runs commands beside each other, and tells of each when it has ended."""
+"""Runs commands in parallel, and reports each one when it has ended."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ POLL_SECONDS = 0.1
 class Job:
     """A command of the test.
 
-    :ivar quiet: whether what it measures is a matter of time, so that no more than one other may run beside it.
-    :ivar after: the job that has to pass before.
-    :ivar telling: whether what it says is worth reading when it passed; else it is the last line.
+    :ivar quiet: whether it measures time, so that at most one other job may run at the same time.
+    :ivar after: the job that must pass first.
+    :ivar telling: whether to print all its output if it passes; otherwise, only the last line is printed.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Job:
 
 @dataclass
 class Ended:
-    """A job that has ended, or that could not begin."""
+    """A job that has ended, or that could not start."""
 
     job: Job
     passed: bool
@@ -57,8 +57,8 @@ class _Running:
 class Queue:
     """Jobs that wait for their turn.
 
-    :param slots: how many run at once.
-    :param tell: is called with each job when it has ended.
+    :param slots: how many run at the same time.
+    :param tell: a function that is called with each job when it has ended.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Queue:
         self.ended: list[Ended] = []
 
     def run(self) -> list[Ended]:
-        """Run all jobs, and return how they ended. What runs when this is interrupted is ended as well."""
+        """Run all jobs, and return how they ended; if this is interrupted, end the running jobs."""
         with tempfile.TemporaryDirectory() as directory:
             try:
                 while self.waiting or self.running:
@@ -86,10 +86,10 @@ class Queue:
         return self.ended
 
     def _begin(self, directory: Path) -> None:
-        """Begin the jobs whose turn it is.
+        """Start the jobs whose turn it is.
 
-        A quiet one that waits for room is overtaken only while another quiet one runs, which makes that room when it
-        ends; otherwise the room might never come.
+        Other jobs overtake a quiet job that waits for free slots only while another quiet job runs, which frees these
+        slots when it ends. Otherwise, the slots might never become free.
         """
         for job in [job for job in self.waiting if self._passed(job.after)]:
             if self._taken() + self._width(job) > self.slots:
@@ -111,14 +111,14 @@ class Queue:
             self.running.append(_Running(job, process, output))
 
     def _end(self) -> None:
-        """Tell of each job that has ended."""
+        """Report each job that has ended."""
         for one in list(self.running):
             if one.process.poll() is not None:
                 self.running.remove(one)
                 self._note(one.ended())
 
     def _refuse(self) -> None:
-        """Let each job fail that waits for one that has failed."""
+        """Fail each job that waits for a job that has failed."""
         failed = {one.job.name for one in self.ended if not one.passed}
         for job in [job for job in self.waiting if job.after in failed]:
             self.waiting.remove(job)

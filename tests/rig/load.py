@@ -1,8 +1,8 @@
-"""Load from a client that does not retry. Runs on a server until its input ends, and prints what it saw.
+"""Puts load on a server, as a client that does not retry, until its input ends; then prints what it saw.
 
-GET and POST, over connections that stay open and over such that do not, each paced: what is measured is whether
-a change fails or delays a request, not how many the server can take. For the same reason the time in which this
-client itself was kept from running, as happens on a machine with much other work, is not counted as a delay.
+It runs on the server, and sends GET and POST requests at a fixed rate, over connections that stay open and others that
+do not. It measures whether a change fails or delays a request, not how many requests the server can handle. For the
+same reason, time in which this client itself could not run, as on a busy machine, does not count as a delay.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ KINDS = [(method, keep) for method in ("GET", "POST") for keep in (True, False)]
 THREADS = 2
 STOP = threading.Event()
 TICK = 0.01
-# Seconds from which a request or a late tick is worth a note.
+# Seconds above which the duration of a request or the delay of a tick is recorded.
 SLOW = 0.1
 
 
 class Clock(threading.Thread):
-    """Ticks, and notes the spans of time in which it should have ticked and could not."""
+    """Ticks, and records the periods in which it should have ticked but could not."""
 
     def __init__(self) -> None:
         super().__init__()
         self.late: list[tuple[float, float]] = []
 
     def run(self) -> None:
-        """Tick until told to stop."""
+        """Tick until `STOP` is set."""
         while not STOP.is_set():
             due = time.monotonic() + TICK
             STOP.wait(TICK)
@@ -40,12 +40,12 @@ class Clock(threading.Thread):
                 self.late.append((due, now))
 
     def seconds(self, begun: float, ended: float) -> float:
-        """Return how much of the time from `begun` to `ended` was lost to this client."""
+        """Return for how many seconds from `begun` to `ended` this client could not run."""
         return sum(max(0.0, min(ended, until) - max(begun, since)) for since, until in self.late)
 
 
 class Visitor(threading.Thread):
-    """One client that asks again and again."""
+    """One client that sends requests repeatedly."""
 
     def __init__(self, method: str, keep: bool, number: int) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class Visitor(threading.Thread):
         self.bodies: dict[str, tuple[float, float]] = {}
 
     def run(self) -> None:
-        """Ask until told to stop."""
+        """Send requests until `STOP` is set."""
         pause = len(KINDS) * THREADS / RATE
         connection = None
         due = time.monotonic()
@@ -68,7 +68,7 @@ class Visitor(threading.Thread):
             ended = time.monotonic()
             if ended - begun > SLOW:
                 self.slow.append((begun, ended, f"{time.strftime('%H:%M:%S')} {self}"))
-            # Who had to wait asks the sooner again: the rate is kept.
+            # After a slow answer, the next request follows sooner, which keeps the rate.
             due += pause
             STOP.wait(max(0, due - time.monotonic()))
 
@@ -100,7 +100,7 @@ class Visitor(threading.Thread):
         return connection
 
     def fail(self, what: str) -> None:
-        """Note a request that failed."""
+        """Record a request that failed."""
         self.failures.append(f"{time.strftime('%H:%M:%S')} {self}: {what}")
 
     def __str__(self) -> str:

@@ -16,7 +16,7 @@ PICTURE = PROJECT / "docs/deploy.svg"
 HOST = "web1.example.com"
 COMMAND = "ansible-playbook playbooks/site.yml -i inventory/prod"
 
-# In pixels, for a font in which each character is as wide as any other.
+# In pixels, for a monospaced font.
 WIDTH, LINE, MARGIN = 930, 19, 18
 COLOURS = {"changed": "#e5c07b", "ok": "#98c379", "skipping": "#56b6c2", "PLAY": "#ffffff", "TASK": "#ffffff"}
 
@@ -62,7 +62,7 @@ def _deploy(server: Server, source: Path) -> str:
     with server.load("hello.example.com") as seen:
         said = ansible(*command).stdout
     lines = [re.sub(r" \*+$", "", line).replace("wsgi.production.", "").rstrip() for line in said.splitlines() if line]
-    # A task that was skipped has nothing to show.
+    # Skipped tasks are not shown.
     shown = [line for line, after in zip(lines, [*lines[1:], ""]) if not _is_skipped(line, after)]
     return "\n".join([f"$ {COMMAND}", *shown, f"# {seen.requests:,} requests meanwhile, {len(seen.failures)} failed"])
 

@@ -1,8 +1,7 @@
-"""The image of a server that a deploy finds little to fetch for: what a run installs is there, and nothing runs.
+"""The image of a prepared server: what a run installs is already there, and nothing is running.
 
-It is made once from a bare server, by the playbooks themselves: applications go live on it and are removed again. Then
-what tests spend their time on is what they are about, and not the same downloads on each of their servers. Tests of
-what a run makes of a bare server are on a bare one.
+It is built once from a bare server, by the playbooks themselves: applications go live on it and are removed again. This
+saves the same downloads on each server of the tests. Tests of what a run does to a bare server use a bare one.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ from tests.rig.server import Server, ansible, write_inventory
 HOST = "prepared"
 MADE_BY = "wsgi.rig.prepared"
 
-# What the roles install, in the order in which they do, and what the tests want beside it.
+# What the roles install, in the same order, and what the tests need in addition.
 PACKAGES = ["nginx", "logrotate", "openssl", "curl", "iproute2"]
 
-# What most applications of the tests install stays in the cache of uv.
+# The packages of most test applications, which stay in uv's cache.
 REQUIREMENTS = {
     "app": (PROJECT / "app/requirements.txt").read_text(encoding="utf-8"),
     "busy": (PROJECT / "tests/integration/busy/requirements.txt").read_text(encoding="utf-8"),
@@ -38,12 +37,12 @@ def application(environ, start_response):
     return [b"prepared"]
 """
 
-# Removing an application removes the uWSGI that no other has.
+# Removing an application also removes its uWSGI if no other application uses it.
 SERVERS, KEPT = "/opt/wsgi/servers", "/opt/wsgi/kept"
 
 
 def name(distribution: str) -> str:
-    """Return the name of the image of `distribution`, which another recipe changes."""
+    """Return the name of the image of `distribution`, which changes with the recipe."""
     recipe = hashlib.sha256(Path(__file__).read_bytes())
     for pins in sorted((PROJECT / "plugins/plugin_utils/pins").iterdir()):
         recipe.update(pins.read_bytes())
@@ -52,7 +51,7 @@ def name(distribution: str) -> str:
 
 
 def ensure(distribution: str) -> None:
-    """Make the image of `distribution` where it is missing."""
+    """Build the image of `distribution` if it is missing."""
     with one_at_a_time(f"prepared-{distribution}"):
         if not image.is_there(name(distribution)):
             image.ensure(distribution)
@@ -61,7 +60,7 @@ def ensure(distribution: str) -> None:
 
 
 def server(what: str, distribution: str = "debian12") -> Server:
-    """Return a prepared server, which is not there yet, for what the tests call `what`."""
+    """Return a prepared server, which is not started yet, for what the tests call `what`."""
     ensure(distribution)
     return Server(named(f"test-{what}"), distribution, of=name(distribution))
 
@@ -71,7 +70,7 @@ def _make(distribution: str) -> None:
     bare.down()
     try:
         bare.up()
-        # Outside the repository, where git would ignore them.
+        # Outside the repository, because git would ignore them inside it.
         with tempfile.TemporaryDirectory() as sources:
             apps = _applications(Path(sources))
             _deploy(bare, apps)
@@ -89,7 +88,7 @@ def _make(distribution: str) -> None:
 
 
 def _forget(distribution: str) -> None:
-    """Remove what this checkout has made by other recipes."""
+    """Remove the images that this checkout has built from other recipes."""
     listed = ["docker", "images", "--quiet", "--filter", f"label={MADE_BY}={CHECKOUT}-{distribution}"]
     for former in subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split():
         subprocess.run(["docker", "image", "rm", "--force", former], capture_output=True, check=False)
@@ -113,7 +112,7 @@ def _applications(sources: Path) -> list[dict[str, Any]]:
 
 
 def _deploy(bare: Server, apps: list[dict[str, Any]]) -> None:
-    """Run `site.yml` for an app server alone: NGINX is to be as the distribution delivers it."""
+    """Run `site.yml` for an app server only, because NGINX must stay as the distribution delivers it."""
     groups: dict[str, list[str]] = {"app_servers": [HOST], "load_balancers": []}
     inventory = write_inventory(bare.directory / "inventory", {HOST: bare.connection()}, groups, {"wsgi_apps": apps})
     ansible("ansible-playbook", "playbooks/site.yml", "-i", inventory)

@@ -1,4 +1,4 @@
-"""Programs that judge what NGINX is like from outside. What they depend on does not go with our own tools."""
+"""External programs that check NGINX, with dependencies that conflict with those of our own tools."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HOME = STATE / "scanners"
 
 
 def program(name: str) -> Path:
-    """Return the path of `gixy` or `sslyze`, installed as it is locked."""
+    """Return the path of `gixy` or `sslyze`, installed in the locked version."""
     with one_at_a_time("scanners"):
         _install()
     return HOME / "bin" / name

@@ -1,4 +1,4 @@
-"""A bare server in a container, reached over SSH as one in production is."""
+"""A server in a container, reached over SSH like one in production."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ USER = "admin"
 CA_BUNDLE = "/etc/wsgi-rig-ca.pem"
 START_SECONDS = 60
 
-# How often other servers may be faster to take a port.
+# How often to try to start a server, because another one may be faster to take a port.
 TRIES = 5
 
-# None that this machine gives to connections: a server that reboots is to find its own free. By chance, for several
-# servers may start at once.
+# Ports that this machine does not use for outgoing connections, so that a server that reboots finds its own free. They
+# are chosen at random, because several servers may start at the same time.
 PORTS = range(20000, 32768)
 
 # What systemd needs to be PID 1 in a container, on cgroup v1 and v2, without --privileged.
 SYSTEMD = [
     *("--cap-add", "SYS_ADMIN"),
-    # For a service with users of its own, when no process is to see another's.
+    # For a service with PrivateUsers=, if its processes may not see those of other users.
     *("--cap-add", "SYS_PTRACE"),
-    # For a server that is to reach nobody.
+    # For a server that must not reach other machines.
     *("--cap-add", "NET_ADMIN"),
     *("--security-opt", "seccomp=unconfined"),
     *("--security-opt", "apparmor=unconfined"),
@@ -52,7 +52,7 @@ SYSTEMD = [
     *("--stop-signal", "SIGRTMIN+3"),
 ]
 
-# On a machine of its own, systemd makes all mounts shared; a service gets its credentials through that
+# On a real machine, systemd makes all mounts shared, which services need to get their credentials
 # (https://github.com/systemd/systemd/issues/38103).
 BOOT = ["sh", "-c", "mount --make-rshared / && exec /sbin/init"]
 
@@ -76,13 +76,13 @@ def ca_bundle() -> str | None:
 
 @dataclass
 class Load:
-    """What the clients saw that put load on a server.
+    """What the clients that put load on a server saw.
 
     :ivar failures: a line for each answer other than 2xx, and for each connection that broke.
-    :ivar longest: the seconds that the slowest request took, and at least 0.1.
-    :ivar slow: a line for each of the ten slowest.
-    :ivar late: the seconds in which the client could not run; they count in no request.
-    :ivar bodies: all the answers to `GET /` there were, and the seconds from the first to the last of each.
+    :ivar longest: the seconds that the slowest request took, at least 0.1.
+    :ivar slow: a line for each of the ten slowest requests.
+    :ivar late: the seconds in which the client could not run; they do not count for any request.
+    :ivar bodies: the different answers to `GET /`, and the seconds from the first to the last of each.
     """
 
     requests: int = 0
@@ -95,7 +95,7 @@ class Load:
 
 
 class Page(NamedTuple):
-    """What came over HTTPS, and the certificate that the server has shown, in DER."""
+    """An answer over HTTPS, and the server's certificate, in DER."""
 
     status: int
     headers: dict[str, str]
@@ -108,8 +108,8 @@ class Server:
 
     :param name: the container's name, and the directory of its key and inventory below `.rig/`.
     :param distribution: a key of `image.SUITES`.
-    :param http_port: the port on loopback to publish port 80 on, where it is free.
-    :param of: the image it is made of, where that is not the one of a bare server.
+    :param http_port: the port on loopback to publish port 80 on, if it is free.
+    :param of: its image, if this is not the one of a bare server.
     """
 
     def __init__(self, name: str, distribution: str = "debian12", http_port: int = 0, of: str = "") -> None:
@@ -119,16 +119,16 @@ class Server:
         self.image = of or image.name(distribution)
         self.directory = STATE / name
         self.key = self.directory / "key"
-        # As they are asked for: no reboot changes them.
+        # Filled in as they are asked for; a reboot does not change them.
         self.ports: dict[int, int] = {}
 
     def exists(self) -> bool:
-        """Tell whether the container is there and runs."""
+        """Return whether the container exists and is running."""
         state = self._inspect()
         return bool(state and state["State"]["Running"])
 
     def up(self) -> None:
-        """Start the server, where it is not there, and wait until systemd and sshd are up."""
+        """Start the server if it is not running, and wait until systemd and sshd are up."""
         if self.exists():
             return
         image.ensure(self.distribution)
@@ -139,7 +139,7 @@ class Server:
         self._let_in()
 
     def _start(self) -> bool:
-        """Start the container; tell whether that went well, or another server was faster to take one of its ports."""
+        """Start the container; return False if another server was faster to take one of its ports."""
         self.down()
         mounts = ["--volume", f"{ca_bundle()}:{CA_BUNDLE}:ro"] if ca_bundle() else []
         done = subprocess.run(
@@ -157,7 +157,7 @@ class Server:
             text=True,
             check=False,
         )
-        # Docker keeps a port from when a server begins to start, before anything listens there.
+        # Docker reserves a port as soon as a server starts, before anything listens there.
         if done.returncode != 0 and "port is already allocated" not in done.stderr:
             raise RuntimeError(f"{self.name} cannot be started:\n{done.stderr}")
         return done.returncode == 0
@@ -174,7 +174,7 @@ class Server:
         raise RuntimeError(f"{self.name} did not start: systemd says {state!r}")
 
     def down(self) -> None:
-        """Remove the server and all that it left on this machine."""
+        """Remove the server and everything that it left on this machine."""
         subprocess.run(["docker", "rm", "--force", "--volumes", self.name], capture_output=True, check=False)
         self.ports.clear()
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -199,11 +199,11 @@ class Server:
         self.mend()
 
     def isolate(self) -> None:
-        """Take away the server's way to everything but this machine."""
+        """Cut the server off from everything except this machine."""
         self.shell("ip route del default")
 
     def shell(self, command: str, check: bool = True) -> str:
-        """Run a shell command on the server as root, and return what it wrote."""
+        """Run a shell command on the server as root, and return its output."""
         done = subprocess.run(
             ["docker", "exec", self.name, "bash", "-c", command], capture_output=True, text=True, check=False
         )
@@ -212,7 +212,7 @@ class Server:
         return done.stdout
 
     def install(self, *packages: str) -> None:
-        """Install packages of the distribution, with newer lists of them only where those that are there do not do."""
+        """Install packages of the distribution; update the package lists only if this fails with the present ones."""
         command = f"DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends {' '.join(packages)}"
         self.shell(f"{command} || {{ apt-get update -qq && {command}; }}")
 
@@ -225,7 +225,7 @@ class Server:
         return self.ports[inside]
 
     def get(self, host: str, path: str = "/") -> str:
-        """Return the body of the answer of `host` through the server's port 80."""
+        """Return the body of the answer of `host` on the server's port 80."""
         with self._open(host, path) as answer:
             return answer.read().decode()
 
@@ -235,7 +235,7 @@ class Server:
             return answer.getheader(name)
 
     def https(self, host: str, path: str = "/", root: Path | None = None, method: str = "GET", **headers: str) -> Page:
-        """Return what a visitor of `host` gets over HTTPS, who may know the certificate of an authority, `root`."""
+        """Return what a visitor of `host` gets over HTTPS; with `root`, the visitor trusts only this authority."""
         context = ssl.create_default_context(cafile=root)
         if root is None:
             context.check_hostname = False
@@ -258,7 +258,7 @@ class Server:
 
     @contextmanager
     def load(self, host: str, rate: float = 250) -> Iterator[Load]:
-        """Put load on the server's port 80 while the body runs; what was seen is in the result afterwards."""
+        """Put load on the server's port 80 while the body runs; the result is filled in afterwards."""
         seen = Load()
         script = Path(__file__).with_name("load.py")
         self.shell(f"cat > /load.py <<'END'\n{script.read_text(encoding='utf-8')}\nEND")
@@ -273,7 +273,7 @@ class Server:
 
     def connection(self) -> dict[str, Any]:
         """Return the inventory variables with which Ansible reaches the server over SSH."""
-        # Split as by a shell, and the value by ssh once more: the checkout may lie where a name has spaces.
+        # Ansible splits this like a shell, and ssh splits the value again: the path of the checkout may contain spaces.
         known_hosts = shlex.quote(f'-oUserKnownHostsFile="{self.directory}/known_hosts"')
         options = f"{known_hosts} -o StrictHostKeyChecking=accept-new"
         return {
@@ -296,7 +296,7 @@ class Server:
         return write_inventory(self.directory / "inventory", {host: self.connection()}, groups, variables)
 
     def _let_in(self) -> None:
-        """Make a user that may become root, as on a rented server, and a key for it."""
+        """Create a user that may become root, as on a rented server, and a key for it."""
         if shutil.which("ssh") is None:
             apt_install("openssh-client")
         self.key.unlink(missing_ok=True)
@@ -332,7 +332,7 @@ def write_inventory(
 
 
 def _free_port(wanted: int) -> int:
-    """Return `wanted` if nothing listens there, else another port. A port that is named outlasts a reboot."""
+    """Return `wanted` if nothing listens there, else another port; a port given by number survives a reboot."""
     port = wanted or secrets.choice(PORTS)
     while not _is_free(port):
         port = secrets.choice(PORTS)
@@ -352,7 +352,7 @@ def _is_free(port: int) -> bool:
 def ansible(
     *argv: str | Path, check: bool = True, cwd: Path = PROJECT, config: Path = PROJECT / "ansible.cfg"
 ) -> subprocess.CompletedProcess[str]:
-    """Run one of Ansible's commands, in the checkout unless told otherwise, and return what it said."""
+    """Run one of Ansible's commands, by default in the checkout, and return its output."""
     with start(*argv, cwd=cwd, config=config) as process:
         said, _ = process.communicate()
     if check and process.returncode != 0:
@@ -361,7 +361,7 @@ def ansible(
 
 
 def start(*argv: str | Path, cwd: Path = PROJECT, config: Path = PROJECT / "ansible.cfg") -> subprocess.Popen[str]:
-    """Start one of Ansible's commands in a session of its own; its output is in `stdout`, warnings included."""
+    """Start one of Ansible's commands in its own session; `stdout` has its output, including warnings."""
     return subprocess.Popen(
         [str(word) for word in argv],
         cwd=cwd,

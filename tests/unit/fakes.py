@@ -1,4 +1,4 @@
-"""What stands in for systemd, applications, certificates and Ansible in the tests, as strict as the real ones."""
+"""Replacements for systemd, applications, certificates and Ansible in the tests, as strict as the real ones."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from ansible_collections.wsgi.production.plugins.module_utils.systemd import Sys
 
 
 class AtWork:
-    """Takes the place of `at_work` where no program really runs.
+    """Replaces `at_work` if no program really runs.
 
-    `writes` is what each may write to.
+    `writes` has the directories that each program may write to.
     """
 
     def __init__(self) -> None:
@@ -39,18 +39,18 @@ class AtWork:
 
     @contextmanager
     def __call__(self, *directories: Path) -> Iterator[tuple[pwd.struct_passwd, dict[str, str]]]:
-        """Give nothing away."""
+        """Record the directories, but do not change their owner."""
         self.writes.append(directories)
         yield pwd.getpwuid(os.getuid()), {"HOME": "/home/of/a/build"}
 
 
 class FakeSystemd(Systemd):
-    """A systemd that runs nothing, and like the real one refuses what has no unit file, and a port that is taken.
+    """A systemd that runs nothing but, like the real one, refuses units without a file and ports that are taken.
 
-    `broken` are the units that do not start or run to a bad end, `slow` those that take too long for it, `restless`
-    the seconds for which a service lives that always ends, `begging` those that ask for more time to start, `since` the
-    seconds since when they run; `calls` is all that it was told to do, `main` the main
-    process of units, `restarts` how often services were started again, `due` the timers whose last time is remembered.
+    `broken` are the units that fail to start or to succeed, `slow` those that time out, `restless` the seconds after
+    which a service always ends, `begging` those that ask for more time to start, `since` the times in seconds at which
+    they became active; `calls` are all commands that it got, `main` the main process of units, `restarts` how often
+    services were restarted, `due` the timers whose last run is remembered.
     """
 
     def __init__(self, units: Path, transient: Path | None = None) -> None:
@@ -70,11 +70,11 @@ class FakeSystemd(Systemd):
         self.since: dict[str, float] = {}
 
     def reload(self) -> None:
-        """Note the call."""
+        """Record the call."""
         self.calls.append("reload")
 
     def start(self, *units: str, wait: bool = True, seconds: float | None = None) -> None:
-        """Let `units` be active, up to one that does not start; what has an end runs to it, if that is waited for."""
+        """Make `units` active, up to the first that fails; with `wait`, a oneshot service runs to its end."""
         self._told("start" if wait else "start --no-block", *units)
         for unit in units:
             if unit in self.broken | self.slow | self.begging or self._is_taken(unit):
@@ -92,7 +92,7 @@ class FakeSystemd(Systemd):
                 self._begin(unit)
 
     def stop(self, *units: str, wait: bool = True) -> None:
-        """Let those of `units` that have not ended be inactive, or services on their way to it."""
+        """Make those of `units` inactive that have not ended; without `wait`, services are only deactivating."""
         self._told("stop" if wait else "stop --no-block", *units)
         self.waiting.difference_update(units)
         for unit in units:
@@ -100,7 +100,7 @@ class FakeSystemd(Systemd):
                 self.states[unit] = "inactive" if wait or not unit.endswith(".service") else "deactivating"
 
     def kill(self, *units: str) -> None:
-        """Let `units` be over at once, which is a failure of what had to be killed."""
+        """End `units` immediately; a service that had to be killed has failed."""
         self._told("kill", *units)
         self.waiting.difference_update(units)
         for unit in units:
@@ -108,26 +108,26 @@ class FakeSystemd(Systemd):
             self.states[unit] = "failed" if running and unit.endswith(".service") else "inactive"
 
     def clear(self, *units: str) -> None:
-        """Let `units` not have failed."""
+        """Reset the failed state of `units`."""
         self._named("clear", *units)
         for unit in units:
             self.restarts.pop(unit, None)
         self.states.update({unit: "inactive" for unit in units if self.states.get(unit) == "failed"})
 
     def clean(self, *timers: str) -> None:
-        """Let nothing be remembered of those of `timers` that are there and do not run."""
+        """Forget the last run of each of `timers` that exists and is not active."""
         for timer in timers:
             self.calls.append(f"clean {timer}")
             if self._file(timer) and self.states.get(timer) != "active":
                 self.due.discard(timer)
 
     def enable(self, *units: str) -> None:
-        """Let those of `units` be enabled that something starts at a boot."""
+        """Enable `units`, except those that nothing starts at boot."""
         self._told("enable", *units)
         self.enabled.update(unit for unit in units if not self._has_an_end(unit))
 
     def disable(self, *units: str) -> None:
-        """Let `units` be disabled."""
+        """Disable `units`."""
         self._told("disable", *units)
         self.enabled.difference_update(units)
 
@@ -135,7 +135,7 @@ class FakeSystemd(Systemd):
         """Do nothing: asking costs nothing here."""
 
     def properties(self, unit: str, *names: str) -> list[str]:
-        """Return the state of `unit`."""
+        """Return the properties `names` of `unit`."""
         known = {
             "ActiveState": self.states.get(unit, "inactive"),
             "UnitFileState": "enabled" if unit in self.enabled else "disabled",
@@ -152,13 +152,13 @@ class FakeSystemd(Systemd):
         return f"the log of {unit}"
 
     def pass_by(self, seconds: float) -> None:
-        """Let time pass: what is restless ends, and is started again."""
+        """Let time pass: restless services end, and are restarted."""
         for unit, lives in self.restless.items():
             if self.states.get(unit) == "active" and lives < seconds:
                 self.restarts[unit] = self.restarts.get(unit, 0) + int(seconds // (lives + 1))
 
     def finish(self, *units: str) -> None:
-        """Let those of `units`, or of all, that are on their way to an end reach it; what waits for that begins."""
+        """End those of `units`, or of all units, that are about to end; start again those that wait for this."""
         for unit in units or list(self.states):
             at_work = self.states.get(unit) == "activating" and self._has_an_end(unit)
             if at_work or self.states.get(unit) == "deactivating":
@@ -169,7 +169,7 @@ class FakeSystemd(Systemd):
 
     def _begin(self, unit: str) -> None:
         if self.states.get(unit) not in ("active", "deactivating"):
-            # systemd counts anew with each start that somebody asks for (src/core/service.c, flush_n_restarts).
+            # systemd resets the counter at each requested start (src/core/service.c, flush_n_restarts).
             self.restarts.pop(unit, None)
         self.states[unit] = "active"
         if unit.endswith(".timer"):
@@ -205,9 +205,9 @@ class FakeSystemd(Systemd):
 
 
 class FakeApps:
-    """The applications of a host, which answer at the sockets of their instances unless they are `sick`.
+    """The applications of a host, which answer at the sockets of their instances.
 
-    `asked` are the releases that were asked, `sick` those whose answer no probe accepts.
+    `asked` are the releases that got a request, `sick` those whose answer no probe accepts.
     """
 
     def __init__(self) -> None:
@@ -215,7 +215,7 @@ class FakeApps:
         self.sick: set[str] = set()
 
     def at(self, socket: Path) -> Ask:
-        """Take the place of `over_uwsgi`."""
+        """Replace `over_uwsgi`."""
 
         def ask(probe: Probe) -> Answer:
             self.asked.append(socket.stem)
@@ -225,7 +225,7 @@ class FakeApps:
 
 
 class FakeModule:
-    """Stands in for Ansible's: leaving it with a `result` raises SystemExit as the real one does."""
+    """Replaces Ansible's module: leaving it with a `result` raises SystemExit, as with the real one."""
 
     def __init__(self, check_mode: bool = False, **params: Any) -> None:
         self.check_mode = check_mode
@@ -234,16 +234,16 @@ class FakeModule:
         self.warnings: list[str] = []
 
     def warn(self, warning: str) -> None:
-        """Remember a warning."""
+        """Record a warning."""
         self.warnings.append(warning)
 
     def exit_json(self, **result: Any) -> None:
-        """End in success."""
+        """End successfully."""
         self.result = result
         raise SystemExit(0)
 
     def fail_json(self, **result: Any) -> None:
-        """End in failure."""
+        """End with a failure."""
         self.result = {"failed": True, **result}
         raise SystemExit(1)
 
@@ -258,10 +258,10 @@ class Pem(NamedTuple):
 def certify(
     *names: str, days: float = 90, age: float = 1, begins: datetime | None = None, ends: datetime | None = None
 ) -> Pem:
-    """Make a certificate for `names` that signs itself, and its key.
+    """Make a self-signed certificate for `names`, and its key.
 
-    :param days: for how long it is still valid.
-    :param age: for how many days it has been so.
+    :param days: for how many more days it is valid.
+    :param age: for how many days it has been valid.
     """
     now = datetime.now(UTC)
     key = ec.generate_private_key(ec.SECP256R1())
@@ -283,9 +283,9 @@ def certify(
 
 
 class TlsServer:
-    """Answers each who speaks TLS to it, with the certificate for the host that he names, and closes.
+    """Answers each TLS client, with the certificate for the host that it names, and closes the connection.
 
-    `named` are the hosts that were named, `asked` what was asked.
+    `named` are the hosts that clients named, `asked` the requests.
     """
 
     def __init__(self, root: Path, answer: bytes, hosts: dict[str, Pem]) -> None:
@@ -338,7 +338,7 @@ def make_release(
     oneshots: Iterable[str] = (),
     **manifest: Any,
 ) -> Path:
-    """Make the release that `manifest` describes; without its seal it is as a killed run left it."""
+    """Make the release that `manifest` describes; if it is not `sealed`, it looks as if a run was killed."""
     path = layout.releases / release
     if path.exists():
         shutil.rmtree(path)
@@ -375,14 +375,14 @@ def make_build(layout: Layout, build: str, venv: str) -> None:
 
 
 def say(steps: list[Step]) -> list[str]:
-    """Return what `steps` say."""
+    """Return the texts of `steps`."""
     return [step.says for step in steps]
 
 
 def take(steps: list[Step]) -> list[str]:
-    """Take `steps`, and return what they said.
+    """Take `steps`, and return their texts.
 
-    :raises Failed: where one of them fails.
+    :raises Failed: when one of them fails.
     """
     planned = Plan(steps)
     planned.take()
@@ -392,7 +392,7 @@ def take(steps: list[Step]) -> list[str]:
 
 
 def way_back(app: Application) -> list[Step]:
-    """Return the steps that lead an application back."""
+    """Return the steps that roll an application back."""
     planned = Plan()
     go_back(planned, [app])
     return planned.steps
