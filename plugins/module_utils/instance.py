@@ -33,7 +33,7 @@ STARTING = "starting"
 # Seconds between two checks whether this file still exists.
 POLL = 0.2
 
-# An instance is watched for this many seconds if it was restarted at least this often, the last time within them.
+# An instance with at least this many restarts, the last one less than this many seconds ago, is watched for another.
 RESTARTS, RECENT = 3, 5
 
 
