@@ -175,7 +175,7 @@ class Acme:
             replace_link(link, str(target))
 
     def _has(self, wanted: Certificate) -> bool:
-        """Return whether certbot has it, valid for long enough; its name in certbot identifies host names and server."""
+        """Return whether certbot has it, valid for long enough; its name there identifies host names and server."""
         facts = Facts.of(self._live(wanted) / "fullchain.pem")
         renews = (self.root / f"renewal/{wanted.file.stem}.conf").exists()
         return renews and facts is not None and facts.left >= (facts.ends - facts.begins) * OVERDUE

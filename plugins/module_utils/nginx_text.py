@@ -77,7 +77,7 @@ def undo(site: str) -> str:
 
 
 def slowest(config: str) -> int:
-    """Return the seconds that the slowest response of all sites may take; settings in snippets come later in a block."""
+    """Return the seconds that the slowest response of all sites may take; snippets come later in the text."""
     found = (re.search(r"_read_timeout (\d+)s;", block) for block in blocks(config).values())
     return max((int(one.group(1)) for one in found if one), default=0)
 
