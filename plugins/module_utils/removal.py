@@ -54,7 +54,7 @@ def removal(app: Application, remove_data: bool) -> list[Step]:
 
 
 def left_over(applications: Path, described: Iterable[str]) -> list[str]:
-    """Return the names of the applications that the collection has deployed on this host, except those in `described`."""
+    """Return the names of the applications that the collection deployed on this host, except those in `described`."""
     there = {path.parent.name for path in applications.glob("*/releases")} - set(described)
     return sorted(name for name in there if Home(Layout(name, applications)).is_ours())
 
