@@ -108,7 +108,8 @@ class Application:
     def take_turns(self, release: str) -> list[Step]:
         """Return the steps that start the exclusive workers of `release`.
 
-        Carry them out last: workers of the previous release may have to finish long jobs, and nobody may wait for that.
+        Carry them out when the release is live and nobody waits for them: workers of the previous release may have to
+        finish long jobs.
         """
         instance = self.instance(release)
         if not instance.exclusive or (self.layout.live() == release and instance.has_its_turn()):
@@ -150,7 +151,7 @@ class Application:
     def close_doors(self, addresses: dict[str, str] | None = None) -> list[Step]:
         """Return the steps that close each door that must not be open or must move to another address.
 
-        Carry them out for all applications before one opens a door, which may have the old address of another's door.
+        Carry them out for all applications before one opens a door, which may take over another application's address.
 
         :param addresses: the wanted address of each door, by protocol; if unset, the addresses in the history.
         """

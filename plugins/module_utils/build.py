@@ -28,8 +28,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.store import Store
 CODE = "app"
 VENV = "venv"
 
-# With these options, an interpreter runs no code of its virtual environment: any package can put code into a `.pth`
-# file.
+# With these options, Python runs no code of its virtual environment: any package can put code into a `.pth` file.
 ALONE = ("-I", "-S")
 
 # The directories with a host's interpreters.

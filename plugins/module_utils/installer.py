@@ -147,22 +147,22 @@ class Pip:
         self.index = index
 
     def make_venv(self, path: Path, python: str) -> None:
-        """Make the virtual environment `path` on the interpreter `python`."""
+        """Create the virtual environment `path` with the interpreter `python`."""
         self.index.run([python, "-m", "venv", "--without-pip", path], "create a virtual environment")
 
     def install(
         self, venv: Path, arguments: list[str], purpose: str, cwd: Path | None = None, *, writes: tuple[Path, ...] = ()
     ) -> None:
-        """Install into the virtual environment `venv` what `arguments` name, byte-compiled.
+        """Install the packages in `arguments` into the virtual environment `venv`, byte-compiled.
 
-        :param writes: directories that a build of a package may write to as well.
+        :param writes: other directories that the build of a package may write to.
         """
         target = ["--python", str(venv / "bin/python")]
         words = [*target, "install", *self.index.arguments(), *arguments]
         self.index.run([*self._pip(), *words], purpose, cwd, writes=(venv, *writes))
 
     def install_into(self, target: Path, python: str, arguments: list[str], purpose: str) -> None:
-        """Install into the plain directory `target` what `arguments` name, for the interpreter `python`."""
+        """Install the packages in `arguments` into the plain directory `target`, for the interpreter `python`."""
         words = ["install", "--target", str(target), *self.index.arguments(), *arguments]
         self.index.run([python, *self._pip()[1:], *words], purpose)
 
@@ -191,22 +191,22 @@ class Uv:
         self.executable = executable
 
     def make_venv(self, path: Path, python: str) -> None:
-        """Make the virtual environment `path` on the interpreter `python`."""
+        """Create the virtual environment `path` with the interpreter `python`."""
         self.index.run([self.executable, "venv", "--python", python, path], "create a virtual environment")
 
     def install(
         self, venv: Path, arguments: list[str], purpose: str, cwd: Path | None = None, *, writes: tuple[Path, ...] = ()
     ) -> None:
-        """Install into the virtual environment `venv` what `arguments` name, byte-compiled.
+        """Install the packages in `arguments` into the virtual environment `venv`, byte-compiled.
 
-        :param writes: directories that a build of a package may write to as well.
+        :param writes: other directories that the build of a package may write to.
         """
         target = ["--python", str(venv / "bin/python"), "--compile-bytecode"]
         words = ["pip", "install", *target, *self.index.arguments(), *arguments]
         self.index.run([self.executable, *words], purpose, cwd, writes=(venv, *writes))
 
     def install_into(self, target: Path, python: str, arguments: list[str], purpose: str) -> None:
-        """Install into the plain directory `target` what `arguments` name, for the interpreter `python`."""
+        """Install the packages in `arguments` into the plain directory `target`, for the interpreter `python`."""
         words = ["pip", "install", "--python", python, "--target", str(target), *self.index.arguments(), *arguments]
         self.index.run([self.executable, *words], purpose)
 

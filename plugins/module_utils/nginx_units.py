@@ -21,9 +21,9 @@ STOP_TIMEOUT = re.compile(r"^TimeoutStopSec=.*$", re.MULTILINE)
 
 
 def filled(units: list[str], slowest: int, ipv6: bool) -> list[str]:
-    """Return rendered units with what only the host knows filled in.
+    """Return rendered units, filled in with the values that only the host knows.
 
-    :param units: the text of the socket unit, and that of the drop-in.
+    :param units: the texts of the socket unit and of the drop-in.
     :param slowest: the seconds that the slowest response of all sites may take, which a stop waits for.
     :param ipv6: whether the host has IPv6.
     """

@@ -18,8 +18,7 @@ ROUNDS = 1000
 class Passwords:
     """The passwords of all sites.
 
-    Their files are named by their content: changed passwords mean a new name in the configuration, and are loaded with
-    it.
+    Their files are named by their content: new passwords mean new names in the configuration, and are loaded with it.
 
     :param users: the password of each user, by site.
     """

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""Removal: how to remove an application from a host, and which applications there are no longer described."""
+"""Removal: removing an application from a host, and finding applications that are no longer described."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ TOKEN = re.compile(rf"{MARK}(\w+){MARK}", re.ASCII)
 
 
 def token(name: str) -> str:
-    """Return the placeholder for the value `name`, until the host fills it in."""
+    """Return the placeholder for the value `name`, which the host fills in."""
     return f"{MARK}{name}{MARK}"
 
 

@@ -30,9 +30,9 @@ NAME = re.compile(r"(?P<project>[\w.]+)-(?P<version>[\w.!+]+)(-\d\w*)?(-[\w.]+){
 
 @dataclass(frozen=True)
 class Wheels:
-    """The wheels gathered for one application and one kind of interpreter.
+    """A description of the wheels gathered for one application and one kind of interpreter.
 
-    This description reaches the other hosts by another way than the wheels, so that nobody can alter both together.
+    It reaches the other hosts by another way than the wheels: whoever alters the wheels must not be able to alter it.
 
     :param folder: the name of the folder that contains them.
     :param interpreter: the tag of the interpreter that they are for.

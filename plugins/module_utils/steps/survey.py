@@ -65,7 +65,7 @@ class Survey:
         if given.error_messages:
             raise Failed("; ".join(given.error_messages))
         module = Planning(given.validated_parameters, self.warnings.append)
-        # Before a pending change, the front door says nothing about the state after it.
+        # While a change is pending, the front door says nothing about the state after it.
         module.check_mode = name != "verify" or not self.is_settled
         planned = step.plan(module)
         (self.unhealthy if name == "verify" else self.failures).update(planned.failures)
