@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""What happens to an application's instances around the switch, as steps to tell of or to take."""
+"""What happens to an application's instances around the switch, as steps to report or to carry out."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Application:
         return [self.oneshot(release, part) for part in PARTS]
 
     def instances(self) -> list[Instance]:
-        """Return all instances whose units are there, whatever their state."""
+        """Return all instances whose units are in place, whatever their state."""
         found = [self.instance(release) for release in self.layout.instances()]
         self.systemd.look_at(*(unit for one in found for unit in one.units))
         return found
@@ -51,8 +51,8 @@ class Application:
     def choose(self, wanted: str) -> str:
         """Return the release to go back to.
 
-        :param wanted: its name or the beginning of it; empty for the previous one.
-        :raises Failed: where there is none such, or it never was live and healthy; it says which ones there are.
+        :param wanted: its name or the start of its name; empty for the previous release.
+        :raises Failed: if no such release exists, or it was never live and healthy; the error lists the possible ones.
         """
         healthy = [release for release in self.history.entries() if self.releases.manifest(release)]
         live = self.layout.live()
@@ -72,9 +72,9 @@ class Application:
         raise Failed(f"release {(there or [wanted])[0]} {why}; you can roll back to, newest first: {known}")
 
     def migrate(self, release: str, asked: bool) -> list[Step]:
-        """Return the steps after which the migration of `release` is done.
+        """Return the steps that complete the migration of `release`.
 
-        :param asked: whether it has one, in check mode, where the release is not made.
+        :param asked: whether it has a migration; used in check mode, when the release does not exist yet.
         """
         migration = self.oneshot(release, "migrate")
         made = self.releases.manifest(release) is not None
@@ -89,7 +89,7 @@ class Application:
         return [*steps, self._step(f"run the migration of {release}{again}", migration.run)]
 
     def boot(self, release: str) -> list[Step]:
-        """Return the steps after which the instance of `release` runs and has passed its probe."""
+        """Return the steps that start the instance of `release` and probe it."""
         instance, live = self.instance(release), self.layout.live()
         if live == release and instance.runs():
             instance.object_to_restarts()
@@ -99,7 +99,7 @@ class Application:
         return [self._step(f"start {release} beside {live or 'nothing'} and probe it", instance.boot)]
 
     def switch(self, release: str) -> list[Step]:
-        """Return the steps after which `release` is live."""
+        """Return the steps that make `release` live."""
         instance = self.instance(release)
         if instance.is_live():
             return []
@@ -107,9 +107,10 @@ class Application:
         return [self._step(says, partial(self._switch, instance, is_new=True))]
 
     def take_turns(self, release: str) -> list[Step]:
-        """Return the steps after which those workers of `release` run that run beside no other's.
+        """Return the steps that start the exclusive workers of `release`.
 
-        To be taken when it is live and nobody waits for it: what is before it may have to finish long jobs.
+        Carry them out when the release is live and nobody waits for them: workers of the previous release may have to
+        finish long jobs.
         """
         instance = self.instance(release)
         if not instance.exclusive or (self.layout.live() == release and instance.has_its_turn()):
@@ -122,7 +123,7 @@ class Application:
         ]
 
     def switch_back(self) -> list[Step]:
-        """Return the steps after which the release is live that was last known to be healthy."""
+        """Return the steps that switch back to the release that was last known to be healthy."""
         live, healthy = self.layout.live(), self.history.latest()
         steps = []
         if healthy is None and live is not None:
@@ -137,41 +138,41 @@ class Application:
         return steps
 
     def settle_back(self) -> list[Step]:
-        """Return the steps after which, once that release is live, the rest is as it was."""
+        """Return the steps that restore everything else once that release is live."""
         healthy = self.history.latest()
         steps = [*self.open_doors(self.history.doors()), *self.end_others(healthy)]
         if healthy is not None:
             instance = self.instance(healthy)
             if instance.answers() and not instance.runs():
-                # Visitors come first, and a worker may fail for a reason that is still there.
+                # Only now: visitors come first, and a worker may fail again for the same reason.
                 steps.append(self._step(f"restart the workers of {healthy}", instance.boot))
             steps += self.take_turns(healthy)
         return steps
 
     def close_doors(self, addresses: dict[str, str] | None = None) -> list[Step]:
-        """Return the steps after which no door is open that is not to be, or is to be elsewhere.
+        """Return the steps that close each door that must not be open or must move to another address.
 
-        To be taken for all applications before one opens a door, which may be where another's was.
+        Carry them out for all applications before one opens a door, which may take over another application's address.
 
-        :param addresses: where doors are to be, by their protocol; unset, where the history says that they were.
+        :param addresses: the wanted address of each door, by protocol; if unset, the addresses in the history.
         """
         wanted = self.history.doors() if addresses is None else addresses
         there, steps = open_doors(self.layout), []
         for protocol in LINKS:
             address, closed = there.get(protocol, ""), self._door(protocol, "")
             if not closed.is_right() and not (address and address == wanted.get(protocol)):
-                # Of a door that a killed run has closed in part, nothing says where it was.
+                # If a killed run closed the door only in part, its address is unknown.
                 says = f"close {address or f'what is left of the {protocol} port'}"
                 steps.append(self._step(says, closed.put_right))
         return steps
 
     def open_doors(self, addresses: dict[str, str]) -> list[Step]:
-        """Return the steps after which the doors are open at `addresses`."""
+        """Return the steps that open the doors at `addresses`."""
         doors = [self._door(protocol, address) for protocol, address in addresses.items() if address]
         return [self._step(f"open {door.address}", door.put_right) for door in doors if not door.is_right()]
 
     def end_others(self, release: str | None) -> list[Step]:
-        """Return the steps after which no instance but that of `release` has a part to play."""
+        """Return the steps that retire or remove all instances except the one of `release`."""
         steps = []
         for other in self.instances():
             if other.release == release:
@@ -184,14 +185,14 @@ class Application:
         return steps
 
     def record(self, release: str, keep: int) -> list[Step]:
-        """Return the steps after which the history says that `release` is live and healthy."""
+        """Return the steps that record `release` in the history as live and healthy."""
         doors = open_doors(self.layout)
         if self.history.latest() == release and self.history.doors() == doors:
             return []
         return [self._step(f"record {release} as healthy", lambda: self.history.record(release, doors, keep))]
 
     def listed(self) -> list[dict[str, Any]]:
-        """Return what is known of each release, the newest first, those that never were healthy last."""
+        """Return what is known about each release, newest first, with releases that were never healthy last."""
         healthy, live, previous = self.history.entries(), self.layout.live(), self.history.previous()
         states: dict[str | None, str] = {**dict.fromkeys(healthy, "kept"), previous: "previous", live: "live"}
         found = []
@@ -209,24 +210,24 @@ class Application:
         return found
 
     def _reversible(self, wanted: str) -> str:
-        """Return the release `wanted`, unless one that came after it and was live cannot be undone.
+        """Return the release `wanted`, unless a later release that was live is irreversible.
 
-        :raises Failed: with the reason that was given for that one.
+        :raises Failed: with the reason given for the later release.
         """
-        # The live one may not have been found healthy yet; what it did to the database is done.
+        # Include the live release: even if it was not found healthy yet, it has already changed the database.
         were_live = {**self.history.entries(), **dict.fromkeys(filter(None, [self.layout.live()]))}
         made = {release: self.releases.manifest(release) or {} for release in were_live}
         for release, manifest in reversed(made.items()):
-            # By the order in which they were made: a clock may have been set back.
+            # Compare the order in which they were made, not times: the clock may have been set back.
             if manifest.get("irreversible") and manifest.get("number", 0) > made[wanted].get("number", 0):
                 raise Failed(f"{wanted} is older than {release}, which is irreversible: {manifest['irreversible']}")
         return wanted
 
     def _switch(self, instance: Instance, is_new: bool = False) -> None:
-        """Make a release live: from here on new requests reach it, at once and all of them.
+        """Make a release live: from now on, all new requests reach it.
 
-        :param is_new: whether its instance was booted just now, and has to live for a while first.
-        :raises Failed: where its instance does not run.
+        :param is_new: whether its instance was just booted, and must first run for a while.
+        :raises Failed: if its instance does not run.
         """
         if is_new:
             instance.see_it_live()
@@ -234,7 +235,7 @@ class Application:
         if not instance.answers():
             raise Failed(f"the instance of {instance.release} is not running, so it cannot go live")
         instance.enable()
-        # Whose page a visitor has loaded before the switch, whose files he may still ask for.
+        # A visitor who loaded a page before the switch may still request files of the previous release.
         before = [release for release in self.history.entries() if release != instance.release]
         if before:
             replace_link(self.layout.previous, f"releases/{before[-1]}")
@@ -270,11 +271,12 @@ class Application:
 
 
 def go_back(planned: Plan, apps: Collection[Application], nginx: Iterable[Step] = ()) -> None:
-    """Add to a plan the steps after which applications are as they were when they were last known to be healthy.
+    """Add to a plan the steps that return applications to the state in which they were last known to be healthy.
 
-    The doors of one that cannot go back stay as they are: they lead to what is live. All others close before one opens.
+    If an application cannot go back, its doors stay as they are, because they lead to the live release. All other doors
+    close before one opens.
 
-    :param nginx: what to do with NGINX once visitors reach the releases of before.
+    :param nginx: what to do with NGINX once visitors reach the old releases again.
     """
     for app in apps:
         planned.add(app.layout.name, app.switch_back)

@@ -28,18 +28,18 @@ from ansible_collections.wsgi.production.plugins.module_utils.store import Store
 CODE = "app"
 VENV = "venv"
 
-# An interpreter that runs nothing of its virtual environment: any package can put code into a `.pth` file.
+# With these options, Python runs no code of its virtual environment: any package can put code into a `.pth` file.
 ALONE = ("-I", "-S")
 
-# Where a host has its interpreters.
+# The directories with a host's interpreters.
 PROGRAMS = (Path("/usr/local/bin"), Path("/usr/bin"))
 
 
 def base_interpreter(python: str | Path, programs: Sequence[Path] = PROGRAMS) -> Path:
-    """Return the program that `python` names, which no package can change: what a virtual environment is based on.
+    """Return the program that `python` names, the base of a virtual environment, which no package can change.
 
-    :param programs: where to look for what the host has instead.
-    :raises Failed: when the host has none such, or it lies where applications are.
+    :param programs: where to look for interpreters to suggest instead.
+    :raises Failed: if the host has no such program, it belongs to an application, or applications cannot access it.
     """
     found = shutil.which(python, path=PATH)
     if found is None:
@@ -61,9 +61,9 @@ def base_interpreter(python: str | Path, programs: Sequence[Path] = PROGRAMS) ->
 
 
 def interpreter_tag(python: str | Path) -> str:
-    """Return what decides whether compiled packages fit an interpreter, such as `cpython-3.11-x86_64`.
+    """Return the tag that decides whether compiled packages fit an interpreter, such as `cpython-3.11-x86_64`.
 
-    :raises Failed: when `python` is not an interpreter of the host that runs.
+    :raises Failed: if `python` is not a working interpreter of the host.
     """
     code = "import platform as p; print(p.python_implementation().lower(), *p.python_version_tuple()[:2])"
     argv = [str(base_interpreter(python)), *ALONE, "-c", code]
@@ -73,15 +73,15 @@ def interpreter_tag(python: str | Path) -> str:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a build is made of, and the digests that follow from it.
+    """The inputs of a build, and the digests computed from them.
 
     :param source: the directory on the controller that the code comes from.
-    :param content: what is in it, as `Source.content` says.
-    :param interpreter: an interpreter's tag.
-    :param commands: what completes the build, run in the directory of its code.
+    :param content: the description of this source, from `Source.content`.
+    :param interpreter: the tag of the interpreter.
+    :param commands: the commands that complete the build, run in the directory of its code.
     :param env: the variables that these commands see.
-    :param wheels: the digest of the wheels that the packages are installed from; empty for those of an index.
-    :param revision: another one makes another build and another virtual environment of the same.
+    :param wheels: the digest of the wheels that the packages are installed from; empty if they come from an index.
+    :param revision: a different value forces a new build and a new virtual environment.
     """
 
     source: str
@@ -94,9 +94,9 @@ class Recipe:
 
     @property
     def venv(self) -> str:
-        """The digest of the packages: a change of code alone leaves the virtual environment as it is.
+        """The digest of the packages, which a change to the code alone does not affect.
 
-        Packages may refer to the code where they are installed from it, and so belong to this one build.
+        Packages installed from the code itself may refer to it, so they belong to this one build.
         """
         dependencies = self.content["dependencies"]
         inside = self._code() if dependencies["local"] else None
@@ -115,12 +115,12 @@ class Packages(Protocol):
     """Where the packages of a virtual environment come from."""
 
     def about(self) -> dict[str, Any]:
-        """Return what the manifest of a virtual environment remembers of that."""
+        """Return what the manifest of a virtual environment records about their source."""
 
     def install(self, tool: Pip | Uv, venv: Path, code: Path, python: str) -> None:
-        """Install what the source in `code` needs, and its project, into the virtual environment `venv`.
+        """Install the dependencies of the source in `code`, and its project, into the virtual environment `venv`.
 
-        :raises Failed: when that cannot be done.
+        :raises Failed: if the installation fails.
         """
 
 
@@ -129,16 +129,16 @@ class Builder:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        # NGINX passes through to what it serves, and nobody sees what there is.
+        # NGINX can pass through to the files that it serves, but only root can list the directory.
         self.builds = Store(layout.builds, mode=PASSABLE)
         self.venvs = Store(layout.venvs)
 
     def exists(self, recipe: Recipe) -> bool:
-        """Tell whether the build of `recipe` is there, with all that it is made of."""
+        """Return whether the build of `recipe` is complete, including its packages."""
         return self.builds.is_whole(recipe.build) and self.has_packages(recipe)
 
     def has_packages(self, recipe: Recipe) -> bool:
-        """Tell whether the virtual environment of `recipe` is there, complete, and has its interpreter."""
+        """Return whether the virtual environment of `recipe` is complete and has its interpreter."""
         return self.venvs.is_whole(recipe.venv) and (self.venvs.path(recipe.venv) / "bin/python").exists()
 
     def make(self, recipe: Recipe, archive: Path, python: str, tool: Pip | Uv, packages: Packages) -> None:
@@ -146,7 +146,7 @@ class Builder:
 
         :param archive: the source, as a tar archive.
         :param python: the interpreter of the virtual environment.
-        :raises Failed: when the packages cannot be installed or a command fails; nothing half-made stays behind.
+        :raises Failed: if the packages cannot be installed or a command fails; no partial build remains.
         """
         python = str(base_interpreter(python))
         manifest = {
@@ -160,7 +160,7 @@ class Builder:
         lower_priority()
         Home(self.layout).make()
         if self.builds.manifest(recipe.build) is not None:
-            # Something of it, or of its packages, is lost.
+            # A part of it, or of its packages, is missing.
             self.builds.remove(recipe.build)
         with self.builds.create(recipe.build, manifest) as path:
             code, venv = path / CODE, path / VENV
@@ -186,7 +186,7 @@ class Builder:
             before = _interpreter_files(venv)
             packages.install(tool, venv, code, python)
             _object_to_replaced(venv, before)
-            # uv leaves its lock behind, writable by everyone.
+            # uv leaves its lock file behind, writable by everyone.
             with suppress(OSError):
                 (venv / ".lock").unlink()
             os.chown(venv, -1, self.layout.group())
@@ -194,7 +194,7 @@ class Builder:
 
 
 def close_to_others(path: Path, group: int) -> None:
-    """Let root and a group alone read a directory and all that is in it."""
+    """Make a directory and everything in it readable only by root and a group."""
     run(["chgrp", "--recursive", "--no-dereference", str(group), path], f"give {path} to the group of the application")
     run(["chmod", "--recursive", "u=rwX,g=rX,o=", path], f"make {path} unreadable for other users")
 
@@ -208,7 +208,7 @@ def unpack_source(archive: Path, code: Path) -> None:
 
 
 def _interpreter_files(venv: Path) -> dict[str, str]:
-    """Return what makes a virtual environment run its interpreter: the target of each link, the text of the rest."""
+    """Return the files that make a virtual environment run its interpreter, with their link targets or texts."""
     paths = [venv / "pyvenv.cfg", *sorted((venv / "bin").glob("python*"))]
     return {
         str(path.relative_to(venv)): os.readlink(path) if path.is_symlink() else read_made(path)
@@ -218,7 +218,7 @@ def _interpreter_files(venv: Path) -> dict[str, str]:
 
 
 def _object_to_replaced(venv: Path, before: dict[str, str]) -> None:
-    """Object to a package that has put its own in the place of what runs the interpreter, or of another's program.
+    """Reject packages that replace a file that runs the interpreter, or a program of another package.
 
     :raises Failed: with the names of the packages.
     """
@@ -244,10 +244,10 @@ def _object_to_replaced(venv: Path, before: dict[str, str]) -> None:
 
 
 def _compile(python: str, code: Path) -> None:
-    """Byte-compile `code`, which the application could not do: it cannot write there.
+    """Byte-compile `code`, because the application itself cannot write there.
 
-    A file that does not compile is no error here: an application may carry templates of code. Nothing of the packages
-    runs for this, and nothing is written through a link.
+    A file that does not compile is not an error: an application may contain code templates. This runs no code of the
+    packages, and writes nothing through a link.
     """
     for directory, below, _files in os.walk(code):
         cache = Path(directory, "__pycache__")

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The commands that complete a build, which run as the user that builds."""
+"""The commands that complete a build; they run as the build user."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LAST_LINES = 20
 
 
 class Commands:
-    """Commands that run in the directory of the code, which is theirs to write to meanwhile.
+    """Commands that run in the directory of the code, and may write to it while they run.
 
     :param env: variables that they see; `PATH`, `HOME` and `TMPDIR` are set for them.
     """
@@ -30,11 +30,11 @@ class Commands:
         self.env = env
 
     def run(self, code: Path, venv: Path, group: int | None = None) -> None:
-        """Run them, one after the other; `code` belongs to root again afterwards, however that went.
+        """Run the commands in order; afterwards `code` belongs to root again, even if one fails.
 
-        :param venv: the virtual environment whose programs come first.
-        :param group: the group that may read it.
-        :raises Failed: when one cannot be started or fails, with the end of what it said.
+        :param venv: the virtual environment whose programs come first in `PATH`.
+        :param group: the group that may read `venv`.
+        :raises Failed: if a command cannot be started or fails, with the end of its output.
         """
         if not self.commands:
             return
@@ -57,7 +57,7 @@ def _run(command: str, code: Path, env: Mapping[str, str], options: Mapping[str,
         raise Failed(f"the command {command!r} of the build cannot be parsed: {wrong}") from wrong
     if not argv:
         raise Failed("a command of the build is empty: remove it")
-    # Not a pipe: what a command leaves running would hold it open.
+    # Not a pipe: a process that a command leaves running would keep it open.
     with TemporaryFile() as output:
         try:
             process = subprocess.Popen(
@@ -73,7 +73,7 @@ def _run(command: str, code: Path, env: Mapping[str, str], options: Mapping[str,
         except OSError as wrong:
             raise Failed(f"the command {command!r} of the build cannot be started: {wrong}") from wrong
         try:
-            # It is not to be forgotten yet: its number must stand for nothing else when its children are killed.
+            # Do not reap it yet: its process id must not be reused before its children are killed.
             os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         finally:
             os.killpg(process.pid, signal.SIGKILL)

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The system user that builds: whatever a build runs of a source or of a package runs as this user.
+"""The build user, a system user that runs all code of a source or of a package during a build.
 
-No application runs as it, so no application can reach a build while it is made. What the user has made belongs to root
-before it counts.
+No application runs as this user, so no application can access a build while it is made. Files that the user creates are
+given to root before they are used.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ NAME = "wsgi-build"
 
 PR_SET_CHILD_SUBREAPER = 36
 
-# How deep directories may be nested in what the user has made.
+# How deeply the build user may nest directories.
 DEEPEST = 100
 
-# How many bytes of a file of the user's are read.
+# The largest file of the build user that is read, in bytes.
 MOST_BYTES = 16 << 20
 
 
 def ensure() -> pwd.struct_passwd:
-    """Return the user, made where the host lacks it, with the directory that keeps its cache.
+    """Return the build user, and create it and its cache directory if the host lacks them.
 
-    :raises Failed: when somebody can log in under its name.
+    :raises Failed: if the host has another user of this name.
     """
     account = Account(NAME, BUILD_CACHE, "the collection runs builds as this user, so rename the other one")
     if not account.exists():
@@ -46,7 +46,7 @@ def ensure() -> pwd.struct_passwd:
     found = pwd.getpwnam(NAME)
     BUILD_CACHE.mkdir(mode=0o700, exist_ok=True)
     os.chown(BUILD_CACHE, found.pw_uid, found.pw_gid)
-    # On the way to the wheels that it installs from, and nobody else.
+    # Only the build user may pass through to the wheels that it installs.
     CACHE.mkdir(mode=0o710, exist_ok=True)
     CACHE.chmod(0o710)
     os.chown(CACHE, 0, found.pw_gid)
@@ -55,7 +55,7 @@ def ensure() -> pwd.struct_passwd:
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """Yield a directory for what is only needed meanwhile: root's, and the user may read it."""
+    """Yield a temporary directory that belongs to root and that the build user may read."""
     with _temporary() as directory:
         os.chown(directory, -1, ensure().pw_gid)
         directory.chmod(0o750)
@@ -63,23 +63,23 @@ def scratch() -> Iterator[Path]:
 
 
 def switch(user: pwd.struct_passwd, group: int | None = None) -> dict[str, Any]:
-    """Return the options with which `subprocess` runs a program as the user.
+    """Return the options with which `subprocess` runs a program as the build user.
 
-    :param group: the only group that it is in beside its own: that of an application whose packages it may read.
+    :param group: its only other group: the group of an application whose packages it may read.
     """
     groups = [] if group is None else [group]
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": groups, "umask": 0o022}
 
 
 def is_plain_file(path: Path) -> bool:
-    """Tell whether there is a file, and not a link, a pipe or anything else that the user may have made of it."""
+    """Return whether `path` is a regular file, and not a link, a pipe or anything else that the user may have made."""
     return path.is_file() and not path.is_symlink()
 
 
 def read_made(path: Path) -> str:
-    """Return the text of a file that the user may have made, once that is root's.
+    """Return the text of a file that the build user may have made, after it was given to root.
 
-    :raises Failed: when it is no file, or one that is too large to be what it should be.
+    :raises Failed: if it is not a regular file, or is too large.
     """
     if not is_plain_file(path) or path.stat().st_size > MOST_BYTES:
         raise Failed(f"{path} is not a file of at most {MOST_BYTES >> 20} MiB")
@@ -88,12 +88,12 @@ def read_made(path: Path) -> str:
 
 @contextmanager
 def at_work(*directories: Path) -> Iterator[tuple[pwd.struct_passwd, dict[str, str]]]:
-    """Let directories belong to the user while the body runs programs as it, and to root afterwards.
+    """Give directories to the build user while the body runs programs as it, and back to root afterwards.
 
-    Yields the user, and the variables that its programs see: a home that is new and theirs alone, so that nothing is
-    left there for the next build. What they leave running is ended before the directories are root's again.
+    Yields the user, and the variables for its programs: a new and private home, so that nothing is left for the next
+    build. Processes that they leave running are killed before root gets the directories back.
 
-    :raises Failed: when what they leave is nested too deep.
+    :raises Failed: if they leave directories that are nested too deeply.
     """
     user = ensure()
     with _temporary() as home, ExitStack() as stack:
@@ -106,7 +106,7 @@ def at_work(*directories: Path) -> Iterator[tuple[pwd.struct_passwd, dict[str, s
 
 @contextmanager
 def _temporary() -> Iterator[Path]:
-    """Yield a directory that is removed afterwards, however deep directories are nested in it."""
+    """Yield a directory that is removed afterwards, however deeply directories are nested in it."""
     path = Path(mkdtemp())
     try:
         yield path
@@ -116,9 +116,9 @@ def _temporary() -> Iterator[Path]:
 
 @contextmanager
 def _nothing_left(uid: int) -> Iterator[None]:
-    """End what the body leaves running of a user, who could write on to what is root's by then.
+    """Kill processes of a user that the body leaves running: they could still write to files that root owns by then.
 
-    Whatever loses its parent becomes a child of this process (prctl(2), `PR_SET_CHILD_SUBREAPER`).
+    A process that loses its parent becomes a child of this process (prctl(2), `PR_SET_CHILD_SUBREAPER`).
     """
     prctl = ctypes.CDLL(None).prctl
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -133,7 +133,7 @@ def _nothing_left(uid: int) -> Iterator[None]:
 
 
 def _children(uid: int) -> list[int]:
-    """Return the numbers of the children of this process that run as a user."""
+    """Return the ids of the child processes of this process that run as a user."""
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
@@ -146,7 +146,7 @@ def _children(uid: int) -> list[int]:
 
 @contextmanager
 def _lent(path: Path, uid: int, gid: int) -> Iterator[None]:
-    """Let the directory `path` belong to a user, and to its owner again afterwards."""
+    """Give the directory `path` to a user, and back to its owner afterwards."""
     owner = path.stat()
     with _opened(path) as directory:
         _give(directory, owner.st_uid, uid, gid)
@@ -158,9 +158,9 @@ def _lent(path: Path, uid: int, gid: int) -> Iterator[None]:
 
 
 def _give(directory: int, owner: int, uid: int, gid: int) -> None:
-    """Let an open directory and all that is in it belong to a user.
+    """Give an open directory and everything in it to a user.
 
-    What is in a directory goes first: the user may be at work already, and must not exchange it meanwhile.
+    The contents come first: programs of the user may already be running, and must not replace anything meanwhile.
     """
     for name in os.listdir(directory):
         with _entry(directory, name, owner, uid, gid) as below:
@@ -170,11 +170,11 @@ def _give(directory: int, owner: int, uid: int, gid: int) -> None:
 
 
 def _take(directory: int, user: int, uid: int, gid: int, depth: int = 0) -> None:
-    """Let an open directory and all that is in it belong to its owner again, in the modes of an archive.
+    """Give an open directory and everything in it back to its owner, with the modes of an archive.
 
-    A directory goes before what is in it, so that the user can exchange nothing in there any more.
+    A directory comes before its contents, so that the user can no longer replace anything in it.
 
-    :raises Failed: when directories are nested so deep that programs which go through them would fail.
+    :raises Failed: if directories are nested so deeply that programs which walk through them would fail.
     """
     if depth > DEEPEST:
         raise Failed(f"the build left directories nested more than {DEEPEST} levels deep")
@@ -188,9 +188,9 @@ def _take(directory: int, user: int, uid: int, gid: int, depth: int = 0) -> None
 
 @contextmanager
 def _entry(directory: int, name: str, owner: int, uid: int, gid: int) -> Iterator[int | None]:
-    """Hand an entry of an open directory over, or yield it opened if it is a directory itself.
+    """Change the owner of an entry of an open directory, or open and yield the entry if it is a directory.
 
-    No link is followed, and what does not belong to `owner` is let be: by a hard link, it may lie elsewhere as well.
+    No link is followed. A file that does not belong to `owner` stays unchanged: a hard link may lead to it from here.
     """
     found = os.stat(name, dir_fd=directory, follow_symlinks=False)
     if stat.S_ISDIR(found.st_mode):

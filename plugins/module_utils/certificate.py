@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The certificates of sites, on the host: put in place, made, or got from an ACME server."""
+"""The certificates of sites on the host: installed, created, or obtained from an ACME server."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from ansible_collections.wsgi.production.plugins.module_utils.layout import (
 from ansible_collections.wsgi.production.plugins.module_utils.probe import unverified
 from ansible_collections.wsgi.production.plugins.module_utils.rules import split_address
 
-# Days that a certificate which signs itself is valid, and with how many left it is made anew.
+# How many days a self-signed certificate is valid, and with how many days left it is replaced.
 SELF_SIGNED_DAYS = 365
 SELF_SIGNED_LEFT = 30
 
-# With which part of its time left a certificate should have been renewed long ago: the timer does it with a third.
+# With less than this part of its lifetime left, a certificate is overdue: the timer renews it with a third left.
 OVERDUE = 1 / 4
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a certificate says of itself.
+    """The facts that a certificate states.
 
     :ivar names: the host names that it is for.
     """
@@ -45,24 +45,24 @@ class Facts:
 
     @property
     def left(self) -> timedelta:
-        """How long it is still valid; negative once it is not."""
+        """How long it is still valid; negative after it has expired."""
         return self.ends - datetime.now(UTC)
 
     @classmethod
     def of(cls, path: Path) -> Facts | None:
-        """Return what the first certificate in the file `path` says, or None where there is none."""
+        """Return the facts of the first certificate in the file `path`, or None if the file does not exist."""
         return cls.read(path.read_text(encoding="ascii")) if path.exists() else None
 
     @classmethod
     def read(cls, text: str) -> Facts:
-        """Return what the first certificate in a text in PEM says."""
+        """Return the facts of the first certificate in a PEM text."""
         said = run(
             ["openssl", "x509", "-noout", "-startdate", "-enddate", "-ext", "subjectAltName"],
             "read a certificate",
             given=text,
         )
         dates = dict(re.findall(r"^(notBefore|notAfter)=(.+)$", said, re.MULTILINE))
-        # openssl writes `Nov 24 14:00:00 2026 GMT`, a mail `24 Nov 2026 14:00:00 GMT`.
+        # openssl writes `Nov 24 14:00:00 2026 GMT`, an email has `24 Nov 2026 14:00:00 GMT`.
         begins, ends = (
             parsedate_to_datetime(re.sub(r"(\w+) +(\d+) (\S+) (\d+)", r"\2 \1 \4 \3", dates[key]))
             for key in ("notBefore", "notAfter")
@@ -72,14 +72,14 @@ class Facts:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What a site wants: a certificate and its key, in two files.
+    """The certificate and the key that a site needs, in two files.
 
     :ivar source: `own`, `host`, `self_signed` or `acme`, as the role `nginx` documents it.
-    :ivar names: the host names that it is to be for.
+    :ivar names: the host names that it must be for.
     :ivar file: the file that NGINX reads it from.
-    :ivar key_file: that of the key.
-    :ivar certificate: its text, where it is `own`.
-    :ivar key: that of the key.
+    :ivar key_file: the file that NGINX reads the key from.
+    :ivar certificate: its text, if the source is `own`.
+    :ivar key: the text of the key, if the source is `own`.
     """
 
     site: str
@@ -92,7 +92,7 @@ class Certificate:
 
     @classmethod
     def of(cls, values: dict[str, Any], keys: dict[str, str]) -> Certificate:
-        """Return what the module `nginx` is told of it.
+        """Return the certificate that the arguments of the module `nginx` describe.
 
         :param keys: the texts of keys, by site.
         """
@@ -100,7 +100,7 @@ class Certificate:
         return cls(**{**values, **paths, "key": keys.get(values["site"], "")})
 
     def is_placed(self) -> bool:
-        """Tell whether NGINX finds something in both files that it may serve with."""
+        """Return whether both files contain what NGINX needs to serve the site."""
         if self.source == "host":
             return True
         if not (self.file.exists() and self.key_file.exists()):
@@ -112,9 +112,9 @@ class Certificate:
         return facts is not None and facts.left.days >= SELF_SIGNED_LEFT
 
     def place(self) -> None:
-        """Write both files, where no ACME server has to be asked.
+        """Write both files, for a certificate that does not come from an ACME server.
 
-        :raises Failed: when openssl cannot make a key.
+        :raises Failed: if openssl cannot create a key.
         """
         self.file.parent.mkdir(mode=0o700, exist_ok=True)
         if self.source == "own":
@@ -125,7 +125,7 @@ class Certificate:
 
 
 def sign(names: list[str], file: Path, key_file: Path) -> None:
-    """Make a certificate for `names` that signs itself, and its key."""
+    """Create a self-signed certificate for `names`, and its key."""
     beside = [path.with_name(f".{path.name}.new") for path in (file, key_file)]
     run(
         [
@@ -136,18 +136,18 @@ def sign(names: list[str], file: Path, key_file: Path) -> None:
         ],
         f"make a certificate for {names[0]}",
     )
-    # openssl writes a key that only its owner can read.
+    # openssl makes the key file readable only by its owner.
     beside[1].replace(key_file)
     beside[0].replace(file)
 
 
 class Acme:
-    """An ACME server, asked by means of certbot, whose own timer renews what it has got.
+    """An ACME server, used through certbot, whose own timer renews the certificates.
 
     :param directory: the address of the server's directory.
-    :param email: where it may write to; empty for nowhere.
+    :param email: the address that it may send mail to; empty for none.
     :param root: certbot's own directory.
-    :param challenges: where NGINX finds what the server asks for.
+    :param challenges: where NGINX finds the files for the server's challenges.
     """
 
     def __init__(self, directory: str, email: str, root: Path = LETS_ENCRYPT, challenges: Path = CHALLENGES) -> None:
@@ -157,16 +157,16 @@ class Acme:
         self.challenges = challenges
 
     def is_due(self, wanted: Certificate) -> bool:
-        """Tell whether NGINX would find something else than what the server gave for all the names."""
+        """Return whether the certificate must be obtained, or the files that NGINX reads must be pointed to it."""
         links = self._links(wanted)
         return not self._has(wanted) or any(
             not link.is_symlink() or os.readlink(link) != str(target) for link, target in links.items()
         )
 
     def obtain(self, wanted: Certificate) -> None:
-        """Get the certificate, which NGINX has to answer for at the challenge, and point the files to it.
+        """Get the certificate, for which NGINX must answer the challenge, and point the files to it.
 
-        :raises Failed: with what certbot said; what was there stays.
+        :raises Failed: with the output of certbot; existing files stay.
         """
         if not self._has(wanted):
             self._ask(wanted)
@@ -175,7 +175,7 @@ class Acme:
             replace_link(link, str(target))
 
     def _has(self, wanted: Certificate) -> bool:
-        """Tell whether certbot has what is wanted, for long enough: its name stands for its host names and server."""
+        """Return whether certbot has it, valid for long enough; its name there identifies host names and server."""
         facts = Facts.of(self._live(wanted) / "fullchain.pem")
         renews = (self.root / f"renewal/{wanted.file.stem}.conf").exists()
         return renews and facts is not None and facts.left >= (facts.ends - facts.begins) * OVERDUE
@@ -197,7 +197,7 @@ class Acme:
             raise Failed(f"{failure}\n{self._still(wanted)}") from failure
 
     def _still(self, wanted: Certificate) -> str:
-        """Return how it stands with what NGINX goes on to serve."""
+        """Return a sentence about the certificate that NGINX keeps serving."""
         there = map(Facts.of, wanted.file.parent.glob(f"{wanted.site}-acme-*.crt"))
         days = [facts.left.days for facts in there if facts]
         if not days:
@@ -205,7 +205,7 @@ class Acme:
         return f"the certificate of {wanted.site} is valid for {max(days)} more days"
 
     def _links(self, wanted: Certificate) -> dict[Path, Path]:
-        """Return where the files that NGINX reads have to lead."""
+        """Return the link targets for the files that NGINX reads."""
         live = self._live(wanted)
         return {wanted.file: live / "fullchain.pem", wanted.key_file: live / "privkey.pem"}
 
@@ -214,7 +214,7 @@ class Acme:
 
 
 def abandon(config: str, root: Path = LETS_ENCRYPT, challenges: Path = CHALLENGES) -> None:
-    """Renew no certificate any longer that the text `config` of NGINX does not name, and that was got for a site.
+    """Stop renewing certificates that were obtained for a site, and that NGINX's configuration `config` does not name.
 
     :param root: certbot's own directory.
     """
@@ -225,7 +225,7 @@ def abandon(config: str, root: Path = LETS_ENCRYPT, challenges: Path = CHALLENGE
 
 
 def served(address: str, name: str) -> Facts:
-    """Return what the certificate says that a server shows to visitors of the host `name`.
+    """Return the facts of the certificate that a server shows to visitors of the host `name`.
 
     :raises OSError: when the server cannot be reached.
     """

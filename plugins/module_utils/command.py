@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""Running other programs, and saying what went wrong in their own words."""
+"""Running other programs, and reporting their failures with their own output."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# Where programs are looked for, however root came to be root.
+# The directories to search for programs, whatever `PATH` root has.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-# What a terminal obeys instead of showing it: all control characters but the end of a line and the tabulator.
+# Characters that a terminal obeys instead of showing them: all control characters except newline and tab.
 CONTROLS = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class Failed(Exception):
-    """A step could not be taken. Its text is the sentence that the operator reads."""
+    """A step failed; the text is the sentence that the operator reads."""
 
     def __init__(self, text: str = "") -> None:
         super().__init__(shown(text))
 
 
 class TookTooLong(Failed):
-    """A program was ended because it had no more time."""
+    """A program was stopped because it took too long."""
 
 
 def shown(text: str) -> str:
-    """Return `text`, of which a part may be a stranger's, in characters that a terminal shows and does not obey."""
+    """Return `text`, which may be untrusted, with all characters escaped that a terminal would obey."""
     return CONTROLS.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
@@ -53,12 +53,12 @@ def run(
     :param purpose: completes the sentence "could not ..." when the program fails.
     :param env: variables to add to a minimal environment.
     :param given: what the program reads from standard input.
-    :param last_lines: how many of the program's last lines the error carries.
-    :param options: how `subprocess` is to start it otherwise, such as another user.
-    :param seconds: for how long it may run.
-    :param hear: is told what a program that has done its work wrote to standard error.
-    :raises TookTooLong: when it has not ended by then.
-    :raises Failed: when the program is missing, or ends with another status than 0.
+    :param last_lines: how many of the program's last lines the error contains.
+    :param options: more options for `subprocess`, such as another user.
+    :param seconds: how long it may run.
+    :param hear: called with the standard error of a program that succeeded.
+    :raises TookTooLong: if it takes longer.
+    :raises Failed: if the program is missing, or exits with a status other than 0.
     """
     environment = {
         "HOME": "/root",
@@ -93,10 +93,10 @@ def run(
 
 
 def has(program: str) -> bool:
-    """Tell whether this host has a program of that name."""
+    """Return whether this host has a program of that name."""
     return shutil.which(program, path=PATH) is not None
 
 
 def lower_priority() -> None:
-    """Let visitors come first from here on: what this process starts takes the processors that they leave."""
+    """Lower the CPU priority of this process and of everything that it starts, so that visitors come first."""
     os.nice(10)

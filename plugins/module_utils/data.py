@@ -15,8 +15,8 @@ from ansible_collections.wsgi.production.plugins.module_utils.command import Fai
 from ansible_collections.wsgi.production.plugins.module_utils.layout import WEB_SERVER, Layout
 from ansible_collections.wsgi.production.plugins.module_utils.store import remove_tree
 
-# The modes of an application's data: NGINX may pass through, and no other user can; and of what it may read there,
-# where all that is made is for its group to read.
+# The modes of an application's data, which NGINX may pass through but other users may not, and of the directories that
+# NGINX may read, where new files belong to its group.
 PASS_THROUGH = 0o710
 PUBLIC = 0o2750
 
@@ -31,11 +31,11 @@ class Data:
         self.path = layout.data
         self.owner = layout.name
         below = {Path(name) for name in public}
-        # Parents before what is in them.
+        # Parents come before the directories in them.
         self.public = sorted(below | {parent for name in below for parent in name.parents if parent.name})
 
     def is_right(self) -> bool:
-        """Tell whether the directories are there and belong to the application's user."""
+        """Return whether the directories exist, with the right owner, group and mode."""
         try:
             return all(
                 stat.S_ISDIR(found.st_mode)
@@ -49,11 +49,11 @@ class Data:
             return False
 
     def make(self) -> None:
-        """Make the directories, and give them to the application's user.
+        """Create the directories, and give them to the application's user.
 
-        What lies below belongs to the application, which may put a link to anything there: none is followed.
+        The application owns everything below, and may create a link to anything there, so no link is followed.
 
-        :raises Failed: where the host has no user of the application's name, or something else is in their place.
+        :raises Failed: if the host has no user of the application's name, or something else is in their place.
         """
         self._ids()
         self.path.mkdir(parents=True, exist_ok=True)
@@ -75,20 +75,20 @@ class Data:
             self._give(parent, PUBLIC)
 
     def is_left(self) -> bool:
-        """Tell whether the data belongs to root alone."""
+        """Return whether the data belongs to root, and only root can access it."""
         found = self.path.stat()
         return (found.st_uid, stat.S_IMODE(found.st_mode)) == (0, 0o700)
 
     def leave(self) -> None:
-        """Give the data to root alone: a user of the application's number may be somebody else one day."""
+        """Give the data to root, because the application's user id may belong to another user one day."""
         self.path.chmod(0o700)
-        # Without the group, nothing is its.
+        # If the group does not exist, nothing belongs to it.
         with suppress(KeyError):
             self._hand_over(f":{grp.getgrnam(self.owner).gr_gid}", "root:root")
         self._hand_over("", "root")
 
     def remove(self) -> None:
-        """Remove the data, and the directory or the link to it; a disk of its own is left empty."""
+        """Remove the data, and the directory or the link to it; a disk that is mounted there is only emptied."""
         real = self.path.resolve()
         for one in list(real.iterdir()) if real.is_dir() else []:
             remove_tree(one)
@@ -98,23 +98,23 @@ class Data:
             self.path.unlink()
 
     def is_removed(self) -> bool:
-        """Tell whether `remove` has nothing to do."""
+        """Return whether `remove` has nothing left to do."""
         return not self.path.is_symlink() and not (
             self.path.is_dir() and (any(self.path.iterdir()) or not self.path.is_mount())
         )
 
     def _adopt(self) -> None:
-        """Give what was left to root to the application's user; what NGINX may read stays so."""
+        """Give data that was left to root back to the application's user; NGINX can still read the same files."""
         self._hand_over("root:root", f"{self.owner}:{self.owner}")
         self._hand_over("root", self.owner)
 
     def _hand_over(self, before: str, after: str) -> None:
-        """Give what belongs to `before` to `after`, each a user and a group, or one of them; no link is followed.
+        """Give files of `before` to `after`, each a user, a group, or both; no link is followed.
 
-        However deep it lies, and the directory itself last: by its owner one knows whether all was done.
+        This covers all levels, and the directory itself comes last: its owner shows whether everything was done.
         """
         options = ["--recursive", "--no-dereference", "-P", *([f"--from={before}"] if before else [])]
-        # It may be a link itself, which root has made, to a larger disk.
+        # The path itself may be a link that root has made to a larger disk.
         run(
             ["chown", *options, "--", after, os.path.realpath(self.path)], f"change the owner of {self.path} to {after}"
         )

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""Doors: TCP ports, or sockets for a web server of the operator's, that lead to whatever instance is live.
+"""Doors: TCP ports, or sockets for the operator's own web server, that lead to the live instance.
 
-In one line, a door is `127.0.0.1:9000`, `0.0.0.0:9000 from 10.0.0.0/8`, or `/run/hello/web.socket for caddy`.
+Written in one line: `127.0.0.1:9000`, `0.0.0.0:9000 from 10.0.0.0/8`, or `/run/hello/web.socket for caddy`.
 """
 
 from __future__ import annotations
@@ -53,15 +53,15 @@ SystemCallArchitectures=native
 SystemCallFilter=@system-service
 """
 
-# What a socket lets in, by the word that says so.
+# The words that introduce who may connect: networks, or a group.
 FROM, FOR = " from ", " for "
 
 
 def described(address: str, networks: list[str], group: str) -> str:
-    """Return a door in one line; empty where there is none.
+    """Return a door in one line; empty if there is none.
 
-    :param networks: who may come to it besides this host, where it is a TCP port that others reach.
-    :param group: who may open it, where it is a Unix socket.
+    :param networks: the networks that may connect besides this host, if it is a TCP port that other hosts can reach.
+    :param group: the group that may connect, if it is a Unix socket.
     """
     if address.startswith("/"):
         return address + FOR + group
@@ -71,7 +71,7 @@ def described(address: str, networks: list[str], group: str) -> str:
 
 
 def open_doors(layout: Layout) -> dict[str, str]:
-    """Return the address of each door of the application that is there, by its protocol."""
+    """Return the address of each existing door of the application, by protocol."""
     found = {}
     for protocol in LINKS:
         path = layout.units / layout.door(protocol, "socket")
@@ -83,23 +83,23 @@ def open_doors(layout: Layout) -> dict[str, str]:
 
 
 def _limits(address: str) -> tuple[str, str]:
-    """Return where a door is, and the lines of its socket that say who may come."""
+    """Return the place of a door, and the lines of its socket unit that say who may connect."""
     place, word, group = address.partition(FOR)
     if word:
         return place, f"SocketUser=root\nSocketGroup={group}\nSocketMode=0660\nRemoveOnStop=yes\n"
     place, word, networks = address.partition(FROM)
     if not word:
         return place, "NoDelay=yes\n"
-    # The run that verifies a change comes from this host.
+    # A run verifies a change with requests from this host.
     own = "" if place.startswith(("0.0.0.0:", "[::]:")) else f" {split_address(place)[0]}"
     return place, f"NoDelay=yes\nIPAddressDeny=any\nIPAddressAllow=localhost{own} {networks}\n"
 
 
 class Door:
-    """A TCP port that leads to whatever instance is live.
+    """A TCP port or a socket that leads to the live instance.
 
-    systemd holds the port, so it refuses nobody. What it cannot promise: the application sees no
-    client address on the HTTP door, because the connection to it comes from this host.
+    systemd holds the port, so no connection is refused. One limitation: on the HTTP door, the application does not see
+    the client address, because its connection comes from this host.
 
     :param protocol: `uwsgi` or `http`.
     :param address: the door in one line; empty for none.
@@ -121,7 +121,7 @@ class Door:
         }
 
     def is_right(self) -> bool:
-        """Tell whether the door is as described: open at the address, or not there."""
+        """Return whether the door is as described: open at the address, or absent."""
         if not self.address:
             return not any(path.exists() for path in self.files)
         as_written = all(
@@ -131,10 +131,10 @@ class Door:
         return there and as_written and self.systemd.is_active(self.socket) and self.systemd.is_enabled(self.socket)
 
     def put_right(self) -> None:
-        """Open, move or close the door. A door that moves ends the connections through its old place.
+        """Open, move or close the door; moving it ends the connections through its old address.
 
-        :raises Failed: when the address cannot be listened on, because the host does not have it or
-            something else listens there.
+        :raises Failed: if systemd cannot listen on the address, because the host does not have it or something else
+            listens there.
         """
         for path in self.files:
             if path.exists():

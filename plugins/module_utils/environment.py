@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""What systemd reads of an application: its variables, and the commands that it runs."""
+"""The parts of an application that systemd reads: its variables, and the commands that it runs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 
 def environment_file(env: dict[str, Any]) -> str:
-    """Return `env` as systemd reads it back from an `EnvironmentFile`, byte for byte.
+    """Return `env` as the text of an `EnvironmentFile` that systemd reads back byte for byte.
 
-    Inside double quotes only these four characters take a backslash, and a line may end
-    (systemd, src/basic/env-file.c).
+    Inside double quotes, only these four characters need a backslash, and line breaks are allowed (systemd,
+    src/basic/env-file.c).
     """
     lines = []
     for name, value in sorted(env.items()):
@@ -26,12 +26,12 @@ def environment_file(env: dict[str, Any]) -> str:
 
 
 def command_line(command: str, code: Path) -> str:
-    """Return `command` as systemd reads it in `ExecStart`: its words, in which nothing is expanded.
+    """Return `command` for `ExecStart`, escaped so that systemd expands nothing in its words.
 
-    systemd takes escapes of C within quotes, specifiers after a percent sign, and variables after a dollar sign
+    systemd interprets C escapes within quotes, specifiers after a percent sign, and variables after a dollar sign
     (systemd.service(5), "Command lines").
 
-    :param code: where a program lies that is named by a relative path.
+    :param code: the directory that the relative path of a program starts from.
     """
     program, *words = shlex.split(command)
     if "/" in program:
@@ -41,5 +41,5 @@ def command_line(command: str, code: Path) -> str:
 
 
 def variables(text: str) -> set[tuple[str, str]]:
-    """Return the names and quoted values in what `environment_file` wrote."""
+    """Return the names and quoted values in a text from `environment_file`."""
     return set(re.findall(r'^([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"$', text, re.MULTILINE | re.DOTALL))

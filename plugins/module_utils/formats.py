@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""Installing what an application depends on, whatever the format of the file that says so.
+"""Installing the dependencies of an application, whatever the format of the file that lists them.
 
-The tool that owns a format turns it into a requirements file, and the installer installs that.
+The tool for a format converts it into a requirements file, and the installer installs that.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from ansible_collections.wsgi.production.plugins.module_utils.command import Fai
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Pip, Uv, lock_tool
 from ansible_collections.wsgi.production.plugins.module_utils.layout import write_file
 
-# The tools that have to be brought to the host for a format.
+# The tools that must be installed on the host to read a format.
 LOCK_TOOLS = {"poetry": "poetry", "pipfile": "pipenv"}
 
 QUIET = ("--no-interaction", "--no-ansi")
 
-# What has no hash and needs none: a package in the source itself, and a commit, which is one. pip and uv refuse them
-# as soon as every package must have a hash; without that, they still check all hashes that are there.
+# Requirements that have no hash and need none: a package in the source itself, and a commit, which is itself a hash.
+# pip and uv refuse them if every package must have a hash; otherwise, they still check all hashes that are given.
 UNHASHED = {
     "requirements.txt": re.compile(r"^(-e |[./])| @ (file:|git\+)", re.MULTILINE),
     "pylock": re.compile(r"\b(directory|vcs)\b"),
@@ -35,14 +35,14 @@ UNHASHED = {
 
 @dataclass(frozen=True)
 class Wanted:
-    """What an application depends on, as the controller found it out.
+    """The dependencies of an application, as the controller found them.
 
-    :param file: the name of the file in the source that says it.
+    :param file: the name of the file in the source that lists them.
     :param format: `requirements`, `pyproject`, `uv`, `pylock`, `poetry`, `pipfile`, or `none`.
     :param hashed: whether the file pins packages by hash.
-    :param project: what is installed afterwards without its dependencies: `.`, the name of a wheel, or nothing.
-    :param extras: those of the project that are wanted.
-    :param options: those of a requirements file that uv has to be told.
+    :param project: what to install afterwards without its dependencies: `.`, the name of a wheel, or nothing.
+    :param extras: the wanted extras of the project.
+    :param options: the options in a requirements file that must be passed to uv.
     """
 
     file: str
@@ -54,7 +54,7 @@ class Wanted:
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Wanted:
-        """Return what `content`, the controller's words, says."""
+        """Return the dependencies that `content`, from the controller, describes."""
         extras, options = tuple(content["extras"]), tuple(content["options"])
         return cls(content["file"], content["format"], content["hashed"], content["project"], extras, options)
 
@@ -63,7 +63,7 @@ class Resolved:
     """The dependencies of an application, for one interpreter, as arguments of an installer.
 
     :param code: the directory of the source.
-    :param scratch: an empty directory for what is only needed meanwhile, which the user that builds may read.
+    :param scratch: an empty temporary directory that the build user may read.
     :param python: the interpreter that they are for.
     :param pins: the locked requirements of the lock tool that is needed, by its name.
     """
@@ -81,9 +81,9 @@ class Resolved:
         self.exported.parent.mkdir()
 
     def arguments(self) -> list[str]:
-        """Return the arguments, to be used in the directory of the source; none where there is nothing to install.
+        """Return the arguments, for use in the directory of the source; none if there is nothing to install.
 
-        :raises Failed: when a lock is out of date or cannot be read, or the tool for that is not to be had.
+        :raises Failed: if a lock is out of date or cannot be read, or the tool for it is not available.
         """
         wanted = self.wanted
         if wanted.format == "none":
@@ -96,7 +96,7 @@ class Resolved:
         export = {"pyproject": self._pyproject, "uv": self._uv, "poetry": self._poetry, "pipfile": self._pipenv}
         export[wanted.format]()
         hashed = wanted.hashed and not UNHASHED["requirements.txt"].search(build_user.read_made(self.exported))
-        # A Pipfile.lock is made on one system; what it lacks for this one must not be missed silently.
+        # A Pipfile.lock is made on one system; packages that it lacks for this one must not go unnoticed.
         complete = wanted.format != "pipfile" or not hashed
         return [*_strict(hashed), *(["--no-deps"] if complete else []), "-r", str(self.exported)]
 
@@ -104,15 +104,15 @@ class Resolved:
         """Return the path of the project to install after its dependencies, or nothing."""
         if self.wanted.project != ".":
             return str(self.code / self.wanted.project) if self.wanted.project else ""
-        # A backend leaves in the directory what it has built.
+        # A build backend leaves its files in the directory.
         copy = self.scratch / "project"
         shutil.copytree(self.code, copy, symlinks=True)
         return str(copy)
 
     def uv(self) -> Uv:
-        """Return uv, which alone reads some formats.
+        """Return uv, the only tool that reads some formats.
 
-        :raises Failed: where it is not to be had.
+        :raises Failed: if it is not available.
         """
         if isinstance(self.tool, Uv):
             return self.tool
@@ -128,8 +128,8 @@ class Resolved:
 
     def _uv(self) -> None:
         env = self.tool.index.environment()
-        # The settings in pyproject.toml, but in no other place, decide whether the lock fits it. So does the index, if
-        # it replaces another: a lock names the one that it was made with.
+        # Only the settings in pyproject.toml may decide whether the lock matches it. An index that replaces another
+        # also decides this: a lock names the index that it was made with.
         env.pop("UV_NO_CONFIG")
         env["XDG_CONFIG_DIRS"] = str(self.scratch)
         index = env.pop("UV_DEFAULT_INDEX", "")
@@ -142,8 +142,8 @@ class Resolved:
 
     def _poetry(self) -> None:
         poetry = self._lock_tool()
-        # It exports for every interpreter, and no package at all for one that the project does not allow. What looks
-        # into an environment asks first whether that one is allowed.
+        # The export covers every interpreter, and contains no package at all for one that the project does not allow. A
+        # command that looks into an environment first checks whether its interpreter is allowed.
         active = self.scratch / "active"
         self.tool.make_venv(active, self.python)
         env = {**self._environment(), "VIRTUAL_ENV": str(active)}
@@ -162,7 +162,7 @@ class Resolved:
         return lock_tool(self.tool, name, self.pins[name])
 
     def _environment(self) -> dict[str, str]:
-        """Return the variables of a lock tool, which is to make nothing, and to ask nobody."""
+        """Return the variables that keep a lock tool from creating environments or asking questions."""
         return {
             **self.tool.index.environment(),
             "NO_COLOR": "1",
@@ -181,7 +181,7 @@ class Resolved:
 
 
 class FromIndex:
-    """Packages that are fetched from an index, each host for itself.
+    """Packages that each host fetches from an index.
 
     :param pins: the locked requirements of the lock tool that is needed, by its name.
     """
@@ -191,13 +191,13 @@ class FromIndex:
         self.pins = pins
 
     def about(self) -> dict[str, Any]:
-        """Return what the manifest of a virtual environment remembers of where its packages are from."""
+        """Return what the manifest of a virtual environment records about the source of its packages."""
         return {}
 
     def install(self, tool: Pip | Uv, venv: Path, code: Path, python: str) -> None:
         """Install the dependencies of the source in `code`, and its project, into the virtual environment `venv`.
 
-        :raises Failed: when they cannot be read or fetched, or are not those that were locked.
+        :raises Failed: if they cannot be read or fetched, or are not the locked ones.
         """
         with build_user.scratch() as scratch:
             resolved = Resolved(self.wanted, tool, code, scratch, python, self.pins)
@@ -205,7 +205,7 @@ class FromIndex:
                 resolved.uv()
             words = resolved.arguments()
             if words:
-                # A package that lies in the source is built there.
+                # A package inside the source is built there.
                 words = [*tool.words(self.wanted.options), *words]
                 tool.install(venv, words, "install the packages", cwd=code, writes=(code,))
             project = resolved.project()

@@ -15,8 +15,8 @@ from ansible_collections.wsgi.production.plugins.module_utils.layout import Layo
 class History:
     """The releases of an application that answered at the front door, each with the last time it went live.
 
-    `current` says what is live, and moves before that is known to be healthy. The history is
-    written afterwards, so the two differ while a switch is not verified yet.
+    `current` points to the live release, and moves before that release is known to be healthy. The history is written
+    afterwards, so the two differ until a switch is verified.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -26,7 +26,7 @@ class History:
     def entries(self) -> dict[str, dict[str, Any]]:
         """Return the releases, oldest first: `live`, the time in UTC at which each went live, and its `doors`.
 
-        :raises Failed: when the file is not what `record` wrote.
+        :raises Failed: if the file is damaged.
         """
         try:
             text = self.path.read_bytes()
@@ -61,7 +61,7 @@ class History:
         return [*others, release][-keep:]
 
     def record(self, release: str, doors: dict[str, str], keep: int) -> None:
-        """Make `release` the latest, and remember `keep` releases in all."""
+        """Make `release` the latest, and remember `keep` releases in total."""
         entries = self.entries()
         now = datetime.now(UTC).isoformat(timespec="seconds")
         since = entries[release]["live"] if release == self.latest() else now

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The directory of an application, and the mark by which the collection knows that it has made it."""
+"""The directory of an application, and the mark which shows that the collection created it."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class Home:
         self.layout = layout
 
     def is_ours(self) -> bool:
-        """Tell whether the collection has made the directory."""
+        """Return whether the collection created the directory."""
         stores = map(Store, (self.layout.releases, self.layout.builds))
         sealed = (store.manifest(name) is not None for store in stores for name in store.names())
         return self.layout.mark.exists() or any(sealed)
 
     def check(self) -> None:
-        """Object to what is there and is somebody else's: a user of the application's name, or a directory.
+        """Reject a user or a directory with the application's name that the collection did not create.
 
-        Data may be there before the application, on a disk of its own.
+        The data may exist before the application, on its own disk.
 
-        :raises Failed: with what to do about it.
+        :raises Failed: with advice on what to do.
         """
         user, path, data = User(self.layout), self.layout.home, self.layout.data
         made = user.exists()
@@ -44,7 +44,7 @@ class Home:
                 f"{path} already exists, and this collection did not create it: choose another name for "
                 "the application, or move the directory away"
             )
-        # It may belong to a number that the host has no name for.
+        # It may belong to a user id that has no name on the host.
         owner = data.stat().st_uid if data.exists() else 0
         if owner != 0 and not (made and owner == pwd.getpwnam(user.name).pw_uid):
             raise Failed(
@@ -53,7 +53,7 @@ class Home:
             )
 
     def make(self) -> None:
-        """Make the directory, in which nobody sees what there is, and what of it lies below it."""
+        """Create the directory and its subdirectories, which other users cannot list."""
         layout = self.layout
         for path in (layout.home, layout.builds, layout.venvs, layout.releases):
             path.mkdir(parents=True, exist_ok=True)

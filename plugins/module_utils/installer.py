@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""Installing Python packages on a host: with uv, and with pip where uv is not to be had."""
+"""Installing Python packages on a host: with uv, or with pip if uv is not available."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ansible_collections.wsgi.production.plugins.module_utils.command import Fai
 from ansible_collections.wsgi.production.plugins.module_utils.layout import BUILD_CACHE, CACHE, TOOLS
 from ansible_collections.wsgi.production.plugins.module_utils.store import Store, digest
 
-# The options of a module that make an `Index`, in its order; documented in plugins/doc_fragments/index.py.
+# The options of a module for an `Index`, in the order of its parameters; documented in plugins/doc_fragments/index.py.
 # The two URLs may carry a password.
 INDEX_OPTIONS = {
     option: {"type": "str", "default": "", "no_log": option != "ca_bundle"}
     for option in ("index_url", "ca_bundle", "proxy")
 }
 
-# What the user that builds keeps for the next build, apart from what root keeps. Nothing in it is part of a build.
+# The caches that the build user keeps for the next build, separate from those of root. They are not part of a build.
 BUILDER_CACHES = {
     "PIP_CACHE_DIR": str(BUILD_CACHE / "pip"),
     "UV_CACHE_DIR": str(BUILD_CACHE / "uv"),
@@ -33,11 +33,11 @@ DISTRIBUTION_WHEELS = Path("/usr/share/python-wheels")
 
 MASK = "****"
 
-# How pip and uv begin a line that warns, and how much of it is told.
+# How a warning of pip or uv starts, and how many characters of it are shown.
 WARNING = re.compile(r"\s*warning: ", re.IGNORECASE)
 MOST_WORDS = 500
 
-# What the host lacks, by what a program says that cannot find it.
+# What the host lacks and what to do about it, by the message of the program that cannot find it.
 LACKING = {
     re.compile(r"Git executable not found|Cannot find command 'git'|[Nn]o such file or directory: .?git\b"): (
         "a package comes from a git repository: add git to python_app_extra_packages"
@@ -53,17 +53,17 @@ LACKING = {
     ),
 }
 
-# What uv says each time before it says what is wrong, and at the end of each failed build.
+# What uv always writes before an error, and at the end of each failed build.
 NOISE = re.compile(
     r"^(?:Using Python .* environment at.*|Resolved \d+ .*|\s*Building .*|hint: Build failures .*)\n?", re.MULTILINE
 )
 
 
 class Index:
-    """Where packages come from and how to get there.
+    """The package index, and how to reach it.
 
-    :param url: the package index in the form of PEP 503; empty for the tools' own default.
-    :param ca_bundle: a file on the host with the certificates to trust; unused while it is missing.
+    :param url: the URL of a package index as in PEP 503; empty for the tools' own default.
+    :param ca_bundle: a file on the host with the certificates to trust; ignored if it is missing.
     :param proxy: the URL of an HTTP proxy; empty for none.
     """
 
@@ -71,11 +71,11 @@ class Index:
         self.url = url
         self.ca_bundle = ca_bundle
         self.proxy = proxy
-        # What programs have warned of, each of it once.
+        # The warnings of programs, each one once.
         self.warnings: list[str] = []
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that tell pip and uv. Never arguments: `ps` would show a password."""
+        """Return the variables that configure pip and uv; in arguments, `ps` would show a password."""
         env = {
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PIP_NO_INPUT": "1",
@@ -94,7 +94,7 @@ class Index:
         return env
 
     def arguments(self) -> list[str]:
-        """Return what pip and uv have to be told of it that no variable of both can say."""
+        """Return the arguments for settings that pip or uv cannot read from a variable."""
         return []
 
     def run(
@@ -105,13 +105,13 @@ class Index:
         env: Mapping[str, str] | None = None,
         writes: tuple[Path, ...] | None = None,
     ) -> str:
-        """Run a program that is to know the index, and return what it wrote to standard output.
+        """Run a program that uses the index, and return what it wrote to standard output.
 
         :param purpose: completes the sentence "could not ..." when the program fails.
-        :param env: the variables that tell it, where those of `environment` do not fit.
-        :param writes: for what may run code of a package: it runs as the user that builds, and may write to these
-            directories. Without it, root runs the program.
-        :raises Failed: when it fails; its words carry no password.
+        :param env: variables to use instead of those from `environment`.
+        :param writes: for a program that may run code of a package: it runs as the build user, and may write to these
+            directories. If unset, root runs the program.
+        :raises Failed: if it fails; the error contains no password.
         """
         env = self.environment() if env is None else env
         try:
@@ -124,7 +124,7 @@ class Index:
             raise Failed(_with_hint(self._masked(str(failure)))) from None
 
     def _hear(self, errors: str) -> None:
-        """Remember what a program warns of: one that has done its work may have left something out."""
+        """Remember the warnings of a program: even if it succeeded, it may have left something out."""
         found = [shown(self._masked(line.strip()))[:MOST_WORDS] for line in errors.splitlines() if WARNING.match(line)]
         self.warnings += [line for line in dict.fromkeys(found) if line not in self.warnings]
 
@@ -136,9 +136,9 @@ class Index:
 
 
 class Pip:
-    """pip, run from the wheel that Debian's and Ubuntu's `python3-venv` brings along.
+    """pip, run from the wheel that Debian's and Ubuntu's `python3-venv` installs.
 
-    Running it from there needs no pip in the virtual environment, which takes seconds to put there.
+    This way, the virtual environment needs no pip, which takes seconds to install.
     """
 
     name = "pip"
@@ -147,27 +147,27 @@ class Pip:
         self.index = index
 
     def make_venv(self, path: Path, python: str) -> None:
-        """Make the virtual environment `path` on the interpreter `python`."""
+        """Create the virtual environment `path` with the interpreter `python`."""
         self.index.run([python, "-m", "venv", "--without-pip", path], "create a virtual environment")
 
     def install(
         self, venv: Path, arguments: list[str], purpose: str, cwd: Path | None = None, *, writes: tuple[Path, ...] = ()
     ) -> None:
-        """Install into the virtual environment `venv` what `arguments` name, byte-compiled.
+        """Install the packages in `arguments` into the virtual environment `venv`, byte-compiled.
 
-        :param writes: directories that a build of a package may write to as well.
+        :param writes: other directories that the build of a package may write to.
         """
         target = ["--python", str(venv / "bin/python")]
         words = [*target, "install", *self.index.arguments(), *arguments]
         self.index.run([*self._pip(), *words], purpose, cwd, writes=(venv, *writes))
 
     def install_into(self, target: Path, python: str, arguments: list[str], purpose: str) -> None:
-        """Install into the plain directory `target` what `arguments` name, for the interpreter `python`."""
+        """Install the packages in `arguments` into the plain directory `target`, for the interpreter `python`."""
         words = ["install", "--target", str(target), *self.index.arguments(), *arguments]
         self.index.run([python, *self._pip()[1:], *words], purpose)
 
     def words(self, options: Iterable[str]) -> list[str]:
-        """Return what pip has to be told of the options of a requirements file: nothing, for it reads them itself."""
+        """Return no arguments, because pip itself reads the options in a requirements file."""
         return []
 
     @staticmethod
@@ -179,7 +179,7 @@ class Pip:
 
 
 class Uv:
-    """uv, which takes a tenth of the time and the same arguments.
+    """uv, which takes the same arguments as pip and a tenth of the time.
 
     :param executable: the path of `uv`.
     """
@@ -191,36 +191,36 @@ class Uv:
         self.executable = executable
 
     def make_venv(self, path: Path, python: str) -> None:
-        """Make the virtual environment `path` on the interpreter `python`."""
+        """Create the virtual environment `path` with the interpreter `python`."""
         self.index.run([self.executable, "venv", "--python", python, path], "create a virtual environment")
 
     def install(
         self, venv: Path, arguments: list[str], purpose: str, cwd: Path | None = None, *, writes: tuple[Path, ...] = ()
     ) -> None:
-        """Install into the virtual environment `venv` what `arguments` name, byte-compiled.
+        """Install the packages in `arguments` into the virtual environment `venv`, byte-compiled.
 
-        :param writes: directories that a build of a package may write to as well.
+        :param writes: other directories that the build of a package may write to.
         """
         target = ["--python", str(venv / "bin/python"), "--compile-bytecode"]
         words = ["pip", "install", *target, *self.index.arguments(), *arguments]
         self.index.run([self.executable, *words], purpose, cwd, writes=(venv, *writes))
 
     def install_into(self, target: Path, python: str, arguments: list[str], purpose: str) -> None:
-        """Install into the plain directory `target` what `arguments` name, for the interpreter `python`."""
+        """Install the packages in `arguments` into the plain directory `target`, for the interpreter `python`."""
         words = ["pip", "install", "--python", python, "--target", str(target), *self.index.arguments(), *arguments]
         self.index.run([self.executable, *words], purpose)
 
     def words(self, options: Iterable[str]) -> list[str]:
-        """Return what makes uv heed the options of a requirements file as pip does.
+        """Return the arguments that make uv apply the options of a requirements file like pip does.
 
-        Left to itself it warns of the first, and for a package that is on two indexes it looks at one alone.
+        Without them, uv warns about `--pre`, and uses only one index for a package that is on two.
         """
         known = {"--pre": "--prerelease=allow", "--extra-index-url": "--index-strategy=unsafe-best-match"}
         return [known[option] for option in options if option in known]
 
 
 def installer(index: Index, pin: str) -> Pip | Uv:
-    """Return uv, fetched once per host and version, or pip where the index does not have that uv.
+    """Return uv, fetched once per host and version, or pip if the index does not have that uv.
 
     :param pin: the locked requirement of uv.
     """
@@ -233,7 +233,7 @@ def installer(index: Index, pin: str) -> Pip | Uv:
 
 
 def pinned_tool(tool: Pip | Uv, name: str, pin: str) -> Path:
-    """Return the directory of a tool that the collection pins in `pin`; it is installed where the host lacks it.
+    """Return the directory of a tool that the collection pins in `pin`; it is installed if the host lacks it.
 
     :raises Failed: when the index lacks it, or serves a file with another digest.
     """
@@ -246,7 +246,7 @@ def pinned_tool(tool: Pip | Uv, name: str, pin: str) -> Path:
 
 
 def lock_tool(tool: Pip | Uv, name: str, pin: str) -> Path:
-    """Return the program `name`, which reads a kind of lock, from a virtual environment of its own.
+    """Return the program `name`, which reads a lock format, from its own virtual environment.
 
     :param pin: the locked requirements of that environment.
     :raises Failed: when the index lacks one of them, or serves a file with another digest.
@@ -260,28 +260,28 @@ def lock_tool(tool: Pip | Uv, name: str, pin: str) -> Path:
             requirements.write_text(pin, encoding="utf-8")
             words = ["--require-hashes", "--no-deps", "-r", str(requirements)]
             tool.install(path, words, f"install {name}")
-            # uv leaves its lock behind, writable by everyone.
+            # uv leaves its lock file behind, writable by everyone.
             (path / ".lock").unlink(missing_ok=True)
     return tools.path(entry) / "bin" / name
 
 
 def tool_name(name: str, pin: str) -> str:
-    """Return the name of a tool that `pin` pins, among the host's tools."""
+    """Return the name of the tool pinned by `pin` in the store of the host's tools."""
     return f"{name}-{digest(pin)}"
 
 
 def tool_entries(names: Iterable[str]) -> set[str]:
-    """Return the directories that the tools `names`, from `tool_name`, can have on this host."""
+    """Return the names of all directories that the tools `names`, from `tool_name`, can have on this host."""
     return {entry for name in names for entry in (name, _with_interpreter(name))}
 
 
 def _with_interpreter(name: str) -> str:
-    # A virtual environment works with the interpreter that it was made for, and with no other.
+    # A virtual environment works only with the interpreter that it was made for.
     return f"{name}-{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 def install_pinned(tool: Pip | Uv, path: Path, python: str, pin: str, *arguments: str) -> None:
-    """Install what the collection pins in `pin` into the directory `path`.
+    """Install the package that the collection pins in `pin` into the directory `path`.
 
     :param python: the interpreter that it is for.
     :raises Failed: when the index lacks it, or serves a file with another digest.
@@ -290,12 +290,12 @@ def install_pinned(tool: Pip | Uv, path: Path, python: str, pin: str, *arguments
     requirements.write_text(pin, encoding="utf-8")
     words = ["--require-hashes", "--no-deps", *arguments, "-r", str(requirements)]
     tool.install_into(path, python, words, f"install {pin.split()[0]}")
-    # uv leaves its lock behind, writable by everyone.
+    # uv leaves its lock file behind, writable by everyone.
     (path / ".lock").unlink(missing_ok=True)
 
 
 def _with_hint(said: str) -> str:
-    """Return what is said of a failure with what the host lacks, where that is known, before the program's words."""
+    """Return the text of a failure with what the host lacks, if that is known, before the program's output."""
     said = NOISE.sub("", said)
     what, mark, words = said.partition("; ")
     hint = next((hint for sign, hint in LACKING.items() if sign.search(words)), "")
@@ -303,13 +303,13 @@ def _with_hint(said: str) -> str:
 
 
 def _secrets(url: str) -> set[str]:
-    """Return what must not be told of the credentials in `url`, in each way in which a program may write it.
+    """Return the secret part of the credentials in `url`, in each form in which a program may write it.
 
-    Without a password, the name is one: a token.
+    Without a password, the user name is the secret: a token.
     """
     rest = url.partition("://")[2] or url
     authority = rest.partition("/")[0]
-    # With a slash in it, which would have to be escaped, a password reaches beyond what counts as the authority.
+    # A password may contain a slash that should have been escaped, and then extends beyond the authority.
     credentials = (authority if "@" in authority else rest).rpartition("@")[0]
     name, _colon, password = credentials.partition(":")
     secret = password or name

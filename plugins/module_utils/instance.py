@@ -31,34 +31,34 @@ KINDS = ("socket", "service")
 BESIDE = (".service", ".socket", ".timer")
 ENDED = ("inactive", "failed", "")
 
-# Seconds for which a worker must live before its release may go live, and what answers requests.
+# Seconds that a worker must run before its release may go live, and that the server must run.
 TRIAL = 5
 FRONT_TRIAL = 2
 
-# Seconds that systemd has to end what takes too long to start, before the run does.
+# Seconds that systemd has to stop a unit that takes too long to start, before the run stops it.
 GRACE = 5
 
-# In the directory of what an instance needs while it runs: there until the application is imported.
+# A file in the runtime directory of an instance, which exists until the application is imported.
 STARTING = "starting"
 
-# Seconds between two looks whether it still is.
+# Seconds between two checks whether this file still exists.
 POLL = 0.2
 
-# How often an instance must have been started again, the last time so many seconds ago, to be watched for as long.
+# An instance with at least this many restarts, the last one less than this many seconds ago, is watched for another.
 RESTARTS, RECENT = 3, 5
 
 
 class Instance:
-    """The instance of one release: what answers requests, and the workers and timers beside it.
+    """The instance of one release: the server that answers requests, and the workers and timers beside it.
 
     :ivar front: the units that answer requests, the service last.
-    :ivar sockets: the sockets of workers that have one of their own.
-    :ivar workers: the services that run all the time beside them.
+    :ivar sockets: the socket units of the listeners.
+    :ivar workers: the services that run all the time beside the server.
     :ivar listeners: the workers that have a socket of their own.
-    :ivar exclusive: those of them that never run beside those of another release.
-    :ivar timers: the units that say when.
+    :ivar exclusive: the workers that never run at the same time as those of another release.
+    :ivar timers: the timer units.
     :ivar jobs: the services that timers start.
-    :param ask: how to ask it something; over the uwsgi protocol at its own socket, unless a test knows better.
+    :param ask: how to send it a request; by default, over the uwsgi protocol to its own socket.
     """
 
     def __init__(self, layout: Layout, release: str, systemd: Systemd, ask: Ask | None = None) -> None:
@@ -73,7 +73,7 @@ class Instance:
         self.jobs = [unit.replace(".timer", ".service") for unit in self.timers]
         self.workers = [unit for unit in beside if unit not in (*self.sockets, *self.timers, *self.jobs)]
         self.listeners = [unit for unit in self.workers if unit.replace(".service", ".socket") in self.sockets]
-        # What is left in place of a release that is gone has no manifest.
+        # Units that are left of a removed release have no manifest.
         self.manifest = read_manifest(layout.releases / release) or {}
         self.exclusive = [unit for unit in self.workers if layout.part(unit) in self.manifest.get("exclusive", [])]
         self.speaks_http = bool(self.manifest.get("front"))
@@ -91,9 +91,9 @@ class Instance:
         return [*self.lasting, *self.jobs]
 
     def probe(self) -> Probe:
-        """Return how the release asked to be probed when it was made.
+        """Return the probe that the release was made with.
 
-        :raises Failed: where the host does not have the release.
+        :raises Failed: if the host does not have the release.
         """
         if not self.manifest:
             raise Failed(f"this host has no release {self.release}")
@@ -101,55 +101,55 @@ class Instance:
 
     @property
     def shared(self) -> list[str]:
-        """The workers that run beside those of another release, and so begin before it is live."""
+        """The workers that may run beside those of another release, and so start before their release is live."""
         return [unit for unit in self.workers if unit not in self.exclusive]
 
     def runs(self) -> bool:
-        """Tell whether the instance is there and answers to systemd, and its workers, but for the exclusive ones."""
+        """Return whether all units are in place, and the server and all but the exclusive workers are running."""
         placed = len(self._placed(self.units)) == len(self.units)
         return placed and self.answers() and self._are_active(self.shared)
 
     def has_its_turn(self) -> bool:
-        """Tell whether its exclusive workers run."""
+        """Return whether its exclusive workers run."""
         return self._are_active(self.exclusive)
 
     def answers(self) -> bool:
-        """Tell whether what answers requests is there."""
+        """Return whether the server is running and its sockets exist."""
         placed = self.release in self.layout.instances()
         return placed and self._are_active([*self.front, *self.sockets, *self.listeners]) and self._has_sockets()
 
     def is_live(self) -> bool:
-        """Tell whether `current` points to the release, its timers run, and the host's next boot starts it all."""
+        """Return whether `current` points to the release, its timers run, and it all starts at the host's next boot."""
         enabled = all(self.systemd.is_enabled(unit) for unit in self.lasting)
         return self.layout.live() == self.release and enabled and self._are_active(self.timers)
 
     def was_live(self) -> bool:
-        """Tell whether visitors may have reached the instance: it was enabled, and not retired since."""
+        """Return whether visitors may have reached the instance, because it was enabled and not retired since."""
         return any(self.systemd.is_enabled(unit) for unit in self.front)
 
     def has_ended(self) -> bool:
-        """Tell whether no process and no socket of the instance is there."""
+        """Return whether no process and no socket of the instance is left."""
         return all(self._has_ended(unit) for unit in self.units)
 
     def is_ending(self) -> bool:
-        """Tell whether the instance was told to end, and requests or jobs of it are not done yet."""
+        """Return whether the instance was told to stop, but has not finished all its requests or jobs."""
         if self._state(self.service) == "deactivating":
             return True
-        # A socket ends after its service.
+        # A socket unit stops after its service.
         asked = [unit for unit in self.lasting if unit not in self.sockets]
         told = all(self._state(unit) in (*ENDED, "deactivating") for unit in asked)
         return told and all(self._has_ended(unit) for unit in self.front) and not self.has_ended()
 
     def boot(self) -> None:
-        """Start the instance beside whatever is live, probe it, and see whether its workers live on.
+        """Start the instance beside the live one, probe it, and check that its workers keep running.
 
-        :raises Failed: when it does not start or does not pass; it is gone again then, and the error carries the
-            end of its log.
+        :raises Failed: if it does not start or does not pass; it is then stopped again, and the error contains the end
+            of its log.
         """
         probe = self.probe()
         limit = self.manifest.get("start_timeout", 60)
         visited = self.was_live() or self.is_ending()
-        # The service last away and first in place: it is what an instance is found by.
+        # The service file is written first and removed last, because an instance is found by it.
         for unit in (*reversed(self.front), *self.sockets, *self.workers, *self.timers, *self.jobs):
             text = (self.layout.releases / self.release / self.layout.unit_file(unit)).read_text(encoding="utf-8")
             write_file(self.layout.units / unit, text)
@@ -159,7 +159,7 @@ class Instance:
         if self.sockets:
             self.systemd.start(*self.sockets)
         begun, restarts = self._begin(self.shared)
-        # From here on systemd counts how often it has to start it again.
+        # From here on, systemd counts how often it restarts the service.
         self.systemd.clear(self.service)
         deadline = time.monotonic() + limit
         try:
@@ -170,7 +170,7 @@ class Instance:
         except Failed as failure:
             late = isinstance(failure, TookTooLong)
             if late:
-                # It has asked systemd for more time than it has, and nobody is served by it.
+                # It has asked systemd for more time than its limit, and serves nobody.
                 self.systemd.kill(self.service)
             late = late or self.systemd.properties(self.service, "Result") == ["timeout"]
             raise self._refused(f"does not start{f' within {limit} s' if late else ''}", visited) from failure
@@ -183,10 +183,10 @@ class Instance:
         self._try(begun, restarts, visited)
 
     def take_turn(self, *before: Instance) -> None:
-        """Start the exclusive workers once those of other releases have done their last jobs, and see them live.
+        """Start the exclusive workers after those of other releases have finished, and check that they keep running.
 
         :param before: all other instances.
-        :raises Failed: when one ends by itself; the error carries the end of its log.
+        :raises Failed: if one exits by itself; the error contains the end of its log.
         """
         parts = {self.layout.part(unit) for unit in self.exclusive}
         theirs = [
@@ -200,9 +200,9 @@ class Instance:
         self._try(*self._begin(self.exclusive), visited=True)
 
     def see_it_live(self) -> None:
-        """Wait until what answers requests has lived for long enough to be trusted.
+        """Wait until the server has run for long enough to be trusted.
 
-        :raises Failed: when it has ended since it was booted; it is gone then, and the error carries the end of its
+        :raises Failed: if it has exited since it was booted; it is then stopped, and the error contains the end of its
             log.
         """
         time.sleep(max(0.0, FRONT_TRIAL - self._age()))
@@ -212,14 +212,14 @@ class Instance:
             raise self._refused(f"exits by itself{again}", self.was_live())
 
     def object_to_restarts(self) -> None:
-        """Object to what answers requests where it ends and is started again and again.
+        """Fail if the server exits and is restarted again and again.
 
         :raises Failed: with the end of its log.
         """
         before = self._restarts(self.service)
         if before < RESTARTS or self._age() >= RECENT:
             return
-        # What made it end may be mended by now.
+        # The cause may be fixed by now.
         time.sleep(RECENT - self._age())
         restarts = self._restarts(self.service)
         if restarts > before:
@@ -227,27 +227,27 @@ class Instance:
             raise Failed(explained(what, self.systemd.journal(self.service), self.layout.data))
 
     def enable(self) -> None:
-        """Start the instance at each boot of the host, and its timers now."""
+        """Make the instance start at each boot of the host, and start its timers now."""
         self.systemd.enable(*self.lasting)
         idle = [timer for timer in self.timers if not self.systemd.is_active(timer)]
         if idle:
-            # What was due while another release was live is not made up for.
+            # Jobs that were due while another release was live are not made up for.
             self.systemd.clean(*idle)
             self.systemd.start(*idle)
 
     def stand_down(self) -> None:
-        """Leave the work to another release: no timer starts anything, and workers end when their jobs are done."""
-        # A worker with a socket goes on answering, as what answers requests does, until it is retired.
+        """Leave the work to another release: timers stop, and workers exit when their jobs are done."""
+        # Listeners keep answering until the release is retired, as the server does.
         beside = self._placed([*self.timers, *(unit for unit in self.workers if unit not in self.listeners)])
         if beside:
             self.systemd.stop(*beside, wait=False)
 
     def retire(self) -> None:
-        """Let the instance end when it has answered all who reached it and its jobs are done, without waiting for that.
+        """Stop the instance after its last requests and jobs, without waiting for that.
 
-        The service's own `ExecStop` waits for those who are still in the queue.
+        The service's own `ExecStop` waits for requests that are still in the queue.
 
-        :raises Failed: when it is the live one.
+        :raises Failed: if it is the live one.
         """
         if self.layout.live() == self.release:
             raise Failed(f"release {self.release} is live, so its instance keeps running")
@@ -256,7 +256,7 @@ class Instance:
         self.systemd.stop(*self._placed(self.lasting), wait=False)
 
     def leave(self, visited: bool) -> None:
-        """Let the instance end as it is fit: what somebody waits for is finished, be it a request or a worker's job.
+        """Retire the instance if requests or jobs of workers may have to be finished; otherwise remove it.
 
         :param visited: whether visitors may have reached it.
         """
@@ -266,18 +266,18 @@ class Instance:
             self.remove()
 
     def end(self) -> None:
-        """Let the instance end, as `retire` does, and wait until it has."""
+        """Stop the instance like `retire` does, and wait until it has ended."""
         self.retire()
         self.systemd.stop(*self._placed(self.units))
 
     def remove(self) -> None:
-        """End the instance at once, which nobody has reached, and take its units away."""
+        """Kill the instance, which nobody has reached, and remove its units."""
         self.systemd.kill(*self._placed(self.units))
         self.forget()
         self.systemd.reload()
 
     def forget(self) -> None:
-        """Take the unit files away; systemd has to be told afterwards."""
+        """Remove the unit files; systemd must be reloaded afterwards."""
         placed = self._placed(self.units)
         self.systemd.disable(*placed)
         self.systemd.clear(*placed)
@@ -286,7 +286,7 @@ class Instance:
             (self.layout.units / unit).unlink()
 
     def _beside(self) -> list[str]:
-        """Return the units beside those that answer requests: those of the release, and those that are in place."""
+        """Return the units of workers and timers, both those described in the release and those in place."""
         made = self.layout.releases / self.release
         files = [path for kind in BESIDE for path in made.glob(f"instance-*{kind}")]
         names = {self.layout.unit_of(self.release, path.name) for path in files}
@@ -294,20 +294,20 @@ class Instance:
         return sorted(names | {path.name for path in placed if path.suffix in BESIDE})
 
     def _deafen(self) -> None:
-        """Let systemd hear the service no more, which could ask it for more time to end."""
+        """Make systemd ignore messages from the service, which could ask for more time to stop."""
         for path in [self.layout.units / unit for unit in self._placed([self.service])]:
             write_file(path, path.read_text(encoding="utf-8").replace("\nType=notify\n", "\nType=exec\n"))
             self.systemd.reload()
 
     def _begin(self, workers: list[str]) -> tuple[float, dict[str, int]]:
-        """Start workers; return when, and how often systemd had started each of them again by then."""
+        """Start workers; return the time, and how often systemd had restarted each of them by then."""
         if workers:
-            # One that still finishes its last jobs begins anew when it has, which nobody waits for.
+            # A worker that is still finishing its last jobs starts again afterwards; nobody waits for that.
             self.systemd.start(*workers, wait=False)
         return time.monotonic(), {worker: self._restarts(worker) for worker in workers}
 
     def _try(self, begun: float, restarts: dict[str, int], visited: bool) -> None:
-        """Object to a worker that does not live for long enough, as `_begin` has started it."""
+        """Fail if a worker that `_begin` started does not run for long enough."""
         if restarts:
             time.sleep(max(0.0, begun + TRIAL - time.monotonic()))
         for worker, before in restarts.items():
@@ -315,11 +315,11 @@ class Instance:
                 raise self._refused(f"has a worker that exits within {TRIAL} s, {worker}", visited, worker)
 
     def _wait_for_application(self, deadline: float) -> None:
-        """Wait until the application is imported: with `lazy-apps`, uWSGI says before that it is ready.
+        """Wait until the application is imported: with `lazy-apps`, uWSGI reports earlier that it is ready.
 
         :param deadline: a time of the monotonic clock.
-        :raises TookTooLong: when it is not by then.
-        :raises Failed: when it has ended before.
+        :raises TookTooLong: if it is not imported by then.
+        :raises Failed: if the service exits before.
         """
         starting = self.layout.runtime(self.release) / STARTING
         while os.path.lexists(starting):
@@ -330,9 +330,10 @@ class Instance:
             time.sleep(POLL)
 
     def _see_listener(self, worker: str, deadline: float, visited: bool) -> None:
-        """Object to a worker with a socket of its own that does not answer as it should.
+        """Check that a listener answers as it should.
 
-        :param deadline: the time of the monotonic clock by which it has to answer at all.
+        :param deadline: the time on the monotonic clock by which it must give any response.
+        :raises Failed: if it does not; the error contains the end of its log.
         """
         part = self.layout.part(worker)
         asked = self.manifest.get("listeners", {}).get(part, {"path": "/", "status": []})
@@ -350,8 +351,9 @@ class Instance:
     def _wait_for_response(self, service: str, ask: Ask, probe: Probe, deadline: float) -> None:
         """Wait until a service gives any response over HTTP: systemd does not know when it is ready.
 
-        :param deadline: a time of the monotonic clock.
-        :raises Failed: when it has given none by then, or has exited.
+        :param deadline: a time on the monotonic clock.
+        :raises TookTooLong: if it has not responded by then.
+        :raises Failed: if it has exited.
         """
         before = self._restarts(service)
 
@@ -367,16 +369,16 @@ class Instance:
             raise (TookTooLong if time.monotonic() + POLL >= deadline else Failed)(str(failure)) from failure
 
     def _restarts(self, service: str) -> int:
-        """Return how often systemd has started a service again by itself."""
+        """Return how often systemd has restarted a service by itself."""
         return int(self.systemd.properties(service, "NRestarts")[0] or 0)
 
     def _age(self) -> float:
-        """Return the seconds for which what answers requests has been there."""
+        """Return for how many seconds the server has been running."""
         since = int(self.systemd.properties(self.service, "ActiveEnterTimestampMonotonic")[0] or 0)
         return time.monotonic() - since / 1e6
 
     def _has_sockets(self) -> bool:
-        """Tell whether the files are there at which the instance is reached."""
+        """Return whether the socket files of the instance exist."""
         placed = [self.layout.units / unit for unit in (self.front[0], *self.sockets)]
         text = "".join(path.read_text(encoding="utf-8") for path in placed if path.exists())
         return all(Path(path).is_socket() for path in re.findall(r"^ListenStream=(/.+)$", text, re.MULTILINE))
@@ -391,11 +393,11 @@ class Instance:
         return self.systemd.properties(unit, "ActiveState")[0]
 
     def _placed(self, units: Iterable[str]) -> list[str]:
-        """Return those of `units` whose file is there: a run that was killed may have left a part of them."""
+        """Return the `units` whose files exist: a killed run may have left only some of them."""
         return [unit for unit in units if (self.layout.units / unit).exists()]
 
     def _refused(self, what: str, visited: bool, unit: str = "") -> Failed:
-        """Return the failure of a boot, after which the instance is gone, unless visitors have to do with it."""
+        """Return the failure of a boot, and stop the instance unless its release is live."""
         log = self.systemd.journal(unit or self.service)
         if self.layout.live() != self.release:
             self.leave(visited)

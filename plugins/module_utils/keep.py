@@ -20,7 +20,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.wheels import WHEE
 
 
 def in_use(*roots: Path, processes: Path = Path("/proc")) -> set[Path]:
-    """Return the files and directories below `roots` that a living process has mapped or works in."""
+    """Return files and directories below `roots` that running processes have mapped or use as working directory."""
     found: set[Path] = set()
     names = "|".join(re.escape(str(root.resolve())) for root in roots)
     pattern = re.compile(rf" ((?:{names})/.*)$", re.MULTILINE)
@@ -28,16 +28,16 @@ def in_use(*roots: Path, processes: Path = Path("/proc")) -> set[Path]:
         try:
             said = f" {os.readlink(process / 'cwd')}\n" + (process / "maps").read_text(errors="replace")
         except OSError:
-            # It has ended meanwhile, or is one of the kernel's own.
+            # It has exited in the meantime, or is a kernel thread.
             continue
         found.update(Path(name) for name in pattern.findall(said))
     return found
 
 
 class Keeper:
-    """Removes what neither a kept release nor a living process uses.
+    """Removes what neither a kept release nor a running process uses.
 
-    :param used: paths that a living process uses.
+    :param used: paths that a running process uses.
     """
 
     def __init__(self, used: Iterable[Path]) -> None:
@@ -45,9 +45,9 @@ class Keeper:
         self.gone: set[Path] = set()
 
     def prune(self, app: Application, live: str, keep: int) -> list[Step]:
-        """Return the steps after which the application has `keep` releases, the live and the previous one among them.
+        """Return the steps that reduce the application to `keep` releases, including the live and the previous one.
 
-        A release whose instance still answers its last requests stays, and so does what it is made of.
+        A release whose instance still answers its last requests stays, and so do its build and packages.
         """
         layout = app.layout
         instances = app.instances()
@@ -73,19 +73,19 @@ class Keeper:
         tools: Path = TOOLS,
         wheels: Path = WHEELS,
     ) -> list[Step]:
-        """Return the steps after which the host has what some release runs with or came from, and the tools of today.
+        """Return the steps that remove servers and wheels that no application needs, and tools that are not current.
 
-        To be called after `prune` of each application.
+        Call this after `prune` for each application.
 
         :param applications: the directory that holds all applications.
-        :param names: the names of the tools of today.
+        :param names: the names of the current tools.
         """
         steps = self._remove(Store(servers), self._said(applications, "releases", "server"))
         steps += self._remove(Store(wheels), self._said(applications, "venvs", "wheels"))
         return steps + self._remove(Store(tools), tool_entries(names))
 
     def _said(self, applications: Path, kind: str, key: str) -> set[str]:
-        """Return what the manifests of all that stays of `kind` say of `key`."""
+        """Return the values of `key` in the manifests of all entries of `kind` that stay."""
         paths = [path for home in applications.glob(f"*/{kind}") for path in self._staying(Store(home))]
         return {str((read_manifest(path) or {}).get(key)) for path in paths}
 
@@ -103,5 +103,5 @@ class Keeper:
 
 
 def _targets(links: Iterable[Path]) -> set[str]:
-    """Return the names that `links` lead to."""
+    """Return the names that `links` point to."""
     return {os.path.basename(os.readlink(link)) for link in links if link.is_symlink()}

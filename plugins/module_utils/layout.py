@@ -18,19 +18,19 @@ TRANSIENT_UNITS = Path("/run/systemd/system")
 SERVERS = Path("/opt/wsgi/servers")
 TOOLS = Path("/opt/wsgi/tools")
 CACHE = Path("/var/cache/wsgi")
-# That of the user that builds, who cannot read the other.
+# The cache of the build user, which cannot read the other one.
 BUILD_CACHE = Path("/var/cache/wsgi-build")
 
-# The group of the web server, which reaches the sockets of all applications, and of their files those it may serve.
+# The group of the web server, which can access the sockets of all applications and the files that it may serve.
 WEB_SERVER = "www-data"
 
-# Where NGINX is asked on its own host, and the secret by which it knows who verifies a change.
+# The addresses of NGINX on its own host, and the secret by which it recognizes requests that verify a change.
 NGINX_ADDRESS = "127.0.0.1:80"
 NGINX_HTTPS_ADDRESS = "127.0.0.1:443"
 VERIFY_TOKEN = Path("/etc/nginx/verify.token")
 
-# What NGINX reads besides its configuration: certificates and their keys, passwords, a file for each site that is
-# closed, what an ACME server asks for, and where it keeps answers. And certbot's own directory.
+# What NGINX uses besides its configuration: certificates and their keys, passwords, a file for each closed site, the
+# files that an ACME server requests, and cached responses. And certbot's own directory.
 CERTIFICATES = Path("/etc/nginx/certificates")
 PASSWORDS = Path("/etc/nginx/passwords")
 MAINTENANCE = Path("/etc/nginx/maintenance")
@@ -38,23 +38,23 @@ CHALLENGES = Path("/var/lib/wsgi/acme")
 CACHES = Path("/var/lib/nginx")
 LETS_ENCRYPT = Path("/etc/letsencrypt")
 
-# The mode of a directory in which NGINX may pass to what it serves, while nobody sees what there is.
+# The mode of a directory that NGINX may pass through to the files it serves, but that other users cannot list.
 PASSABLE = 0o711
 
-# Of the files of a release, the links to the directories that NGINX serves.
+# The directory of a release that contains the links to the directories that NGINX serves.
 STATIC = "static"
 
-# The protocols that every instance speaks, and the link in its release that leads to each socket.
+# The protocols that every instance speaks, and the link in its release that points to each socket.
 LINKS = {"uwsgi": "socket", "http": "http"}
 
 
 class Layout:
     """The directories, links and unit names of one application.
 
-    :param name: the application's name, which is its system user's as well.
+    :param name: the name of the application, and of its system user.
     :param root: the directory that holds the applications.
     :param units: the directory that systemd reads units from.
-    :param transient: that of units which the host's next boot forgets.
+    :param transient: the directory of units that disappear at the next boot of the host.
     """
 
     def __init__(
@@ -67,18 +67,18 @@ class Layout:
         self.releases = self.home / "releases"
         self.current = self.home / "current"
         self.previous = self.home / "previous"
-        # Says that the collection has made all this.
+        # Shows that the collection created all this.
         self.mark = self.home / ".made-by-wsgi.production"
         self.data = self.home / "data"
-        # There on the one host that runs the timers which do not run on every host.
+        # Exists only on the one host that runs the timers that do not run on every host.
         self.first = self.home / "first"
         self.units = units
         self.transient = transient
 
     def group(self) -> int:
-        """Return the number of the group that may read the application's files.
+        """Return the id of the group that may read the application's files.
 
-        :raises Failed: where the host has none of the application's name.
+        :raises Failed: if the host has no group of the application's name.
         """
         try:
             return grp.getgrnam(self.name).gr_gid
@@ -101,11 +101,11 @@ class Layout:
         return Path("/run") / self.name / f"{release}.{worker_link(worker)}"
 
     def runtime(self, release: str) -> Path:
-        """Return the directory of what the instance of `release` needs only while it runs; systemd makes it."""
+        """Return the runtime directory of the instance of `release`, which systemd creates."""
         return Path("/run") / self.name / release
 
     def stats(self, release: str) -> Path:
-        """Return the socket at which the instance of `release` tells what it is doing."""
+        """Return the path of the statistics socket of the instance of `release`."""
         return self.runtime(release) / "stats"
 
     def unit(self, release: str, kind: str) -> str:
@@ -117,7 +117,7 @@ class Layout:
         return f"{self.name}@{release}{file.removeprefix('instance')}"
 
     def part(self, unit: str) -> str:
-        """Return the name of the worker or timer that `unit` is for; empty for what answers requests."""
+        """Return the name of the worker or timer that `unit` is for; empty for the units of the server."""
         found = re.fullmatch(rf"{re.escape(self.name)}@[0-9a-f]+-(.+)\.(service|socket|timer)", unit)
         return found.group(1) if found else ""
 
@@ -145,7 +145,7 @@ def worker_link(worker: str) -> str:
 
 
 def static_name(path: str) -> str:
-    """Return the name, among the links of a release, of the directory that NGINX serves under `path`."""
+    """Return the name of the link in a release to the directory that NGINX serves under `path`."""
     return path.strip("/").replace("/", "+")
 
 
@@ -158,7 +158,7 @@ def replace_link(link: Path, target: str) -> None:
 
 
 def write_file(path: Path, text: str, mode: int = 0o644, group: str | None = None) -> None:
-    """Replace the file at `path` in one step; its mode and group are right before its content is there."""
+    """Replace the file at `path` in one step; its mode and group are set before its content is written."""
     beside = path.with_name(f".{path.name}.new")
     beside.unlink(missing_ok=True)
     with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:

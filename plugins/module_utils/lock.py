@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The lock of a host: one run at a time changes it."""
+"""The lock of a host: only one run at a time changes the host."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import Any
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.layout import write_file
 
-# Seconds without a step of a run after which it counts as dead, where nobody can ask whether it lives.
+# Seconds without a step after which a run counts as dead, if nothing can check whether it is still alive.
 SILENCE = 600
 
 # Seconds to wait for the last step of a run that was killed.
@@ -43,9 +43,9 @@ class Held(Failed):
 
 
 class Lock:
-    """The lock: a file that says who holds it, and the kernel's lock on it while a step is at work.
+    """The lock: a file that says who holds it, and the kernel's lock on it while a step is running.
 
-    It lies in `/run`, so a reboot of the host ends it.
+    The file is in `/run`, so a reboot of the host releases the lock.
     """
 
     def __init__(self, path: Path = Path("/run/wsgi.lock")) -> None:
@@ -54,11 +54,11 @@ class Lock:
 
     @contextmanager
     def during(self, run: dict[str, Any]) -> Iterator[Lock]:
-        """Hold the lock for `run` while the body works.
+        """Hold the lock for `run` while the body runs.
 
-        :param run: `id`, and `who` for others to read; with `hold`, the lock stays the run's afterwards, for its
-            next step; `dead` are the ids of runs that are known to have ended.
-        :raises Held: when another run holds it that is not known to be dead.
+        :param run: `id`, and `who` for others to read; with `hold`, the run keeps the lock afterwards, for its next
+            step; `dead` contains the ids of runs that are known to have ended.
+        :raises Held: if another run holds it, and is not known to be dead.
         """
         with open(self._open(), "r+", encoding="utf-8") as file:
             self._wait(file, run)
@@ -76,7 +76,7 @@ class Lock:
                     file.truncate(0)
 
     def release(self) -> None:
-        """Let the lock end with the body of `during`."""
+        """Release the lock at the end of the body of `during`."""
         self._kept = False
 
     def keep(self) -> None:
@@ -84,9 +84,9 @@ class Lock:
         self._kept = self._hold
 
     def _open(self) -> int:
-        """Open the file, which nobody but root can open: whoever can, can hold the kernel's lock on it.
+        """Open the file, which only root can open: anyone who can open it can hold the kernel's lock on it.
 
-        One that others could open is replaced by its copy, for they may have it open still.
+        A file that others could open is replaced by a copy, because they may still have it open.
         """
         with suppress(FileNotFoundError):
             if stat.S_IMODE(os.lstat(self.path).st_mode) & 0o077:
@@ -94,7 +94,7 @@ class Lock:
         return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
 
     def _wait(self, file: Any, run: dict[str, Any]) -> None:
-        """Take the kernel's lock. It is busy while a step is at work."""
+        """Take the kernel's lock, which is busy while a step is running."""
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
@@ -111,12 +111,12 @@ class Lock:
     def _holder(self, file: Any, run: dict[str, Any]) -> dict[str, Any] | None:
         """Return the record of `run` itself, if it holds the lock already.
 
-        :raises Held: when it is another's, who may live.
+        :raises Held: if another run holds it, and may be alive.
         """
         holder = _read(file)
         if holder is None or holder["id"] == run["id"]:
             return holder
-        # A run on the same machine can be asked, so its silence says nothing.
+        # A run on the same machine can be checked directly, so its silence means nothing.
         silent = time.monotonic() - holder["seen"] > SILENCE and _machine(holder) != _machine(run)
         if holder["id"] not in run.get("dead", []) and not silent:
             raise Held(holder, working=False)
@@ -124,13 +124,13 @@ class Lock:
 
 
 def _machine(run: dict[str, Any]) -> str:
-    """Return what stands for the controller in the id of a run."""
+    """Return the part of a run's id that identifies the controller."""
     machine: str = run["id"].partition(":")[0]
     return machine
 
 
 def _read(file: Any) -> dict[str, Any] | None:
-    """Return the record in the file, or None while it holds none."""
+    """Return the record in the file, or None if it holds none."""
     try:
         file.seek(0)
         holder = json.loads(file.read())

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""What a log says of a failure: its cause first, what to do about it, and the application's own lines."""
+"""What a log says about a failure: its cause first, what to do about it, and the application's own lines."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 
 MOST_LINES = 30
 
-# How much of a cause is told: its text may be anything.
+# How many characters of a cause are shown, because its text may be anything.
 MOST_WORDS = 400
 
-# What uWSGI and systemd say of each start, whatever the application does (uWSGI 2.0, core/uwsgi.c and others).
+# What uWSGI and systemd log at each start, whatever the application does (uWSGI 2.0, core/uwsgi.c and others).
 BANNER = re.compile(
     "|".join(
         (
@@ -41,10 +41,10 @@ OUT_OF_MEMORY = re.compile(r"killed by the OOM killer|died, killed by signal 9|c
 # How uWSGI itself says why it does not start.
 OWN_WORDS = re.compile(r"unknown config directive|unable to find plugin|bind\(\): ")
 
-# systemd kills what takes too long, which the kernel does to what takes too much.
+# systemd kills processes that take too long; the kernel kills those that use too much memory.
 TOOK_TOO_LONG = re.compile(r"timed out\. (Killing|Terminating|Aborting|Stopping)")
 
-# What to do about a cause; `{data}` is where the application may write.
+# What to do about a cause; `{data}` is the directory that the application may write to.
 ADVICE = (
     (
         re.compile(r"Read-only file system|unable to open database file|readonly database|Permission denied: '/"),
@@ -65,12 +65,12 @@ ADVICE = (
 
 
 def explained(what: str, log: str, data: Path, ours: str = "") -> str:
-    """Return what to tell of a failure: what it is, its cause and what to do, and the end of the log.
+    """Return the message for a failure: what it is, its cause, what to do, and the end of the log.
 
-    :param what: a sentence without its end.
+    :param what: a sentence without its full stop.
     :param log: the last lines of the log, the newest last.
     :param data: the directory that the application may write to.
-    :param ours: how a line begins in which a program of the collection says the cause.
+    :param ours: the start of a line in which a program of the collection states the cause.
     """
     lines = [line.rstrip() for line in log.splitlines()]
     lines = [line for line in lines if not BANNER.match(line)]
@@ -83,21 +83,21 @@ def explained(what: str, log: str, data: Path, ours: str = "") -> str:
 
 
 def _cause(lines: list[str], ours: str) -> str:
-    """Return the one line that says why: that of the last traceback, or of what else ended a process."""
+    """Return the line that states the cause: from the last traceback, or from uWSGI itself."""
     if ours:
         found = next((line for line in reversed(lines) if line.startswith(ours)), "")
         if found:
             return found[:MOST_WORDS]
     begins = [number for number, line in enumerate(lines) if line.strip().endswith(TRACEBACK)]
     for line in lines[begins[-1] + 1 :] if begins else []:
-        # What belongs to the traceback is indented.
+        # The lines within a traceback are indented.
         if re.match(r"[A-Za-z_]", line):
             return line[:MOST_WORDS]
     return next((line for line in reversed(lines) if OWN_WORDS.search(line)), "")[:MOST_WORDS]
 
 
 def _kill(log: str) -> str:
-    """Return the line by which the kernel has killed a process that took too much memory."""
+    """Return the line about a process that was killed because it used too much memory."""
     if TOOK_TOO_LONG.search(log):
         return ""
     return next((line for line in reversed(log.splitlines()) if OUT_OF_MEMORY.search(line)), "")[:MOST_WORDS]

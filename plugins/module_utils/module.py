@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The frame of every step that changes a host: plan what is to be done, tell of it, do it."""
+"""The frame of every step that changes a host: plan what to do, report it, and do it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from ansible_collections.wsgi.production.plugins.module_utils.plan import Module
 ON_FAILURE = {"on_failure": {"type": "str", "choices": ["stop", "continue"], "default": "stop"}}
 
 
-# What the action plugins add to the arguments of a step: which it is, and the run that it belongs to.
+# What the action plugins add to the arguments of a step: its name, and the run that it belongs to.
 ADDED = {"step": {"type": "str"}, "run": {"type": "dict"}}
 
 
 def carry_out(argument_spec: dict[str, Any], plan: Callable[[Module], Plan], last: bool = False) -> None:
-    """Carry out a step: take the host's lock, plan, and do what is planned unless in check mode.
+    """Carry out a step: take the host's lock, plan, and carry out the plan unless in check mode.
 
-    :param plan: looks at the host and changes nothing.
-    :param last: whether the run ends here on this host, and lets go of the lock, unless the plan says that it goes on.
+    :param plan: examines the host and returns a plan, without changing anything.
+    :param last: whether the run ends here on this host and releases the lock, unless the plan says that it goes on.
     """
     module = AnsibleModule(argument_spec={**argument_spec, **ADDED}, supports_check_mode=True)
     os.umask(0o022)

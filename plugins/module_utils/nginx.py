@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""NGINX: its configuration is checked beside the live one, loaded without a restart, and can be taken back."""
+"""NGINX: a new configuration is checked next to the live one, loaded without a restart, and can be undone."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from ansible_collections.wsgi.production.plugins.module_utils.nginx_units import
 from ansible_collections.wsgi.production.plugins.module_utils.store import remove_tree
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
 
-# How long new workers may take to appear, and the seconds from one look to the next.
+# How many seconds new workers may take to appear, and the seconds between two checks.
 RELOAD_SECONDS = 20
 LOOK = 0.05
 
-# What a plan says of the moment in which a new configuration is served.
+# What a plan says about loading a new configuration.
 TAKE_UP = "reload NGINX"
 
 # A snippet may hold a secret.
@@ -49,12 +49,12 @@ MODE = 0o640
 class Nginx:
     """NGINX on this host, with all of its configuration in one file.
 
-    A change is made ready in a file beside the live one, and taken up by one rename. What was served before stays
-    beside it until the run has ended well, so that one which fails, or is killed, has a way back. What the
-    configuration names, such as certificates, is named by its content: what comes with a change is there beside what
-    it replaces, and is removed when nothing names it.
+    A change is prepared in a file next to the live one and applied with a single rename. The previous file stays next
+    to it until the run has succeeded, so that a run that fails or is killed can go back. Files that the configuration
+    names, such as certificates, are named by their content: new files exist next to those that they replace, and files
+    are removed when no configuration names them.
 
-    :param root: NGINX's own directory of configuration.
+    :param root: NGINX's configuration directory.
     """
 
     def __init__(
@@ -84,17 +84,17 @@ class Nginx:
         self.units = [directory / SOCKET, directory / f"{SERVICE}.d/wsgi.conf"]
 
     def text(self) -> str:
-        """Return the configuration that is in place; empty while there is none of ours."""
+        """Return the configuration that is in place; empty if it is not ours."""
         text = _read(self.live)
         return text if text.startswith(OURS) else ""
 
     def is_taken_over(self) -> bool:
-        """Tell whether this host's NGINX is ours."""
-        # Of one whose file is lost, systemd still holds the ports.
+        """Return whether the collection manages this host's NGINX."""
+        # If its file is lost, systemd still holds the ports.
         return bool(self.text()) or (not self.live.exists() and self.systemd.is_active(SOCKET))
 
     def foreign(self) -> list[Path]:
-        """Return the files that say what NGINX serves here, and are neither ours nor as a package has brought them."""
+        """Return the configuration files of NGINX that are neither ours nor unchanged from a package."""
         if self.text() or not self.live.exists():
             return []
         packaged = _packaged()
@@ -102,21 +102,21 @@ class Nginx:
         return [path for path in found if path.exists() and packaged.get(str(path.resolve())) != _digest(path)]
 
     def serves(self) -> bool:
-        """Tell whether NGINX runs with the file in place, and will after the host's next boot."""
+        """Return whether NGINX runs with the file in place, and starts at the host's next boot."""
         return not (self.next.exists() or self.before.exists()) and all(
             self.systemd.is_active(unit) and self.systemd.is_enabled(unit) for unit in (SERVICE, SOCKET)
         )
 
     def is_complete(self, units: list[str]) -> bool:
-        """Tell whether everything else that NGINX needs is in place: its units, and the secret of verifications."""
+        """Return whether everything else that NGINX needs is in place: its units, and the verification secret."""
         return self.token.exists() and [_read(path) for path in self.units] == self.filled(units, self.text())
 
     def filled(self, units: list[str], config: str) -> list[str]:
-        """Return the text of the units on this host, as they go with a configuration."""
+        """Return the text of the units on this host for a configuration."""
         return filled(units, slowest(config), has_ipv6())
 
     def diff(self, config: str, units: list[str]) -> list[dict[str, str]]:
-        """Return what Ansible shows as the difference that a configuration and its units would make."""
+        """Return the changes that a configuration and its units would make, as Ansible shows them."""
         wanted = zip([self.live, *self.units], [config, *self.filled(units, config)])
         texts = [(path, self.text() if path == self.live else _read(path), text) for path, text in wanted]
         return [
@@ -126,19 +126,19 @@ class Nginx:
         ]
 
     def is_changing(self) -> bool:
-        """Tell whether a run has begun to change what is served, and did not come to its end."""
+        """Return whether a run has started to change the configuration, and has not finished."""
         return self.next.exists() or self.before.exists() or bool(self._unnamed())
 
     def take_over(self, config: str, units: list[str]) -> None:
-        """Let NGINX serve from a file of ours, and from ports that systemd holds; the file that was there is kept.
+        """Make NGINX use our configuration file, and ports that systemd holds; the existing file is kept.
 
         :param config: a configuration without sites.
-        :raises Failed: where it does not; NGINX serves what it served before then.
+        :raises Failed: if NGINX does not start this way; it then serves the same as before.
         """
         self.stage(config, units)
         there = os.path.lexists(self.live)
         if there:
-            # Not copied: it may be a link, or hold what others may not read.
+            # Not copied: it may be a link, or contain text that others may not read.
             self.live.replace(self.original)
         self.next.replace(self.live)
         self._place_units()
@@ -160,10 +160,10 @@ class Nginx:
         self.systemd.enable(SOCKET, SERVICE)
 
     def stage(self, config: str, units: list[str] | None = None) -> None:
-        """Make a configuration ready, for `take_up`: check it with `nginx -t` beside the live one.
+        """Prepare a configuration for `take_up`: check it with `nginx -t` next to the live one.
 
-        :param units: the rendered units that go with it; without, those in place stay.
-        :raises Failed: with what NGINX said, and where that was described; nothing is ready then.
+        :param units: the rendered units for it; if unset, the units in place stay.
+        :raises Failed: with the message of NGINX, and where the faulty line was described; nothing is prepared then.
         """
         if not self.token.exists():
             write_file(self.token, f'"{secrets.token_hex(16)}" 1;\n', 0o600)
@@ -179,15 +179,15 @@ class Nginx:
                 write_file(_next(path), text)
 
     def take_up(self, kept: Iterable[str] = ()) -> None:
-        """Let NGINX serve what was made ready.
+        """Load the prepared configuration.
 
-        :param kept: the names of sites that go on as they are.
-        :raises Failed: where it does not take it up; it goes on with what it served before then.
+        :param kept: the names of sites that stay as they are.
+        :raises Failed: if NGINX does not load it; it then keeps serving the old one.
         """
         self._leave(kept, _read(self.next), self.text())
         if not self.before.exists():
             write_file(self.before, self.text(), MODE)
-        # Visitors are on new code by now, so nothing else comes between.
+        # Visitors already reach the new code, so nothing else may delay the next steps.
         self.systemd.look_at(SOCKET, SERVICE)
         self.next.replace(self.live)
         self._place_units()
@@ -195,7 +195,8 @@ class Nginx:
             self._serve()
         except Failed as failure:
             wanted = self.text()
-            # Where NGINX does not run and does not start again, what lies beside the file tells the next run.
+            # If NGINX does not run and does not start again, the files left next to the live one show this to the next
+            # run.
             with suppress(Failed):
                 self.go_back(taken_up=not self.systemd.is_active(SERVICE))
             raise Failed(
@@ -204,10 +205,10 @@ class Nginx:
             ) from failure
 
     def go_back(self, taken_up: bool = True) -> None:
-        """Let NGINX serve what it served before a run that failed, and remove what that has made ready.
+        """Restore the configuration from before a failed run, and remove what that run prepared.
 
-        :param taken_up: whether NGINX may have taken up anything else.
-        :raises Failed: where it does not take it up.
+        :param taken_up: whether NGINX may have loaded another configuration.
+        :raises Failed: if NGINX does not load it.
         """
         self.next.unlink(missing_ok=True)
         self._restore_units()
@@ -220,32 +221,32 @@ class Nginx:
         self._prune()
 
     def settle(self, kept: Iterable[str] = ()) -> None:
-        """Keep what a run has changed: from here on there is no way back, and what nothing names is removed.
+        """Make the changes of a run permanent, and remove files that the configuration no longer names.
 
-        :param kept: the names of sites that are as they were before all the same.
-        :raises Failed: where NGINX does not take that up.
+        :param kept: the names of sites that nevertheless keep their previous configuration.
+        :raises Failed: if NGINX does not load the result.
         """
         if self._leave(kept, self.text(), _read(self.before)):
             self.next.replace(self.live)
             self._serve()
         self.systemd.enable(SOCKET, SERVICE)
         self._prune()
-        # Not when a run goes back: the next one may want what an ACME server gives only so often. And not where the
-        # configuration is lost, which may have named them all.
+        # Not when a run goes back: the next one may want certificates that an ACME server issues only so often. And not
+        # if the configuration is lost, because it may have named all of them.
         if self.text():
             certificate.abandon(self.text(), self.lets_encrypt)
         self._forget_units()
         self.before.unlink(missing_ok=True)
 
     def _leave(self, sites: Iterable[str], config: str, before: str) -> bool:
-        """Make `config` ready with `sites` as they are in `before`, and tell whether that is another configuration."""
+        """Prepare `config` with `sites` as they are in `before`, and return whether that changes `config`."""
         left = put_back(config, before, sites)
         if left != config:
             self.stage(left)
         return left != config
 
     def _serve(self) -> None:
-        """Let NGINX take up the file in place. What runs already goes on; its sandbox is that of its next start."""
+        """Make NGINX load the file in place; if it is running, a new sandbox applies only from its next start."""
         late = {path: with_stop_timeout(_read(path), slowest(self.text())) for path in self.units if path.exists()}
         if any(text != _read(path) for path, text in late.items()):
             for path, text in late.items():
@@ -259,7 +260,7 @@ class Nginx:
             self.systemd.start(SERVICE)
 
     def _reload(self) -> None:
-        """Reload NGINX, and see that it did: its check of the configuration is not its last word on it."""
+        """Reload NGINX, and confirm it: a configuration that passes the check may still fail to load."""
         known = self.workers.pids()
         logged = len(_read(self.log))
         self.workers.renew()
@@ -273,7 +274,7 @@ class Nginx:
             time.sleep(LOOK)
 
     def _hold_ports(self) -> None:
-        """Give the ports to systemd: the NGINX that the distribution has started holds them itself."""
+        """Give the ports to systemd, because an NGINX that the distribution started holds them itself."""
         self.systemd.stop(SERVICE)
         try:
             self.systemd.start(SOCKET, SERVICE)
@@ -284,7 +285,7 @@ class Nginx:
             raise
 
     def _place_units(self) -> None:
-        """Put the units that were made ready in place; those that they replace stay beside them."""
+        """Put the prepared units in place; the units that they replace stay next to them."""
         ready = [path for path in self.units if _next(path).exists()]
         for path in ready:
             if path.exists() and not _before(path).exists():
@@ -294,7 +295,7 @@ class Nginx:
             self.systemd.reload()
 
     def _restore_units(self) -> None:
-        """Put the units of before back, and remove those that were made ready."""
+        """Restore the previous units, and remove the prepared ones."""
         replaced = [path for path in self.units if _before(path).exists()]
         for path in self.units:
             _next(path).unlink(missing_ok=True)
@@ -304,18 +305,18 @@ class Nginx:
             self.systemd.reload()
 
     def _forget_units(self) -> None:
-        """Remove the units of before: from here on there is no way back to them."""
+        """Remove the previous units, so that no run can go back to them."""
         for path in self.units:
             _before(path).unlink(missing_ok=True)
 
     def _unnamed(self) -> list[Path]:
-        """Return the certificates, keys and files of passwords that the configuration in place does not name."""
+        """Return the certificates, keys and password files that the configuration in place does not name."""
         config = self.text()
         kept = [path for root in (self.certificates, self.passwords) for path in root.glob("*")]
         return [path for path in kept if f"{path};" not in config] if config else []
 
     def _prune(self) -> None:
-        """Remove what the configuration in place does not name."""
+        """Remove the files that the configuration in place does not name."""
         config = self.text()
         if not config:
             return
@@ -330,15 +331,15 @@ class Nginx:
 
 
 def verify_token(path: Path = VERIFY_TOKEN) -> str:
-    """Return the secret by which NGINX lets through who verifies a change; empty where it has none yet."""
+    """Return the secret with which NGINX admits requests that verify a change; empty if there is none yet."""
     return _read(path).partition('"')[2].partition('"')[0]
 
 
 class MaintenanceFlag:
-    """The sign at a site that says "closed", which NGINX looks for with each request.
+    """The flag file that closes a site, which NGINX looks for at each request.
 
     :param site: the name of the site.
-    :raises Failed: where this host serves no such site.
+    :raises Failed: if this host serves no such site.
     """
 
     def __init__(self, site: str, live: Path = Path("/etc/nginx/nginx.conf"), root: Path = MAINTENANCE) -> None:
@@ -347,7 +348,7 @@ class MaintenanceFlag:
             raise Failed(f"{site}: this host serves no such site")
 
     def is_set(self) -> bool:
-        """Tell whether the site is closed."""
+        """Return whether the site is closed."""
         return self.path.exists()
 
     def set(self) -> None:
@@ -361,28 +362,28 @@ class MaintenanceFlag:
 
 
 def _packaged() -> dict[str, str]:
-    """Return the digest of each file of configuration that a package of NGINX has brought, by its path."""
+    """Return the digest of each configuration file that an NGINX package installed, by its path."""
     try:
         said = run(["dpkg-query", "--show", "--showformat", "${Conffiles}\n", "nginx*"], "ask for files of packages")
     except Failed:
-        # It knows no such package.
+        # dpkg knows no such package.
         return {}
     words = (line.split() for line in said.splitlines())
     return {line[0]: line[1] for line in words if len(line) >= 2}
 
 
 def _digest(path: Path) -> str:
-    # As dpkg has it, which is no matter of security.
+    # The same digest as in dpkg, which has no security purpose.
     return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() if path.is_file() else ""
 
 
 def _next(unit: Path) -> Path:
-    """Return where a unit is made ready, under a name that systemd does not read."""
+    """Return where a unit is prepared, under a name that systemd does not read."""
     return unit.with_name(f"{unit.name}.next")
 
 
 def _before(unit: Path) -> Path:
-    """Return where the unit stays that another has replaced."""
+    """Return where a unit is kept that another has replaced."""
     return unit.with_name(f"{unit.name}.before")
 
 

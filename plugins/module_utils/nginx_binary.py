@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""NGINX on a host: what it is able to do, and its processes."""
+"""NGINX on a host: what it can do, and its processes."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from ansible_collections.wsgi.production.plugins.module_utils.command import Fai
 from ansible_collections.wsgi.production.plugins.module_utils.nginx_units import SERVICE
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
 
-# No process has this number (kernel/pid.c, PID_MAX_LIMIT).
+# No process has this id (kernel/pid.c, PID_MAX_LIMIT).
 NOBODY = 1 << 30
 
 LISTENS_ON_IPV6 = re.compile(r"^ +listen \[::\]:.*\n", re.MULTILINE)
 
 
 class NginxBinary:
-    """What the NGINX of a host is able to do.
+    """What the NGINX of a host can do.
 
-    :param said: what it says of itself, `nginx -V`; empty before it is installed.
+    :param said: the output of `nginx -V`; empty before NGINX is installed.
     :param ipv6: whether the host has IPv6.
     :ivar version: its version, such as `1.22.1`.
     """
@@ -39,21 +39,21 @@ class NginxBinary:
 
     @classmethod
     def read(cls) -> NginxBinary:
-        """Ask the NGINX of this host."""
+        """Query the NGINX of this host."""
         said = run(["sh", "-c", "nginx -V 2>&1"], "ask NGINX how it was built") if has("nginx") else ""
         return cls(said, has_ipv6())
 
     def text(self, config: dict[str, str]) -> str:
-        """Return the one of the texts in `config` that is right for it; of one that is yet to come, the newest.
+        """Return the text in `config` for this version of NGINX; if NGINX is not installed yet, the newest text.
 
-        :param config: texts by the version from which on they are right.
+        :param config: the texts, by the first version that each one is for.
         """
         fitting = [since for since in config if not self.version or _number(since) <= _number(self.version)]
         text = config[max(fitting, key=_number)]
         return text if self.ipv6 else LISTENS_ON_IPV6.sub("", text)
 
     def objection(self, sites: Iterable[dict[str, Any]]) -> str | None:
-        """Object to sites that want what this NGINX cannot do."""
+        """Return an objection to sites that need what this NGINX cannot do."""
         wanting = [site["name"] for site in sites if site.get("http3")]
         if wanting and self.said and "--with-http_v3_module" not in self.said:
             return (
@@ -71,9 +71,9 @@ class Workers:
         self.processes = processes
 
     def renew(self) -> None:
-        """Let there be new ones that go by the file in place, at once: `systemctl reload` would check it once more.
+        """Start new workers with the file in place immediately: `systemctl reload` would check it once more.
 
-        :raises Failed: where NGINX does not run.
+        :raises Failed: if NGINX does not run.
         """
         (master,) = self.systemd.properties(SERVICE, "MainPID")
         try:
@@ -82,11 +82,11 @@ class Workers:
             raise Failed("could not reload NGINX, because it is not running") from gone
 
     def pids(self) -> set[int]:
-        """Return their ids; those that only finish what they have begun are not among them."""
+        """Return their process ids, except those of workers that are only finishing what they have started."""
         (master,) = self.systemd.properties(SERVICE, "MainPID")
         found = set()
         for directory in self.processes.glob("[0-9]*"):
-            # What ends meanwhile cannot be read, and is no worker any more.
+            # A process that ends in the meantime cannot be read, and is no longer a worker.
             with suppress(OSError):
                 parent = (directory / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1]
                 title = (directory / "cmdline").read_bytes().rstrip(b"\0 ")
@@ -96,7 +96,7 @@ class Workers:
 
 
 def has_ipv6() -> bool:
-    """Tell whether the host has IPv6: its kernel may have been told to do without (`ipv6.disable=1`)."""
+    """Return whether the host has IPv6: its kernel may have been started without it (`ipv6.disable=1`)."""
     try:
         socket.socket(socket.AF_INET6).close()
     except OSError:

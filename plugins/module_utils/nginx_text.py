@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The text of NGINX's configuration as the host reads it: the blocks of sites, and where a line was described."""
+"""How the host reads the text of NGINX's configuration: the blocks of sites, and where a line was described."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from itertools import product
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 
-# How each configuration of ours begins.
+# How each configuration of the collection starts.
 OURS = "# Written by the role wsgi.production.nginx"
 
-# The block of each site in the configuration, by the comments around it, with the empty line before it.
+# The block of each site in the configuration, found by the comments around it, with the empty line before it.
 BLOCK = re.compile(r"^\n    # site (\S+)\n.*?^    # end of site \1\n", re.MULTILINE | re.DOTALL)
 
-# What all sites share that use HTTP/3 has the form of a block, so that it can stay with them.
+# The part that all sites with HTTP/3 share has the form of a block, so that it can stay with them.
 HTTP3 = "_"
 HTTP3_IS_USED = " quic;\n"
 
@@ -24,12 +24,12 @@ IS_DEFAULT = " 80 default_server;\n"
 
 
 def blocks(config: str) -> dict[str, str]:
-    """Return the block of each site in `config` by the site's name, and what they share for HTTP/3 as that of `_`."""
+    """Return the block of each site in `config` by the site's name; the part shared for HTTP/3 has the name `_`."""
     return {found.group(1): found.group() for found in BLOCK.finditer(config)}
 
 
 def left_over(live: str, described: Iterable[str]) -> dict[str, str]:
-    """Return the blocks of `live` whose site is not among `described`, by its name."""
+    """Return the blocks of `live` whose site is not among `described`, by the site's name."""
     return {name: block for name, block in blocks(live).items() if name not in {HTTP3, *described}}
 
 
@@ -40,9 +40,9 @@ def without(config: str, sites: Iterable[str]) -> str:
 
 
 def put_back(config: str, before: str, sites: Iterable[str]) -> str:
-    """Return `config` with `sites` as they are in `before`, or without those that are not there.
+    """Return `config` with `sites` as they are in `before`, and without the ones that are not in `before`.
 
-    :raises Failed: where another site of `config` cannot be beside one of them.
+    :raises Failed: if another site of `config` conflicts with one of them.
     """
     wanted = set(sites)
     there = {name: block for name, block in blocks(before).items() if name in wanted}
@@ -50,9 +50,9 @@ def put_back(config: str, before: str, sites: Iterable[str]) -> str:
 
 
 def carry_over(left: dict[str, str], live: str, wanted: str) -> str:
-    """Return the text `wanted` with the blocks `left` of `live` in it, as they are.
+    """Return the text `wanted` with the blocks `left` of `live` added unchanged.
 
-    :raises Failed: where a site of `wanted` cannot be beside one of them.
+    :raises Failed: if a site of `wanted` conflicts with one of them.
     """
     there = blocks(wanted)
     for (old, block), (new, other) in product(left.items(), there.items()):
@@ -72,20 +72,20 @@ def carry_over(left: dict[str, str], live: str, wanted: str) -> str:
 
 
 def undo(site: str) -> str:
-    """Return what removes a site that is left over."""
+    """Return how to remove a site that is left over."""
     return f"add to wsgi_apps: - {{name: {site}, state: absent}}"
 
 
 def slowest(config: str) -> int:
-    """Return the seconds that the slowest answer of all sites may take; what a snippet says of it comes later."""
+    """Return the seconds that the slowest response of all sites may take; snippets come later in the text."""
     found = (re.search(r"_read_timeout (\d+)s;", block) for block in blocks(config).values())
     return max((int(one.group(1)) for one in found if one), default=0)
 
 
 def explain(said: str, config: str) -> str:
-    """Return what NGINX said of `config`, with the line that it means and where that was described.
+    """Return the message of NGINX about `config`, with the line that it means and where that line was described.
 
-    It names the line of most things, but of a certificate or a cipher only the value.
+    NGINX usually names the line, but for a certificate or a cipher only the value.
     """
     match = re.search(r"\[emerg\] (?:\d+#\d+: )?(.*?)(?: in \S+?nginx\.conf(?:\.next)?:(\d+))?$", said, re.MULTILINE)
     if not match:
@@ -98,7 +98,7 @@ def explain(said: str, config: str) -> str:
 
 
 def _line_with(values: list[str], lines: list[str]) -> int | None:
-    """Return the number of the line that has the most of `values` as words of their own, the first of several."""
+    """Return the number of the first line that contains the most of `values` as whole words."""
     words = [re.compile(rf"(?<![\w$]){re.escape(value)}(?!\w)") for value in values]
     counts = [0 if line.lstrip().startswith("#") else sum(bool(word.search(line)) for word in words) for line in lines]
     most = max(counts, default=0)
@@ -106,6 +106,6 @@ def _line_with(values: list[str], lines: list[str]) -> int | None:
 
 
 def _origin(lines: list[str]) -> str:
-    """Return where the last of `lines` was described, which the configuration says in a comment before it."""
+    """Return where the last of `lines` was described, from the comment before it in the configuration."""
     comments = (re.fullmatch(r"\s*# from (.+)", line) for line in reversed(lines))
     return next((f"{comment.group(1)}: " for comment in comments if comment), "")

@@ -21,9 +21,9 @@ STOP_TIMEOUT = re.compile(r"^TimeoutStopSec=.*$", re.MULTILINE)
 
 
 def filled(units: list[str], slowest: int, ipv6: bool) -> list[str]:
-    """Return rendered units with what only the host knows filled in.
+    """Return rendered units, filled in with the values that only the host knows.
 
-    :param units: the text of the socket unit, and that of the drop-in.
+    :param units: the texts of the socket unit and of the drop-in.
     :param slowest: the seconds that the slowest response of all sites may take, which a stop waits for.
     :param ipv6: whether the host has IPv6.
     """
@@ -31,7 +31,7 @@ def filled(units: list[str], slowest: int, ipv6: bool) -> list[str]:
     listens = [f"ListenStream={address}:{port}" for port in (80, 443) for address in addresses]
     values = {
         "listens": "\n".join(listens),
-        # systemd hands open ports over from the number 3 on.
+        # systemd passes open ports on as file descriptors from 3 on.
         "ports": "".join(f"{number};" for number in range(3, 3 + len(listens))),
         "stop_timeout": slowest + STOP_AFTER_RESPONSE,
     }
@@ -39,5 +39,5 @@ def filled(units: list[str], slowest: int, ipv6: bool) -> list[str]:
 
 
 def with_stop_timeout(unit: str, slowest: int) -> str:
-    """Return the text of a unit that is in place with the time that a stop waits for `slowest`."""
+    """Return the text of a unit that is in place, with its stop timeout set for `slowest`."""
     return STOP_TIMEOUT.sub(f"TimeoutStopSec={slowest + STOP_AFTER_RESPONSE}", unit)

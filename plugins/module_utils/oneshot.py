@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""Oneshots: commands of a release that run to their end once, its migration and those after a switch."""
+"""Oneshots: commands of a release that run to completion once, for its migration or after a switch."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ansible_collections.wsgi.production.plugins.module_utils.transient import T
 
 
 class Oneshot(TransientUnit):
-    """Commands of a release, which systemd runs to their end even if the run that started them is killed.
+    """Commands of a release, which systemd runs to completion even if the run that started them is killed.
 
-    A file beside the release remembers when they were started and whether they succeeded.
+    A file in the release's directory records when they were started and whether they succeeded.
 
     :param part: its name, `migrate` or `after-switch`.
     """
@@ -31,7 +31,7 @@ class Oneshot(TransientUnit):
         self.memory = directory / f"{part}.json"
 
     def exists(self) -> bool:
-        """Tell whether the release has such commands."""
+        """Return whether the release has such commands."""
         return self.description.exists()
 
     def began(self) -> str | None:
@@ -40,13 +40,13 @@ class Oneshot(TransientUnit):
         return began
 
     def is_done(self) -> bool:
-        """Tell whether they have once succeeded."""
+        """Return whether they have ever succeeded."""
         return "ended" in self._remembered()
 
     def run(self) -> None:
         """Run the commands and wait until they have ended; if they are running already, only wait.
 
-        :raises Failed: when a command fails or takes too long, with the end of its output.
+        :raises Failed: if a command fails or takes too long, with the end of its output.
         """
         if not self.runs():
             self._remember(began=_now())

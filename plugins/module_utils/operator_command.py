@@ -28,15 +28,15 @@ SyslogIdentifier={name}-command
 {process}
 """
 
-# How much of the end of its output is read, in bytes: a command may write without end.
+# How many bytes from the end of its output are read, because a command may write without limit.
 MOST_OUTPUT = 1 << 20
 
 
 class OperatorCommand(TransientUnit):
-    """A command in a unit of its own, with the user, environment, secrets, limits and sandbox of a release.
+    """A command in its own unit, with the user, environment, secrets, limits and sandbox of a release.
 
-    :param release: the release whose instance has them.
-    :param outputs: the directory for the output, on which only root can write.
+    :param release: the release whose instance has this environment.
+    :param outputs: the directory for the output, in which only root can write.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class OperatorCommand(TransientUnit):
         """Return the text of the unit."""
         directory = self.layout.releases / self.release
         instance = (directory / "instance.service").read_text(encoding="utf-8")
-        # From here on, the unit says what the process of a release has, whatever it runs.
+        # From here on, the unit describes the environment for any process of a release.
         _before, account, after = instance.partition(f"\nUser={self.layout.name}\n")
         process = (account + after).partition("\n[Install]")[0].strip()
         working_directory = re.findall(r"^WorkingDirectory=(.+)$", process, re.MULTILINE)[-1]

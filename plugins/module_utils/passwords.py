@@ -11,14 +11,14 @@ from pathlib import Path
 from ansible_collections.wsgi.production.plugins.module_utils.command import has, run
 from ansible_collections.wsgi.production.plugins.module_utils.layout import PASSWORDS, WEB_SERVER, write_file
 
-# NGINX hashes with each request, and serves nobody else meanwhile: that takes half a millisecond, not 3.
+# NGINX hashes at each request, and serves nobody else meanwhile: this takes half a millisecond, not 3.
 ROUNDS = 1000
 
 
 class Passwords:
     """The passwords of all sites.
 
-    Their files are named by their content: others are another name in the configuration, and are taken up with it.
+    Their files are named by their content: new passwords mean new names in the configuration, and are loaded with it.
 
     :param users: the password of each user, by site.
     """
@@ -28,17 +28,17 @@ class Passwords:
         self.users = {site: passwords for site, passwords in users.items() if passwords}
 
     def named(self, config: str) -> str:
-        """Return `config`, which names a file by its site alone, with the names that the files have."""
+        """Return `config`, which names a file only by its site, with the real names of the files."""
         for site, (path, _text) in self._files.items():
             config = config.replace(f" {self.root / site};", f" {path};")
         return config
 
     def are_there(self) -> bool:
-        """Tell whether the host has these passwords."""
+        """Return whether the host has these passwords."""
         return all(path.exists() and path.read_text(encoding="utf-8") == text for path, text in self._files.values())
 
     def write(self) -> None:
-        """Write them, for root and NGINX alone."""
+        """Write them, readable only by root and NGINX."""
         self.root.mkdir(exist_ok=True)
         for path, text in self._files.values():
             write_file(path, text, 0o640, WEB_SERVER)
@@ -46,7 +46,7 @@ class Passwords:
     @cached_property
     def _files(self) -> dict[str, tuple[Path, str]]:
         """The file of each site, and what is in it."""
-        # Without openssl, which comes with NGINX, the host can have none yet.
+        # Without openssl, which comes with NGINX, the host cannot have any passwords yet.
         texts = {site: _hashed(site, users) if has("openssl") else "" for site, users in self.users.items()}
         return {site: (self.root / f"{site}-{_digest(text)}", text) for site, text in texts.items()}
 
@@ -56,9 +56,9 @@ def _digest(text: str) -> str:
 
 
 def _hashed(site: str, passwords: dict[str, str]) -> str:
-    """Return a line for each user, as crypt(3) has it.
+    """Return a line for each user, in the format of crypt(3).
 
-    The salt follows from the names, so that a second run finds the same, and no other user has it.
+    The salt is derived from the names, so that a second run computes the same hash, and no two users share a salt.
     """
     lines = []
     for user, password in sorted(passwords.items()):

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""Plans: what a module is going to do, to tell of or to take."""
+"""Plans: what a module is going to do, to report or to carry out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Step(NamedTuple):
 
     :param says: what it does, in a few words that can follow "would".
     :param of: the application that it is for; empty for the whole host.
-    :param always: whether a step for the whole host is taken although an application has failed.
+    :param always: whether to take a step for the whole host even if an application has failed.
     """
 
     says: str
@@ -47,7 +47,7 @@ class Plan:
 
     :param result: what the module returns.
     :param settled: what to say when there is nothing to do.
-    :param failures: why it cannot be done, for each application of which that is known.
+    :param failures: the reason for each application that has failed.
     :param goes_on: whether the run continues on this host after a step that could have been its last.
     """
 
@@ -58,14 +58,14 @@ class Plan:
     goes_on: bool = False
 
     def add(self, app: str, plan: Callable[[], Iterable[Step]]) -> None:
-        """Add the steps that `plan` returns for the application `app`; if it fails, other applications have theirs."""
+        """Add the steps that `plan` returns for the application `app`; a failure does not affect other applications."""
         try:
             self.steps += plan()
         except Exception as failure:
             self._fail(app, failure)
 
     def says(self, before: str = "") -> str:
-        """Return what the steps do, each application's together, with `before` in front, such as "would "."""
+        """Return what the steps do, grouped by application, with `before` in front, such as "would "."""
         groups: dict[str, list[str]] = {}
         for step in self.steps:
             groups.setdefault(step.of, []).append(step.says)
@@ -81,7 +81,7 @@ class Plan:
         return found if isinstance(found, list) else [found]
 
     def take(self) -> None:
-        """Take the steps. One that fails ends those of its application, and most of those of the whole host."""
+        """Take the steps; a failure skips the rest for its application, and most of those for the whole host."""
         for step in self.steps:
             if step.of in self.failures or (self.failures and not step.of and not step.always):
                 continue
@@ -96,7 +96,7 @@ class Plan:
 
 
 def sentence(failure: Exception) -> str:
-    """Return what to tell of a failure: a stranger may have brought about one that nobody has thought of."""
+    """Return the message for a failure, which may be an unexpected one caused by untrusted input."""
     if isinstance(failure, (Failed, OSError)):
         return shown(str(failure))
     place = traceback.extract_tb(failure.__traceback__)[-1]

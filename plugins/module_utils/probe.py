@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""Probing: one request to an application, and whether its answer is that of a healthy one."""
+"""Probing: one request to an application, and whether the response is that of a healthy one."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from ansible_collections.wsgi.production.plugins.module_utils.rules import split
 
 MOST_BYTES = 1 << 20
 
-# Of what an answer said that is none.
+# How many characters of a redirect's target or of an error are shown.
 MOST_WORDS = 200
 
 AGENT = "wsgi.production"
 
-# Where a probe says that it comes from.
+# The client address that a probe states.
 VISITOR = "127.0.0.1"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What an application said.
+    """The response of an application.
 
     :param body: the first mebibyte of it.
-    :param location: where it sends the visitor instead; empty for nowhere.
+    :param location: where it redirects the visitor to; empty for no redirect.
     """
 
     status: int
@@ -46,12 +46,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Probe:
-    """What to ask an application, and what it has to answer. The role `uwsgi` documents the fields.
+    """What to request from an application, and which response to expect; the role `uwsgi` documents the fields.
 
-    :param scheme: over what visitors come, `http` or `https`; it is asked as NGINX asks for one of them.
+    :param scheme: what visitors use, `http` or `https`; the request is like one that NGINX makes for a visitor.
     :param status: the statuses that pass; empty for any from 200 to 399.
-    :param text: what must occur in the body; empty for anything.
-    :param timeout: seconds to wait for one answer.
+    :param text: what the body must contain; empty for anything.
+    :param timeout: seconds to wait for one response.
     :param interval: seconds from one try to the next.
     """
 
@@ -66,7 +66,7 @@ class Probe:
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Probe:
-        """Return the probe that `as_dict` made `values` of, be it in another version of this collection."""
+        """Return the probe from the `values` that `as_dict` returned, even in another version of this collection."""
         known = {known.name for known in fields(cls)}
         return cls(**{name: value for name, value in values.items() if name in known})
 
@@ -75,7 +75,7 @@ class Probe:
         return asdict(self)
 
     def objection(self, answer: Answer) -> str | None:
-        """Object to an answer that a healthy application would not give."""
+        """Return an objection to a response that a healthy application would not give."""
         if self.status and answer.status not in self.status:
             wanted = " or ".join(str(status) for status in self.status)
             return f"the response was {answer.status}, not {wanted}"
@@ -95,11 +95,11 @@ class Probe:
         return None
 
     def headers(self) -> dict[str, str]:
-        """Return the headers that NGINX adds to what a visitor asks, but for the number of the request."""
+        """Return the headers that NGINX adds to a visitor's request, except the id of the request."""
         return {"X-Forwarded-For": VISITOR, "X-Forwarded-Proto": self.scheme, "X-Real-IP": VISITOR}
 
     def _is_asked_again(self, answer: Answer) -> bool:
-        """Tell whether an answer only sends the visitor to the same path over HTTPS."""
+        """Return whether a response only redirects the visitor to the same path over HTTPS."""
         to = urlsplit(answer.location)
         return 300 <= answer.status < 400 and to.scheme == "https" and (to.path or "/") == self.path.partition("?")[0]
 
@@ -116,7 +116,7 @@ Ask = Callable[[Probe], Answer]
 
 
 def over_uwsgi(path: Path) -> Ask:
-    """Return what asks over the uwsgi protocol at the Unix socket `path`."""
+    """Return a function that sends requests over the uwsgi protocol to the Unix socket `path`."""
 
     def ask(probe: Probe) -> Answer:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -136,10 +136,10 @@ def over_unix(path: Path) -> Ask:
 
 
 def over_http(address: str, token: str = "", tls: bool = False) -> Ask:
-    """Return what asks over HTTP at `address`, such as `127.0.0.1:80`; a wildcard means this host.
+    """Return a function that sends requests over HTTP to `address`, such as `127.0.0.1:80`; a wildcard means this host.
 
-    :param token: the secret with which the NGINX of this host lets a request through.
-    :param tls: whether to ask over HTTPS, whoever signed the certificate.
+    :param token: the secret with which the NGINX of this host admits a request.
+    :param tls: whether to use HTTPS, whoever signed the certificate.
     """
     host, port = split_address(address)
     local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
@@ -156,7 +156,7 @@ def over_http(address: str, token: str = "", tls: bool = False) -> Ask:
 
 
 def unverified() -> ssl.SSLContext:
-    """Return how to speak TLS with this very host, whose certificate may be one for a test."""
+    """Return a TLS context for this host itself, which accepts any certificate, such as one for a test."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -164,12 +164,12 @@ def unverified() -> ssl.SSLContext:
 
 
 def wait_for(probe: Probe, ask: Ask, tries: int, interval: float, seconds: float = math.inf) -> None:
-    """Ask until an answer passes.
+    """Send requests until a response passes.
 
-    :param tries: how often to ask at most.
+    :param tries: the maximum number of requests.
     :param interval: seconds from one try to the next.
-    :param seconds: after which no other try is made.
-    :raises Failed: with what was wrong the last time.
+    :param seconds: the time after which no other try is made.
+    :raises Failed: with what was wrong with the last try.
     """
     objection: str | None = None
     begun = time.monotonic()
@@ -200,7 +200,7 @@ def uwsgi_packet(probe: Probe) -> bytes:
     variables = {
         "REQUEST_METHOD": "GET",
         "REQUEST_URI": probe.path,
-        # As NGINX and the HTTP socket hand it on; what is not UTF-8 goes through unharmed.
+        # As NGINX and the HTTP socket pass it on; bytes that are not UTF-8 stay unchanged.
         "PATH_INFO": unquote(path, errors="surrogateescape"),
         "QUERY_STRING": query,
         "CONTENT_TYPE": "",
@@ -231,7 +231,7 @@ def _http_request(probe: Probe, more: Mapping[str, str] | None = None) -> bytes:
 
 
 def _exchange(connection: socket.socket, address: Any, request: bytes, timeout: float) -> Answer:
-    """Send a request and read until the other side closes; `timeout` is for all of it."""
+    """Send a request and read until the other side closes the connection; `timeout` covers all of it."""
     deadline = time.monotonic() + timeout
     connection.settimeout(timeout)
     connection.connect(address)
@@ -246,16 +246,16 @@ def _exchange(connection: socket.socket, address: Any, request: bytes, timeout: 
         if not some:
             break
         said += some
-    # Of a socket, it wants no more than what `_Said` has.
+    # It uses only the part of a socket that `_Said` has.
     response = http.client.HTTPResponse(_Said(said))  # type: ignore[arg-type]
     response.begin()
-    # All of a short answer has to be there; of a long one, as much as is read.
+    # A short response must be complete; of a long one, only the first part is read.
     body = response.read() if len(said) < MOST_BYTES else response.read(MOST_BYTES)
     return Answer(response.status, body, response.getheader("Location") or "")
 
 
 class _Said:
-    """What `HTTPResponse` needs of a socket: a file of what came through it."""
+    """The part of a socket that `HTTPResponse` needs: a file with the received bytes."""
 
     def __init__(self, said: bytes) -> None:
         self._said = said

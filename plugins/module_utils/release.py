@@ -29,14 +29,14 @@ from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
 from ansible_collections.wsgi.production.plugins.module_utils.store import Store, digest, read_manifest
 from ansible_collections.wsgi.production.plugins.module_utils.tokens import fill
 
-# Of the programs, those that each release has for itself.
+# The programs that each release contains.
 PROGRAMS = ("entry.py", "start.py", "drain.py")
 LISTENER_PROGRAMS = ("drain_listener.py",)
 
-# Of capabilities(7), the number of that to trace any process.
+# The number of the capability to trace any process (capabilities(7)).
 CAP_SYS_PTRACE = 19
 
-# Of the files of a release, the directory with those secrets that the application reads from files.
+# The directory of a release with the secrets that the application reads from files.
 CREDENTIALS = "credentials"
 
 # Those that not every release has.
@@ -48,8 +48,8 @@ class Settings:
     """What a release is made of. The role `uwsgi` documents the settings.
 
     :param pin: the locked requirement of uWSGI.
-    :param files: the text of each file that they decide, in which the host fills in what only it knows.
-    :param programs: the text of each program that a release or its uWSGI has, by its name.
+    :param files: the text of each file that depends on the settings; the host fills in what only it knows.
+    :param programs: the text of each program that a release or its uWSGI contains, by its name.
     :param env: the variables of the application, secret ones included.
     :param exclusive: the names of workers that never run beside those of another release.
     :param front: the worker that answers requests in place of a callable; empty if uWSGI does.
@@ -77,12 +77,12 @@ class Settings:
 
 @dataclass(frozen=True)
 class Host:
-    """What a release takes from the host that it is for.
+    """The properties of the host that a release depends on.
 
     :param interpreter: the tag of the build's interpreter.
     :param cores: the number of processors.
     :param backlog: how many connections may wait in a socket, `net.core.somaxconn`.
-    :param private_users: whether systemd can give a service users of its own.
+    :param private_users: whether systemd can run a service in its own user namespace.
     """
 
     interpreter: str
@@ -92,8 +92,8 @@ class Host:
 
     @classmethod
     def read(cls, build: Path) -> Host:
-        """Read this host; where `build` is not there yet, its interpreter is the host's `python3`."""
-        # What the manifest says was found out before packages were there.
+        """Read this host; if `build` does not exist yet, its interpreter is the host's `python3`."""
+        # The manifest's value was determined before packages were installed.
         known = (read_manifest(build) or {}).get("interpreter")
         return cls(
             interpreter=known or interpreter_tag(_python_of(build)),
@@ -116,7 +116,7 @@ class Release:
         self.host = host
         self.wheel = settings.package == "pyuwsgi"
         self.servers = Store(SERVERS)
-        # What it finds on the host decides what uWSGI from source is able to do.
+        # The libraries on the host decide which features uWSGI has when it is built from source.
         libraries = () if self.wheel else tuple(sorted(settings.libraries))
         self.server = digest("server", self.settings.pin, host.interpreter, *libraries)
         asked = (settings.probe.as_dict(), settings.irreversible, settings.static, settings.exclusive)
@@ -129,10 +129,10 @@ class Release:
         return self.store.is_whole(self.id) and self._has_server()
 
     def make(self, index: Index, uv: str) -> None:
-        """Make the release, and install its uWSGI where the host does not have that one yet.
+        """Make the release, and install its uWSGI if the host does not have it yet.
 
         :param uv: the locked requirement of uv.
-        :raises Failed: when uWSGI cannot be installed, or the build lacks the working directory.
+        :raises Failed: if uWSGI cannot be installed, or the build lacks the working directory.
         """
         Home(self.layout).make()
         if self.settings.directory and not (self.build / CODE / self.settings.directory).is_dir():
@@ -177,13 +177,13 @@ class Release:
                 (path / link).symlink_to(socket)
 
     def is_open(self) -> bool:
-        """Tell whether NGINX can read the directories that it serves itself."""
+        """Return whether NGINX can read the directories that it serves itself."""
         return all(path.is_dir() and path.stat().st_mode & 0o005 == 0o005 for path in self._static())
 
     def open(self) -> None:
-        """Let everybody read the directories that NGINX serves to everybody, and pass through to them.
+        """Make the directories that NGINX serves readable for everybody, and let everybody pass through to them.
 
-        :raises Failed: where the build has no such directory, or a link leads to it.
+        :raises Failed: if the build has no such directory, or a link leads to it.
         """
         for path in self._static():
             code = self.build / CODE
@@ -202,9 +202,9 @@ class Release:
             run(["chmod", "--recursive", "o+rX", path], f"let NGINX read {path}")
 
     def difference_from_live(self) -> dict[str, str]:
-        """Return settings, units and probe of the live release and of this one, and which secrets differ.
+        """Return the settings, units and probe of the live release and of this one, and which secrets differ.
 
-        Neither the values of variables nor secrets in files are among them: what is shown is kept in logs.
+        The values of variables and the secrets in files are left out, because logs keep what is shown.
         """
         live = self.layout.live() or "none"
         path = self.layout.releases / live
@@ -235,7 +235,7 @@ class Release:
         return [self.build / CODE / one["directory"] for one in self.settings.static]
 
     def _next_number(self) -> int:
-        """Return a number that is greater than those of all releases there are: a clock may go back."""
+        """Return a number greater than those of all existing releases, because a clock may go back."""
         manifests = [self.store.manifest(name) or {} for name in self.store.names()]
         return 1 + max((manifest.get("number", 0) for manifest in manifests), default=0)
 
@@ -274,26 +274,26 @@ class Release:
 
 
 def _python_of(build: Path) -> Path | str:
-    """Return the interpreter of `build`: that of its manifest, or of its virtual environment, or the host's."""
+    """Return the interpreter of `build`: the one in its manifest, or in its virtual environment, or the host's."""
     known = (read_manifest(build) or {}).get("python")
     python = build / VENV / "bin/python"
     return known or (python if python.exists() else "python3")
 
 
 def _is_secret(name: str) -> bool:
-    """Tell whether a file of a release is for root alone."""
+    """Return whether only root may read a file of a release."""
     return name == "env" or name.startswith(f"{CREDENTIALS}/")
 
 
 def _shown(files: dict[str, str], release: str, probe: dict[str, Any]) -> str:
-    """Return the files that hold no secret, without the release's own name, which differs in any case."""
+    """Return the files that contain no secret, without the release's own name, which always differs."""
     text = "".join(text for name, text in sorted(files.items()) if not _is_secret(name))
     asked = "".join(f"probe {name}: {value}\n" for name, value in probe.items())
     return text.replace(release, "<release>") + asked
 
 
 def _has_private_users(proc: Path = Path("/proc")) -> bool:
-    """Tell whether systemd can give a service users of its own, for which it must be allowed to look into one."""
+    """Return whether systemd can run a service in its own user namespace, for which it needs CAP_SYS_PTRACE."""
     most = proc / "sys/user/max_user_namespaces"
     found = re.search(r"^CapBnd:\s*(\w+)$", (proc / "1/status").read_text(encoding="ascii"), re.MULTILINE)
     capable = found is not None and bool(int(found.group(1), 16) >> CAP_SYS_PTRACE & 1)

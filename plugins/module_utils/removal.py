@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""Removal: what it takes for an application to be gone from a host, and what has been left there undescribed."""
+"""Removal: removing an application from a host, and finding applications that are no longer described."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from ansible_collections.wsgi.production.plugins.module_utils.user import User
 
 
 def removal(app: Application, remove_data: bool) -> list[Step]:
-    """Return the steps after which the application is gone: its doors, instances, builds, releases and user.
+    """Return the steps that remove the application: its doors, instances, builds, releases and user.
 
-    :param remove_data: whether its data goes as well, which otherwise is left to root.
+    :param remove_data: whether to remove its data as well; otherwise, the data is given to root.
     """
     layout, user, data = app.layout, User(app.layout), Data(app.layout, [])
     of = layout.name
@@ -45,7 +45,7 @@ def removal(app: Application, remove_data: bool) -> list[Step]:
     places = (layout.releases, layout.builds, layout.venvs, layout.first, app.history.path)
     made = [path for path in places if path.exists()]
     if user.is_own() and (made or links or instances):
-        # While there is something of the collection's, which says whose user it is.
+        # Only while something else of the collection is left, which shows that the user belongs to it.
         steps.append(Step(f"remove the user {user.name}", user.remove, of))
     if made:
         steps.append(Step("remove its releases and builds", partial(_remove, made), of))
@@ -54,7 +54,7 @@ def removal(app: Application, remove_data: bool) -> list[Step]:
 
 
 def left_over(applications: Path, described: Iterable[str]) -> list[str]:
-    """Return the names of the applications that the collection has put on this host and that nobody describes."""
+    """Return the names of the applications that the collection deployed on this host, except those in `described`."""
     there = {path.parent.name for path in applications.glob("*/releases")} - set(described)
     return sorted(name for name in there if Home(Layout(name, applications)).is_ours())
 
@@ -80,7 +80,7 @@ def _remove(paths: Iterable[Path]) -> None:
 
 
 def _tidy(layout: Layout) -> None:
-    """Remove the application's directories where nothing is left in them; the mark goes last, and stays with data."""
+    """Remove the application's empty directories; the mark goes last, and stays if there is data."""
     if layout.home.is_dir() and layout.data not in set(layout.home.iterdir()):
         layout.mark.unlink(missing_ok=True)
     for directory in (layout.home, Path("/run") / layout.name):

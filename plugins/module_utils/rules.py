@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""What a value must be like beyond its type. Each rule returns the objection, or None."""
+"""Rules for values beyond their types; each rule returns an objection, or None."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import shlex
 from pathlib import PurePath, PurePosixPath
 from typing import Any, TypeGuard
 
-# Users and groups that a Debian system has from the start, and those of common services. An application of
-# such a name would run with the rights that go with it.
+# Users and groups that every Debian system has, and those of common services. An application with such a name would run
+# with the rights of that user.
 RESERVED = frozenset(
     """
     _apt adm audio backup bin cdrom crontab daemon dbus dialout dip disk docker fax floppy games gnats
@@ -24,13 +24,13 @@ RESERVED = frozenset(
 )
 
 
-# What a shell takes as it is, and what else means something to it: operators, redirections, variables, substitutions.
+# What a shell takes literally, and what else has a meaning to it: operators, redirections, variables, substitutions.
 QUOTED = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*\"""")
 SHELL = re.compile(r"(?:^|\s)(?:[&|;]|[0-9]*[<>])\S*|;(?=\s|$)|\S*(?:\$[A-Za-z_{(]|`)\S*")
 
 
 def name(value: str) -> str | None:
-    """Object to a name that no system user can have, or that belongs to somebody else."""
+    """Reject a name that no system user can have, or that is reserved."""
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,30}", value):
         return "this is not a valid name for a system user; use up to 31 of a-z, 0-9, - and _, beginning with a letter"
     if value in RESERVED or value.startswith(("systemd-", "wsgi-")):
@@ -41,7 +41,7 @@ def name(value: str) -> str | None:
 
 
 def callable_name(value: str) -> str | None:
-    """Object to what is not the path of a callable in a module or file, or a call of one with literal arguments."""
+    """Reject anything but the path of a callable in a module or file, or a call of one with literal arguments."""
     place, _colon, name = value.partition(":")
     module = re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", place, re.ASCII)
     file = place.endswith(".py") and below(place) is None
@@ -65,7 +65,7 @@ def callable_name(value: str) -> str | None:
 
 
 def command(value: str) -> str | None:
-    """Object to what cannot be run without a shell."""
+    """Reject a command that cannot run without a shell."""
     try:
         words = shlex.split(value)
     except ValueError as wrong:
@@ -83,14 +83,14 @@ def command(value: str) -> str | None:
 
 
 def part_name(value: str) -> str | None:
-    """Object to what cannot be the name of a worker or timer."""
+    """Reject a name that no worker or timer can have."""
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", value) or value in PARTS:
         return "use up to 31 of a-z, 0-9 and -, beginning with a letter, but neither of " + " and ".join(PARTS)
     return None
 
 
 def secret_files(value: dict[Any, Any]) -> str | None:
-    """Object to names that no file of a secret can have, and to what is no text."""
+    """Reject names that the file of a secret cannot have, and values that are not text."""
     for key, text in value.items():
         if not isinstance(key, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", key):
             return f"{key!r} is not a valid file name; use letters, digits, . _ and -"
@@ -100,26 +100,26 @@ def secret_files(value: dict[Any, Any]) -> str | None:
 
 
 def interpreter(value: str) -> str | None:
-    """Object to what is not the name or path of an interpreter."""
+    """Reject anything but the name or path of an interpreter."""
     if not re.fullmatch(r"(/[A-Za-z0-9_./+-]+/)?(python|pypy)(3(\.[0-9]+)?)?", value):
         return "write the name of an interpreter on the host, such as python3.12, or its path"
     return hidden(PurePosixPath(value))
 
 
 def hidden(program: PurePath) -> str | None:
-    """Object to a program that no application can see."""
+    """Reject a program that no application can see."""
     if any(program.is_relative_to(place) for place in HIDDEN):
         return "applications cannot access this directory; use an interpreter in /usr, /usr/local or /opt"
     return None
 
 
 def revision(value: str) -> str | None:
-    """Object to what is no single word."""
+    """Reject anything but a single word."""
     return None if re.fullmatch(r"[\w.-]{0,64}", value, re.ASCII) else "write a word or a number, such as 2"
 
 
 def server_name(value: str) -> str | None:
-    """Object to what is not a host name."""
+    """Reject anything but a host name."""
     label = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?"
     if len(value) > 253 or not re.fullmatch(rf"{label}(\.{label})*", value):
         return "this is not a host name; write it in lower case, without scheme, port or path"
@@ -129,7 +129,7 @@ def server_name(value: str) -> str | None:
 def split_address(value: str) -> tuple[str, int]:
     """Split `127.0.0.1:9000` or `[::1]:9000` into address and port.
 
-    :raises ValueError: when it is neither.
+    :raises ValueError: if it is neither.
     """
     host, _colon, port = value.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
@@ -142,7 +142,7 @@ def split_address(value: str) -> tuple[str, int]:
 
 
 def http_address(value: str) -> str | None:
-    """Object to what is not an IP address and a port."""
+    """Reject anything but an IP address and a port."""
     try:
         split_address(value)
     except ValueError:
@@ -151,22 +151,22 @@ def http_address(value: str) -> str | None:
 
 
 def is_loopback(address: str) -> bool:
-    """Tell whether an IP address and a port are those of this host alone."""
+    """Return whether an address with a port is a loopback address."""
     return ipaddress.ip_address(split_address(address)[0]).is_loopback
 
 
 def group(value: str) -> str | None:
-    """Object to what cannot be the name of a group."""
+    """Reject a name that no group can have."""
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,30}", value):
         return "write the name of a group on the host, such as www-data"
     return None
 
 
 def uwsgi_address(value: str) -> str | None:
-    """Object to what is neither a Unix socket nor an address that no other host could reach.
+    """Reject anything but a Unix socket, or an address that no other host can reach.
 
-    Whoever can send a uwsgi packet chooses the file that is run: uWSGI 2.0 honours `UWSGI_FILE`
-    in a request (plugins/python/wsgi_subhandler.c).
+    Anyone who can send a uwsgi packet can choose the file that is run: uWSGI 2.0 honours `UWSGI_FILE` in a request
+    (plugins/python/wsgi_subhandler.c).
     """
     if value.startswith("/"):
         fits = value.startswith("/run/") and below(value.removeprefix("/run/")) is None
@@ -182,7 +182,7 @@ def uwsgi_address(value: str) -> str | None:
 
 
 def processes(value: Any) -> str | None:
-    """Object to what is neither a number of processes nor a minimum below a maximum."""
+    """Reject anything but a number of processes, or a minimum below a maximum."""
     if isinstance(value, dict):
         low, high = value.get("min"), value.get("max")
         if set(value) == {"min", "max"} and _count(low) and _count(high) and low < high:
@@ -193,7 +193,7 @@ def processes(value: Any) -> str | None:
 
 
 def env(value: Any) -> str | None:
-    """Object to names that an environment cannot have and to values whose text is ambiguous."""
+    """Reject names that an environment cannot have, and values whose text is ambiguous."""
     if not isinstance(value, dict):
         return f"write a dictionary, not {kind(value)}"
     for key, item in value.items():
@@ -207,33 +207,33 @@ def env(value: Any) -> str | None:
 
 
 def run_env(value: Any) -> str | None:
-    """Object to what `env` does, and to what systemd tells an application itself."""
+    """Reject what `env` rejects, and variables that systemd sets itself or uWSGI reads as options."""
     own = {"CREDENTIALS_DIRECTORY", "DATA_DIRECTORY", "RUNTIME_DIRECTORY"}
     objection = env(value) or next((f"{key} is set by the role; remove it" for key in value if key in own), None)
-    # uWSGI takes each of these as the option of that name.
+    # uWSGI uses each such variable as the option of that name.
     option = next((key for key in value if key.startswith("UWSGI_")), None) if objection is None else None
     return f"{option} is an option of uWSGI; write it in options" if option else objection
 
 
 def positive(value: int) -> str | None:
-    """Object to zero and less."""
+    """Reject zero and less."""
     return None if _count(value) else "write a number above zero"
 
 
 def keep(value: int) -> str | None:
-    """Object to keeping less than what going back needs."""
+    """Reject a number of releases that is too small to roll back."""
     return None if _count(value) and value > 1 else "write 2 or more: the live release and one to roll back to"
 
 
 def path(value: str) -> str | None:
-    """Object to what cannot stand in the first line of a request."""
+    """Reject a path that cannot be in the first line of a request."""
     if not re.fullmatch(r"/[!-~]*", value):
         return "write a path that begins with / and has no spaces, such as /health"
     return None
 
 
 def host_header(value: str) -> str | None:
-    """Object to what cannot be a host name with or without a port."""
+    """Reject anything but a host name with or without a port."""
     name, colon, port = value.partition(":")
     if server_name(name) or (colon and not (re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536)):
         return "this is not a host name with or without a port; write it in lower case, such as hello.example.com"
@@ -241,23 +241,23 @@ def host_header(value: str) -> str | None:
 
 
 def scheme(value: str) -> str | None:
-    """Object to what no visitor comes over."""
+    """Reject anything but `http` and `https`."""
     return None if value in ("http", "https") else "write http or https"
 
 
 def statuses(value: list[int]) -> str | None:
-    """Object to what is not a status of HTTP."""
+    """Reject numbers that are not HTTP statuses."""
     wrong = [status for status in value if not 100 <= status <= 599]
     return f"{wrong[0]} is not an HTTP status; write numbers from 100 to 599" if wrong else None
 
 
 def line(value: str) -> str | None:
-    """Object to what does not fit into one line."""
+    """Reject text that does not fit on one line."""
     return "write it on one line" if re.search(r"[\0\r\n]", value) else None
 
 
 def calendar(value: str) -> str | None:
-    """Object to what says no time, or says it as cron does. Whether systemd understands it, a host has to say."""
+    """Reject text that is no time, or a time in cron's format; only a host can tell if systemd understands it."""
     # The days of the week, the date, the time, and the zone (systemd.time(7), "Calendar events").
     if line(value) or not 0 < len(value.split()) < 5 or re.fullmatch(r"@.*|[0-9]+", value.strip()):
         return 'write a time as in systemd\'s OnCalendar, such as daily, or "*-*-* 03:00" for every night at three'
@@ -265,21 +265,21 @@ def calendar(value: str) -> str | None:
 
 
 def size(value: str) -> str | None:
-    """Object to what systemd does not understand as an amount of memory."""
+    """Reject an amount of memory that systemd does not understand."""
     if not re.fullmatch(r"[1-9][0-9]*(\.[0-9]+)?[KMGT]?|[1-9][0-9]?%|100%", value):
         return "write an amount such as 512M or 2G, or a share of the host's memory such as 50%"
     return None
 
 
 def quota(value: str) -> str | None:
-    """Object to what is not a share of one processor."""
+    """Reject anything but a share of one processor."""
     if not re.fullmatch(r"[1-9][0-9]*%", value):
         return "write a share of one processor, such as 50%, or 200% for two processors"
     return None
 
 
 def families(value: list[str]) -> str | None:
-    """Object to what is not a list of address families, and to a list without the ones that a release needs."""
+    """Reject anything but a list of address families that includes the one that a release needs."""
     wrong = [item for item in value if not re.fullmatch(r"AF_[A-Z0-9]+", item)]
     if wrong:
         return f"{wrong[0]!r} is not an address family; write for example AF_INET"
@@ -291,7 +291,7 @@ def families(value: list[str]) -> str | None:
 
 
 def networks(value: list[str]) -> str | None:
-    """Object to what is not a network or an address."""
+    """Reject anything but networks and addresses."""
     for item in value:
         try:
             ipaddress.ip_network(_without_zone(item))
@@ -301,7 +301,7 @@ def networks(value: list[str]) -> str | None:
 
 
 def options(value: dict[Any, Any]) -> str | None:
-    """Object to options of uWSGI that the collection sets itself, and to values that no line can hold."""
+    """Reject options of uWSGI that the collection sets itself, and values that do not fit on one line."""
     for key, item in value.items():
         if not isinstance(key, str) or not re.fullmatch(r"[a-z0-9][a-z0-9-]*", key):
             return f"{key!r} is not the name of an option of uWSGI"
@@ -317,31 +317,31 @@ def options(value: dict[Any, Any]) -> str | None:
 
 
 def body_size(value: str) -> str | None:
-    """Object to what NGINX does not understand as the size of a body."""
+    """Reject a size of a body that NGINX does not understand."""
     if not re.fullmatch(r"[1-9][0-9]*[kKmMgG]?", value):
         return "write an amount such as 16M or 512k"
     return None
 
 
 def not_negative(value: int) -> str | None:
-    """Object to less than zero."""
+    """Reject numbers below zero."""
     return None if value == 0 or _count(value) else "write a number above zero, or 0 for none"
 
 
 def health(value: str) -> str | None:
-    """Object to what is not a path without a query."""
+    """Reject anything but a path without a query."""
     return path(value) or ("write the path without a query" if "?" in value else None)
 
 
 def header_value(value: Any) -> str | None:
-    """Object to what cannot stand in a header, or means something else to NGINX."""
+    """Reject a value that no header can have, or that has another meaning to NGINX."""
     if not isinstance(value, str) or re.search(r"[^ -~]|\$", value):
         return "write one line of ASCII text without $, which begins a variable in NGINX"
     return None
 
 
 def headers(value: dict[Any, Any]) -> str | None:
-    """Object to names that no header has, to those that belong to the role, and to values that no header can have."""
+    """Reject names and values that no header can have, and headers that the role sets."""
     for name, text in value.items():
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", name):
             return f"{name!r} is not the name of a header"
@@ -354,7 +354,7 @@ def headers(value: dict[Any, Any]) -> str | None:
 
 
 def directory(value: dict[str, Any]) -> str | None:
-    """Object to a directory of files that NGINX could not serve, or that leads out of its place."""
+    """Reject a directory of files that NGINX could not serve, or that leads out of its place."""
     if value["path"] == "/":
         return "path '/': this is the whole site, which the application serves; write a part of it, such as /static/"
     if not re.fullmatch(r"/([A-Za-z0-9_~-][A-Za-z0-9._~-]*/)+", value["path"]):
@@ -382,23 +382,23 @@ def route(value: dict[str, Any]) -> str | None:
 
 
 def below(value: str) -> str | None:
-    """Object to what is not a directory below another."""
+    """Reject anything but a directory below another."""
     if not re.fullmatch(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*", value) or {".", ".."} & set(value.split("/")):
         return "write a directory such as media or media/photos; only letters, digits, . _ and - are allowed, and no .."
     return None
 
 
 def included(value: str) -> str | None:
-    """Object to what is not a file or directory below another; a slash at its end is fine."""
+    """Reject anything but a file or directory below another directory; a slash at its end is allowed."""
     return below(value.removesuffix("/"))
 
 
 def users(value: dict[Any, Any]) -> str | None:
-    """Object to names of users that no browser can send, and to passwords that are none."""
+    """Reject user names that no browser can send, and invalid passwords."""
     for user, password in value.items():
         if not isinstance(user, str) or not re.fullmatch(r"[A-Za-z0-9._@+-]{1,64}", user):
             return f"{user!r} is not the name of a user; use letters, digits and . _ @ + -"
-        # openssl, which hashes it on the host, would cut off what is longer than 256 bytes.
+        # openssl, which hashes it on the host, would cut it off after 256 bytes.
         fits = isinstance(password, str) and len(password) >= 8 and len(password.encode()) <= 128
         if not fits or re.search(r"[\0\r\n]", password):
             return f"the password of {user} is too short, too long, or not a string; write 8 to 128 bytes on one line"
@@ -406,19 +406,19 @@ def users(value: dict[Any, Any]) -> str | None:
 
 
 def url(value: str) -> str | None:
-    """Object to what is not an address of HTTPS."""
+    """Reject anything but an HTTPS address."""
     if not re.fullmatch(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?", value):
         return "write an address that begins with https://"
     return None
 
 
 def email(value: str) -> str | None:
-    """Object to what is not an address of mail."""
+    """Reject anything but an email address."""
     return None if re.fullmatch(r"[^@\s,]+@[^@\s,]+", value) else "write one address, such as ops@example.com"
 
 
 def status_address(value: str) -> str | None:
-    """Object to an address that another host could reach, for what NGINX tells there is nobody else's business."""
+    """Reject an address that another host could reach, because NGINX's status is only for this host."""
     objection = http_address(value)
     if objection:
         return objection.replace("0.0.0.0", "127.0.0.1")
@@ -428,9 +428,9 @@ def status_address(value: str) -> str | None:
 
 
 def _without_zone(address: str) -> str:
-    """Return `address`; after a percent sign, Python would take any text for the name of an interface.
+    """Return `address`, unless it has a percent sign, after which Python accepts any text as an interface name.
 
-    :raises ValueError: when there is one.
+    :raises ValueError: if it has one.
     """
     if "%" in address:
         raise ValueError(address)
@@ -457,10 +457,10 @@ def _count(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-# Directories that the sandbox of an application shows empty.
+# Directories that look empty in the sandbox of an application.
 HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
 
-# Options of uWSGI on which the promises of a release rest, and what to do instead.
+# Options of uWSGI that the guarantees of a release depend on, and what to do instead.
 _SETTING = "use the setting of that name"
 _PROMISE = "deploys without failed requests depend on it"
 _SERVER = (
@@ -487,16 +487,16 @@ OWN_OPTIONS = {
     **dict.fromkeys(["smart-attach-daemon", "smart-attach-daemon2"], "use workers"),
 }
 
-# How options begin that open an address of their own, or a file that only one release can have.
+# The prefixes of options that open their own address, or a file that only one release can have.
 SERVERS = (
     *("emperor-", "fastrouter", "forkpty", "http-", "https-", "legion", "rawrouter", "snmp"),
     *("sslrouter", "subscription-server", "tuntap", "udp", "zerg"),
 )
 
-# The names of what runs to its end around a switch.
+# The names of the oneshots that run around a switch.
 PARTS = ("migrate", "after-switch")
 
-# Headers that have a setting of their own, or that a copy in the configuration would break.
+# Headers that have their own setting, or that a copy in the configuration would break.
 OWN_HEADERS = {
     "cache-control": "the application sets it, and the role sets it for files",
     "content-security-policy": "use content_security_policy",

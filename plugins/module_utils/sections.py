@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The sections of an entry: which rule each setting has to pass, and how to say that it does not."""
+"""The sections of an entry: which rule each setting must pass, and the message if it does not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.wsgi.production.plugins.module_utils import rules
 class Each(NamedTuple):
     """A rule for each item of a list; for dictionaries also one for each of their keys.
 
-    :param least: what to call the item of which there has to be one; empty where there may be none.
+    :param least: what to call the item if the list must contain at least one; empty if there may be none.
     """
 
     rule: Callable[[Any], str | None] | dict[str, Any]
@@ -112,7 +112,7 @@ SERVE: dict[str, Any] = {
     "maintenance": {"retry_after": rules.positive, "bypass": rules.networks},
 }
 
-# What the role `nginx` has for all sites.
+# The settings of the role `nginx` for all sites.
 NGINX = {
     "headers": rules.headers,
     "trusted_proxies": rules.networks,
@@ -121,10 +121,10 @@ NGINX = {
     "status": rules.status_address,
 }
 
-# What no sentence shows the value of.
+# Settings whose values no message shows.
 SECRET = {"basic_auth", "env", "key", "secret_files", "secrets"}
 
-# What may be left empty, which then means that it is not given.
+# Settings that may be left empty, which means that they are not set.
 OPTIONAL = {
     *(
         "acme_email",
@@ -143,7 +143,7 @@ OPTIONAL = {
 
 
 def conflicts(run: dict[str, Any]) -> list[str]:
-    """Return a sentence for each name that two things in a section `run` have, of which one could only win."""
+    """Return a sentence for each conflict within a section `run`, such as a name that is used twice."""
     found = []
     for one, other in (("env", "secrets"), ("workers", "timers")):
         names = [_names(run.get(key, ())) for key in (one, other)]
@@ -172,7 +172,7 @@ def _names(values: Any) -> list[str]:
 
 
 def objections(section: dict[str, Any], values: dict[str, Any]) -> list[str]:
-    """Apply the rules of `section` to those of `values` that are given, and return a sentence for each objection."""
+    """Apply the rules of `section` to the given `values`, and return a sentence for each objection."""
     found = []
     for key, rule in section.items():
         if key not in values or (key in OPTIONAL and values[key] in (None, "")):

@@ -24,7 +24,7 @@ END = "end"
 
 
 def digest(*parts: Any) -> str:
-    """Return 12 hexadecimal digits that stand for `parts`, which JSON must be able to express."""
+    """Return 12 hexadecimal digits that identify `parts`, which JSON must be able to represent."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -32,13 +32,12 @@ def digest(*parts: Any) -> str:
 class Store:
     """A directory of immutable directories.
 
-    An entry is complete when its manifest lies in it, because the manifest is written last.
-    Entries are made in their place and not moved into it: a virtual environment has its own
-    path written into its scripts. What a killed run left without a manifest is made anew, and
-    so is one of which a file has been lost.
+    An entry is complete when it contains its manifest, because the manifest is written last. Entries are made in their
+    place and not moved there: a virtual environment has its own path written into its scripts. An entry that a killed
+    run left without a manifest is made again, and so is one that has lost a file.
 
     :param root: the directory that holds the entries.
-    :param mode: that of an entry's directory.
+    :param mode: the mode of an entry's directory.
     """
 
     def __init__(self, root: Path, mode: int = 0o755) -> None:
@@ -50,11 +49,11 @@ class Store:
         return self.root / name
 
     def manifest(self, name: str) -> dict[str, Any] | None:
-        """Return the manifest of the entry `name`, or None where no complete entry is."""
+        """Return the manifest of the entry `name`, or None if there is no complete entry."""
         return read_manifest(self.path(name))
 
     def is_whole(self, name: str) -> bool:
-        """Tell whether the entry `name` is complete, and all files are there that it was sealed with."""
+        """Return whether the entry `name` is complete, and still has all files that it was sealed with."""
         path = self.path(name)
         return self.manifest(name) is not None and all(
             _size(path / file) == size for file, size in _sealed(path).items()
@@ -76,9 +75,9 @@ class Store:
     def create(self, name: str, manifest: dict[str, Any]) -> Iterator[Path]:
         """Make the entry `name`: yields its empty directory and seals what the caller put there.
 
-        An exception in the body removes the directory and goes on to the caller.
+        If the body raises an exception, the directory is removed and the caller gets the exception.
 
-        :param manifest: what to remember of the entry; `created`, the time in UTC, is added.
+        :param manifest: what to record about the entry; `created`, the time in UTC, is added.
         """
         path = self.path(name)
         if self.is_whole(name):
@@ -96,14 +95,14 @@ class Store:
             created = datetime.now(UTC).isoformat(timespec="seconds")
             write_file(path / SEAL, json.dumps({**manifest, "created": created}, indent=2) + "\n", 0o600)
         except BaseException:
-            # The first failure is the one to tell of.
+            # The first failure is the one to report.
             with suppress(Failed):
                 remove_tree(path)
             raise
 
 
 def _files(path: Path) -> Iterator[str]:
-    """Yield the names of all files and links below `path`, but for byte code, which Python can make again."""
+    """Yield the names of all files and links below `path`, except byte code, which Python can make again."""
     for directory, below, names in os.walk(path):
         below[:] = [name for name in below if name != "__pycache__"]
         links = [name for name in below if os.path.islink(os.path.join(directory, name))]
@@ -118,12 +117,12 @@ def _sealed(path: Path) -> dict[str, int]:
             raise ValueError(end)
         return {name: int(size) for name, size in zip(words[::2], words[1::2])}
     except (OSError, ValueError):
-        # Without a list of them, one is missing.
+        # If the list itself is missing or damaged, report it as a missing file.
         return {CONTENTS: -1}
 
 
 def _size(path: Path) -> int | None:
-    """Return the size of a file or link in bytes, or None where there is none."""
+    """Return the size of a file or link in bytes, or None if it does not exist."""
     try:
         return os.lstat(path).st_size
     except (FileNotFoundError, NotADirectoryError):
@@ -131,15 +130,15 @@ def _size(path: Path) -> int | None:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a directory and all that is in it, however deep a stranger has nested it. No link is followed.
+    """Remove a directory and everything in it, however deeply nested, without following links.
 
-    :raises Failed: when it is not there, or something cannot be removed.
+    :raises Failed: if it does not exist, or something cannot be removed.
     """
     run(["rm", "--recursive", "--one-file-system", "--", path], f"remove {path}")
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
-    """Return the manifest in the directory `path`, or None where there is none of ours."""
+    """Return the manifest in the directory `path`, or None if there is none of ours."""
     try:
         manifest = json.loads((path / SEAL).read_text(encoding="utf-8"))
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError):

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, run
 
-# Of these, uWSGI writes a good part each time it starts.
+# uWSGI writes many of these lines each time it starts.
 JOURNAL_LINES = 200
 STATE = ("ActiveState", "UnitFileState")
 
@@ -20,39 +20,39 @@ class Systemd:
         self._known: dict[str, dict[str, str]] = {}
 
     def reload(self) -> None:
-        """Read the unit files anew."""
+        """Make systemd read the unit files again."""
         self._tell(["daemon-reload"], "reload systemd")
 
     def start(self, *units: str, wait: bool = True, seconds: float | None = None) -> None:
-        """Start `units`; `wait` is for until they are ready, or have run to their end.
+        """Start `units`; with `wait`, wait until they are ready, or have run to completion.
 
-        :param seconds: for how long to wait: an application may ask systemd for more time than its unit gives it.
+        :param seconds: how long to wait, because an application may ask systemd for more time than its unit allows.
         """
         options = [] if wait else ["--no-block"]
         self._tell(["start", *options, *units], f"start {units[-1]}", seconds)
 
     def stop(self, *units: str, wait: bool = True) -> None:
-        """Stop `units`; a service ends when its last request does, which `wait` waits for."""
+        """Stop `units`; with `wait`, wait until services have ended, which happens after their last request."""
         options = [] if wait else ["--no-block"]
         self._tell(["stop", *options, *units], f"stop {units[-1]}")
 
     def kill(self, *units: str) -> None:
-        """Stop `units` at once, whatever they are doing."""
+        """Stop `units` immediately, whatever they are doing."""
         self.stop(*units, wait=False)
-        # What has ended by itself meanwhile cannot be killed, and need not be.
+        # A unit that has ended in the meantime cannot be killed, and need not be.
         for unit in units:
             with suppress(Failed):
                 self._tell(["kill", "--signal=KILL", unit], f"end {unit}")
         self.stop(*units)
 
     def clear(self, *units: str) -> None:
-        """Forget that `units` failed, which would keep them listed without their files."""
-        # systemd refuses for a unit of which it knows nothing any more, which is just as well.
+        """Forget that `units` failed, because failed units stay listed without their files."""
+        # systemd refuses this for a unit that it no longer knows, which is fine.
         with suppress(Failed):
             self._tell(["reset-failed", *units], f"reset the failed state of {units[-1]}")
 
     def clean(self, *timers: str) -> None:
-        """Forget when `timers` last started what they start."""
+        """Forget when `timers` last started their services."""
         for timer in timers:
             with suppress(Failed):
                 self._tell(["clean", "--what=state", timer], f"remove the time stamp of {timer}")
@@ -66,7 +66,7 @@ class Systemd:
         self._tell(["disable", "--quiet", *units], f"disable {units[-1]}")
 
     def look_at(self, *units: str) -> None:
-        """Ask for the state of `units` at once; it is remembered until anything is changed."""
+        """Read the state of all `units` in one call; it is remembered until anything is changed."""
         if units:
             said = run(
                 ["systemctl", "show", "--property", ",".join(("Id", *STATE)), *units], "read the states of units"
@@ -83,11 +83,11 @@ class Systemd:
         return [known.get(name, "") for name in names]
 
     def is_active(self, unit: str) -> bool:
-        """Tell whether `unit` runs."""
+        """Return whether `unit` runs."""
         return self.properties(unit, "ActiveState") == ["active"]
 
     def is_enabled(self, unit: str) -> bool:
-        """Tell whether `unit` starts at each boot of the host."""
+        """Return whether `unit` starts at each boot of the host."""
         return self.properties(unit, "UnitFileState") == ["enabled"]
 
     def journal(self, unit: str) -> str:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""Places in a text that the controller has rendered and that only the host can fill in."""
+"""Placeholders in a text that the controller has rendered, which only the host can fill in."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-# The first character for private use in Unicode: no value of a user may contain it, so no value can look like a token.
+# The first private-use character of Unicode: no value of a user may contain it, so no value can look like a token.
 MARK = "\ue000"
 
 TOKEN = re.compile(rf"{MARK}(\w+){MARK}", re.ASCII)
 
 
 def token(name: str) -> str:
-    """Return what stands for the value `name` until the host fills it in."""
+    """Return the placeholder for the value `name`, which the host fills in."""
     return f"{MARK}{name}{MARK}"
 
 

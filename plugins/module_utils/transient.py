@@ -13,7 +13,7 @@ RUNS = ("activating", "deactivating")
 
 
 class TransientUnit:
-    """A service that systemd runs to its end, whose unit is removed afterwards. The next boot of the host forgets it.
+    """A service that systemd runs to completion; its unit is removed afterwards, or by the next boot of the host.
 
     :param placed: the path of its unit.
     """
@@ -30,7 +30,7 @@ class TransientUnit:
         self.systemd.reload()
 
     def runs(self) -> bool:
-        """Tell whether it is running."""
+        """Return whether it is running."""
         return self.placed.exists() and self.systemd.properties(self.unit, "ActiveState")[0] in RUNS
 
     def forget(self) -> None:

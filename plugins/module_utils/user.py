@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""System users: those that applications run as, and the one that builds."""
+"""System users: the users that applications run as, and the build user."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, run
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 
-# The shells of users that nobody is.
+# The shells of users that cannot log in.
 NO_LOGIN = ("/usr/sbin/nologin", "/sbin/nologin", "/bin/false", "/usr/bin/false")
 
 
 class Account:
-    """A system user, and a group of its own, without a login.
+    """A system user without a login, and its own group.
 
-    :param home: the directory that is its home.
-    :param advice: what to do where the name is somebody else's.
+    :param home: its home directory.
+    :param advice: what to do if somebody else has the name.
     """
 
     def __init__(self, name: str, home: Path, advice: str) -> None:
@@ -27,9 +27,9 @@ class Account:
         self.advice = advice
 
     def exists(self) -> bool:
-        """Tell whether the host has the user.
+        """Return whether the host has the user.
 
-        :raises Failed: when it is not as `make` makes it: it is somebody's, or a service's.
+        :raises Failed: if it differs from what `make` creates: it belongs to a person, or to a service.
         """
         if self._found() and not self.is_own():
             raise Failed(
@@ -39,12 +39,12 @@ class Account:
         return self.is_own()
 
     def is_own(self) -> bool:
-        """Tell whether the host has the user, and it is as `make` makes it."""
+        """Return whether the host has the user, with the shell and home that `make` gives it."""
         found = self._found()
         return found is not None and found.pw_shell in NO_LOGIN and Path(found.pw_dir) == self.home
 
     def make(self) -> None:
-        """Make the user."""
+        """Create the user."""
         options = ["--system", "--user-group", "--no-create-home", "--shell", NO_LOGIN[0]]
         run(["useradd", *options, "--home-dir", self.home, self.name], f"create the user {self.name}")
 
@@ -60,7 +60,7 @@ class Account:
 
 
 class User(Account):
-    """The user of the application's name."""
+    """The user with the application's name."""
 
     def __init__(self, layout: Layout) -> None:
         super().__init__(layout.name, layout.data, "choose another name for the application")

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""Wheels: gathered on one host, and installed on all others without an index, a compiler, or a way out."""
+"""Wheels: gathered on one host, and installed on all others without an index, a compiler, or internet access."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ NAME = re.compile(r"(?P<project>[\w.]+)-(?P<version>[\w.!+]+)(-\d\w*)?(-[\w.]+){
 
 @dataclass(frozen=True)
 class Wheels:
-    """What has been gathered for one application and one kind of interpreter.
+    """A description of the wheels gathered for one application and one kind of interpreter.
 
-    It travels to the other hosts by another way than the wheels: whoever alters those must not alter this.
+    It reaches the other hosts by another way than the wheels: whoever alters the wheels must not be able to alter it.
 
-    :param folder: the name of the folder in which they are.
+    :param folder: the name of the folder that contains them.
     :param interpreter: the tag of the interpreter that they are for.
     :param files: the SHA-256 of each wheel that the application needs, by the name of the file.
-    :param tools: likewise, of those that the collection needs for itself.
+    :param tools: the same, for the wheels that the collection itself needs.
     """
 
     folder: str
@@ -49,7 +49,7 @@ class Wheels:
     def of(cls, told: Mapping[str, Any]) -> Wheels:
         """Return the wheels that `told`, from `as_dict` or a manifest, describes.
 
-        :raises Failed: when a name in it, which becomes a path, is none that the collection has given.
+        :raises Failed: if a name in it, which becomes a path, is not one that the collection gives.
         """
         wheels = cls(told["folder"], told["interpreter"], told["files"], told["tools"])
         if not re.fullmatch("[0-9a-f]{12}", wheels.folder):
@@ -65,18 +65,18 @@ class Wheels:
 
     @property
     def packed(self) -> str:
-        """The name of their archive: gathered anew, the same folder may hold others."""
+        """The name of their archive; after gathering again, the same folder may contain other wheels."""
         return f"{self.folder}-{self.digest}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what describes them."""
+        """Return the description of the wheels."""
         return asdict(self)
 
     @property
     def digest(self) -> str:
         """The digest of the wheels, for `Recipe.wheels`.
 
-        With those of the collection: a build is never without the folder that has them for its release.
+        It includes the wheels of the collection, so that a build is never without the folder that its release needs.
         """
         return digest("wheels", self.files, self.tools)
 
@@ -86,18 +86,18 @@ class Wheels:
 
 
 class Folder(Index):
-    """A folder that stands for an index: nothing is asked of any other place."""
+    """A folder that replaces an index: nothing is requested from any other place."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that tell pip and uv, without what pip is told by the host's own configuration."""
+        """Return the variables that configure pip and uv, and make pip ignore the host's own configuration."""
         return {**super().environment(), "PIP_CONFIG_FILE": os.devnull}
 
     def arguments(self) -> list[str]:
-        """Return what tells both: for "no index", uv has no variable."""
+        """Return the arguments for both, because uv has no variable for "no index"."""
         return ["--no-index", "--find-links", str(self.path)]
 
 
@@ -106,7 +106,7 @@ class FromFolder:
 
     :param path: the folder with the wheels.
     :param interpreter: the tag of the host's interpreter.
-    :raises Failed: when they were gathered for another one.
+    :raises Failed: if they were gathered for another interpreter.
     """
 
     def __init__(self, wheels: Wheels, path: Path, interpreter: str) -> None:
@@ -119,7 +119,7 @@ class FromFolder:
         self.path = path
 
     def about(self) -> dict[str, Any]:
-        """Return what the manifest of a virtual environment remembers of where its packages are from."""
+        """Return what the manifest of a virtual environment records about the source of its packages."""
         return {"wheels": self.wheels.folder}
 
     def install(self, tool: Pip | Uv, venv: Path, code: Path, python: str) -> None:
@@ -140,8 +140,8 @@ class FromFolder:
 class Gatherer:
     """Gathers on this host the wheels that an application needs, and those of uv and uWSGI.
 
-    :param recipe: what they are for; its own wheels do not matter.
-    :param pins: the locked requirements of uv, pip, uWSGI and the lock tool that is needed, by their names.
+    :param recipe: the recipe that they are for; its own `wheels` are ignored.
+    :param pins: the locked requirements of uv, pip, uWSGI and the required lock tool, by their names.
     """
 
     def __init__(self, recipe: Recipe, pins: Mapping[str, str], root: Path = WHEELS) -> None:
@@ -154,16 +154,16 @@ class Gatherer:
         self.path = self.store.path(self.name)
 
     def find(self) -> Wheels | None:
-        """Return the wheels, or None where they are not gathered yet."""
+        """Return the wheels, or None if they are not gathered yet."""
         manifest = self.store.manifest(self.name) if self.store.is_whole(self.name) else None
         return None if manifest is None else Wheels.of(manifest)
 
     def make(self, archive: Path, python: str, tool: Pip | Uv) -> Wheels:
-        """Gather the wheels: fetched, or built from source.
+        """Gather the wheels: fetch them, or build them from source.
 
         :param archive: the source, as a tar archive.
         :param python: the interpreter that they are for.
-        :raises Failed: when one cannot be had, or is not what was locked; nothing half-made stays behind.
+        :raises Failed: if one is not available, or is not what was locked; nothing incomplete remains.
         """
         lower_priority()
         pip = [Path(python), pinned_tool(tool, "pip", self.pins["pip"]) / "pip"]
@@ -172,7 +172,7 @@ class Gatherer:
             builder = _WheelBuilder(tool.index, pip, folder, scratch)
             builder.add_application(self.recipe, archive, python, tool, self.pins)
             files = _sums(folder)
-            # Where the index has no uv, the other hosts install with pip, too.
+            # If the index has no uv, the other hosts install with pip, too.
             for name in (*(["uv"] if isinstance(tool, Uv) else []), "pyuwsgi"):
                 builder.add_pinned(self.pins[name])
             tools = {name: sha256 for name, sha256 in _sums(folder).items() if name not in files}
@@ -185,7 +185,7 @@ class Gatherer:
 class _WheelBuilder:
     """pip, which puts wheels into a folder.
 
-    :param pip: how to call it.
+    :param pip: the command that runs pip.
     """
 
     def __init__(self, index: Index, pip: list[Path], folder: Path, scratch: Path) -> None:
@@ -203,7 +203,7 @@ class _WheelBuilder:
         resolved = Resolved(wanted, tool, code, self.scratch, python, pins)
         words = resolved.arguments()
         if words:
-            # pip wants a hash of every package as soon as one has it; those that there are, it checks in any case.
+            # pip requires a hash for every package as soon as one has a hash; it checks existing hashes in any case.
             strict = [] if "--require-hashes" in words else ["--no-require-hashes"]
             self._add([*strict, *words], "gather the packages", code)
         project = resolved.project()
@@ -218,14 +218,14 @@ class _WheelBuilder:
         self._add(words, f"gather {pin.split()[0]}", self.scratch)
 
     def _add(self, words: list[str], purpose: str, cwd: Path) -> None:
-        # With the time of day in it, the same project would be another wheel each time, and so another build.
+        # With the current time in it, the same project would give another wheel each time, and so another build.
         env = {**self.index.environment(), "SOURCE_DATE_EPOCH": "315532800"}
         target = ["wheel", "--wheel-dir", str(self.folder)]
         self.index.run([*self.pip, *target, *words], purpose, cwd, env, writes=(self.folder, cwd))
 
 
 def pack(folder: Path, wheels: Wheels, archive: Path) -> None:
-    """Write `wheels`, which lie in `folder`, to an uncompressed tar archive: they are compressed themselves.
+    """Write `wheels` from `folder` to an uncompressed tar archive, because wheels are already compressed.
 
     :raises Failed: when one is missing or is not the one that was gathered.
     """
@@ -236,12 +236,12 @@ def pack(folder: Path, wheels: Wheels, archive: Path) -> None:
 
 
 def unpack(archive: Path, wheels: Wheels, sent: str, root: Path = WHEELS) -> Path:
-    """Return the folder of `wheels` on this host; it is made of an archive that `pack` wrote, unless it is there.
+    """Return the folder of `wheels` on this host; if it is missing, make it from an archive that `pack` wrote.
 
-    One of the same name with other wheels is replaced: they were built once more, and came out otherwise.
+    A folder of the same name with other wheels is replaced: they were built again, with a different result.
 
-    :param sent: what the archive was sent from, for the sentence that says what to remove.
-    :raises Failed: when they are not in the archive as they were gathered; nothing half-made stays behind.
+    :param sent: where the archive was sent from, for the message that says what to remove.
+    :raises Failed: if they are not in the archive as they were gathered; nothing incomplete remains.
     """
     store = Store(root)
     path = store.path(wheels.folder)
@@ -262,11 +262,11 @@ def unpack(archive: Path, wheels: Wheels, sent: str, root: Path = WHEELS) -> Pat
 
 
 def _check(folder: Path, wheels: Wheels, sent: str = "") -> None:
-    """Object to a wheel that is missing in `folder`, or is not the one that was gathered.
+    """Reject a wheel that is missing in `folder`, or is not the one that was gathered.
 
-    uv would take what it has unpacked before, without a look at the file, and of a broken one say only that.
+    uv would use a copy that it unpacked before without checking the file, and only say that a file is broken.
 
-    :param sent: what it comes from, where that is not the folder itself.
+    :param sent: where it comes from, if that is not the folder itself.
     """
     for name, wanted in wheels.all.items():
         path = folder / name
@@ -280,7 +280,7 @@ def _check(folder: Path, wheels: Wheels, sent: str = "") -> None:
 
 
 def _pin(name: str) -> str:
-    """Return the project and the version that the file name of a wheel tells, as a requirement.
+    """Return the project and the version in the file name of a wheel, as a requirement.
 
     :raises Failed: when it is not the name of a wheel.
     """
@@ -293,7 +293,7 @@ def _pin(name: str) -> str:
 def _sums(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of each wheel in `folder`, by the name of its file.
 
-    :raises Failed: when a build has left something else there under the name of a wheel.
+    :raises Failed: if a build has left something else there under the name of a wheel.
     """
     paths = sorted(folder.glob("*.whl"))
     for path in paths:

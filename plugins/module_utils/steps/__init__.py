@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The steps of a run, a module for each: `ARGUMENTS`, and `plan`, which looks at the host and changes nothing."""
+"""The steps of a run, one module each: `ARGUMENTS`, and `plan`, which examines the host and changes nothing."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from typing import Any
 
 
 def load(name: str) -> Any:
-    """Return the module of a step. Importing all of them would take longer: the host has no byte-code of them."""
+    """Return the module of a step; importing all of them takes longer, because the host has no byte code for them."""
     return import_module(f"{__name__}.{name}")

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The step `back`: leaves applications as they were before a run that failed."""
+"""The step `back`: returns applications to their state before a failed run."""
 
 from __future__ import annotations
 

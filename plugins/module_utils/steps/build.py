@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The step `build`: makes builds of applications, each code and virtual environment."""
+"""The step `build`: makes builds of applications, each with code and a virtual environment."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from ansible_collections.wsgi.production.plugins.module_utils.user import User
 from ansible_collections.wsgi.production.plugins.module_utils.wheels import WHEELS, Folder, FromFolder, Wheels, unpack
 
 ARGUMENTS = {
-    # In the types of the role, with its defaults: the action plugin sees to that.
+    # With the types and defaults of the role, which the action plugin applies.
     "apps": {"type": "list", "elements": "dict", "required": True},
-    # A text, as that of the step `release`.
+    # A JSON text, like in the step `release`.
     "secrets": {"type": "str", "default": "{}", "no_log": True},
     "contents": {"type": "dict", "required": True},
     "archives": {"type": "dict"},
-    # No secret, but too long for a log.
+    # Not a secret, but too long for a log.
     "pins": {"type": "dict", "default": {}, "no_log": True},
     "wheels": {"type": "dict", "default": {}},
     "wheel_archives": {"type": "dict", "default": {}},
@@ -38,7 +38,7 @@ ARGUMENTS = {
 
 
 class Build:
-    """What is to be built for one application, on this host."""
+    """The build to make for one application on this host."""
 
     def __init__(self, module: Module, app: dict[str, Any]) -> None:
         self.module = module
@@ -60,7 +60,7 @@ class Build:
 
     @property
     def unhashed(self) -> str:
-        """What says which packages are to be installed, where it has no hashes; empty where it has."""
+        """The application and its dependency file, if packages must be installed without hashes; otherwise empty."""
         dependencies = self.content["dependencies"]
         installs = not self.wheels and not self.builder.has_packages(self.recipe)
         if not installs or dependencies["hashed"] or dependencies["format"] == "none":
@@ -68,12 +68,12 @@ class Build:
         return f"{self.name} ({dependencies['label']})"
 
     def says(self) -> str:
-        """Return what making it does."""
+        """Return what `make` does."""
         there = "there already" if self.builder.has_packages(self.recipe) else "which are new"
         return f"build {self.recipe.build} with packages {self.recipe.venv}, {there}"
 
     def make(self) -> None:
-        """Make it."""
+        """Make the build."""
         archive, dependencies = Path(self.module.params["archives"][self.name]), self.content["dependencies"]
         pins = self.module.params["pins"]
         if self.wheels and self.packages:
@@ -86,7 +86,7 @@ class Build:
             self.module.warn("this package index has no uv; using pip, which is slower")
         packages = FromIndex(Wanted.of(dependencies), pins)
         self.builder.make(self.recipe, archive, self.python, tool, packages)
-        # pip warns of much that means nothing here.
+        # pip gives many warnings that mean nothing here.
         for warning in tool.index.warnings if tool.name == "uv" else []:
             self.module.warn(f"{self.name}: {warning}")
 
@@ -101,7 +101,7 @@ def plan(module: Module) -> Plan:
     builds = planned.result["builds"]
     planned.settled = "; ".join(f"{name}: has build {Path(path).name}" for name, path in builds.items())
     if planned.result["missing"] and module.params["archives"] is None and not module.check_mode:
-        # To be asked again, with what is missing.
+        # The step is called again, with what is missing.
         planned.steps, planned.failures = [], {}
     elif unhashed and not module.check_mode:
         module.warn(

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The step `migrate`: runs the migrations of releases, before anything of them boots."""
+"""The step `migrate`: runs the migrations of releases, before their instances boot."""
 
 from __future__ import annotations
 

@@ -55,8 +55,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "config": {"type": "str", "required": True, "no_log": True},
     "units": {"type": "list", "elements": "str", "required": True},
     "certificates": {"type": "list", "elements": "dict", "required": True, "options": CERTIFICATE},
-    # A text, for Ansible logs what is secret within a list, and masks each value of a secret dictionary wherever it
-    # occurs, be it "1".
+    # A JSON text, because Ansible logs secrets within a list, and masks each value of a secret dictionary wherever it
+    # occurs, even "1".
     "secrets": {"type": "str", "required": True, "no_log": True},
 }
 
@@ -107,11 +107,11 @@ def plan(module: Module) -> Plan:
 
 
 def _tell_of(module: Module, left: set[str], known: set[str]) -> None:
-    """Tell of the sites that are left over.
+    """Warn about the sites that are left over.
 
     :param known: the applications that are described.
     """
-    # At a switch, the end of the run tells of applications that are left over themselves.
+    # At a switch, the end of the run warns about applications that are left over themselves.
     told = left.difference(applications_left_over(APPLICATIONS, known)) if module.params["at_switch"] else left
     for name in sorted(told):
         module.warn(
@@ -121,7 +121,7 @@ def _tell_of(module: Module, left: set[str], known: set[str]) -> None:
 
 
 def _obtain(nginx: Nginx, acme: Acme, due: list[Certificate]) -> None:
-    # The server asks NGINX for each name, whose sites need not be served yet.
+    # The server sends a request to NGINX for each name, even if its site is not served yet.
     if not nginx.systemd.is_active(SERVICE):
         nginx.systemd.start(SERVICE)
     for one in due:
@@ -140,7 +140,7 @@ def _serve(nginx: Nginx) -> None:
 
 
 def _or_go_back(nginx: Nginx, do: Callable[[], object]) -> None:
-    """Do a part of a change that is made all at once; where it fails, leave nothing of it."""
+    """Do one part of a change that is made as a whole; if it fails, undo the whole change."""
     try:
         do()
     except (Failed, OSError):

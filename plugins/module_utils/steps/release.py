@@ -21,24 +21,24 @@ from ansible_collections.wsgi.production.plugins.module_utils.release import Hos
 from ansible_collections.wsgi.production.plugins.module_utils.wheels import Folder
 
 ARGUMENTS = {
-    # In the types of the role, with its defaults: the action plugin sees to that.
+    # With the types and defaults of the role, which the action plugin applies.
     "apps": {"type": "list", "elements": "dict", "required": True},
-    # A text, for Ansible logs what is secret within a list, and masks each value of a secret dictionary wherever it
-    # occurs, be it "1".
+    # A JSON text, because Ansible logs secrets within a list, and masks each value of a secret dictionary wherever it
+    # occurs, even "1".
     "secrets": {"type": "str", "required": True, "no_log": True},
-    # What the controller has rendered, as a text that is not logged: it is long.
+    # What the controller has rendered, as a JSON text that is not logged because it is long.
     "files": {"type": "str", "required": True, "no_log": True},
     "first": {"type": "bool", "default": True},
     # For the controller, which renders the files.
     "templates": {"type": "str", "default": ""},
     "libraries": {"type": "list", "elements": "str", "default": []},
-    # No secret, but too long for a log.
+    # Not a secret, but too long for a log.
     "pins": {"type": "dict", "default": {}, "no_log": True},
     **ON_FAILURE,
     **INDEX_OPTIONS,
 }
 
-# What `Settings` takes from the same key of an application.
+# The fields of `Settings` that come from the same key of an application.
 SETTINGS = ("callable", "front", "package", "start_timeout", "irreversible", "static", "directory")
 
 

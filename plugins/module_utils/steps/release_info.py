@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The step `releases`: lists the releases of an application on a host."""
+"""The step `release_info`: lists the releases of an application on a host."""
 
 from __future__ import annotations
 

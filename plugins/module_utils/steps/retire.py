@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The step `retire`: ends what a change leaves behind."""
+"""The step `retire`: cleans up after a change."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The step `survey`: plans all other steps of a run, and tells whether the run can end here."""
+"""The step `survey`: plans all other steps of a run, and decides whether the run can end here."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Survey:
         if given.error_messages:
             raise Failed("; ".join(given.error_messages))
         module = Planning(given.validated_parameters, self.warnings.append)
-        # Before a pending change, the front door says nothing about what comes after it.
+        # While a change is pending, the front door says nothing about the state after it.
         module.check_mode = name != "verify" or not self.is_settled
         planned = step.plan(module)
         (self.unhealthy if name == "verify" else self.failures).update(planned.failures)

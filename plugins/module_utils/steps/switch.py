@@ -85,10 +85,10 @@ def _switch(app: Application, asked: dict[str, Any]) -> list[Step]:
 
 
 def _object_to_neighbours(name: str, address: str) -> None:
-    """Object to a TCP port for the uwsgi protocol on a host with other applications: it lets them run code.
+    """Reject a TCP port for the uwsgi protocol on a host with other applications, which could run code through it.
 
     :param name: the application that is switched.
-    :param address: where its own is to be, if anywhere.
+    :param address: the wanted address of its own uwsgi port, if any.
     """
     advice = "use a Unix socket, such as /run/{}-web.socket"
     for other in left_over(APPLICATIONS, [name]):

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The wsgi.production authors
 # GNU General Public License v3.0 or later (see LICENSE)
-"""The step `verify`: asks applications at their front doors what a healthy one must answer."""
+"""The step `verify`: probes applications at their front doors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ARGUMENTS = {
 
 
 def plan(module: Module) -> Plan:
-    """Ask at each front door."""
+    """Probe each front door."""
     fronts = [] if module.check_mode else module.params["fronts"]
     planned, days = Plan(), {}
     for front in fronts:
@@ -49,7 +49,7 @@ def plan(module: Module) -> Plan:
 
 
 def _days(front: dict[str, Any]) -> dict[str, int]:
-    """Ask at a front door, and return for how many days its certificate is valid, if it has one."""
+    """Probe a front door, and return for how many days its certificate is valid, if it has one."""
     address, probe = front["address"], Probe.of(front["probe"])
     tls = address == NGINX_HTTPS_ADDRESS
     ask = over_http(address, verify_token() if address in (NGINX_ADDRESS, NGINX_HTTPS_ADDRESS) else "", tls)

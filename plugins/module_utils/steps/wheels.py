@@ -16,12 +16,12 @@ from ansible_collections.wsgi.production.plugins.module_utils.plan import Module
 from ansible_collections.wsgi.production.plugins.module_utils.wheels import Gatherer, pack
 
 ARGUMENTS = {
-    # In the types of the role, with its defaults: the action plugin sees to that.
+    # With the types and defaults of the role, which the action plugin applies.
     "apps": {"type": "list", "elements": "dict", "required": True},
     "packages": {"type": "list", "elements": "str", "default": []},
     "contents": {"type": "dict", "required": True},
     "archives": {"type": "dict"},
-    # No secret, but too long for a log.
+    # Not a secret, but too long for a log.
     "pins": {"type": "dict", "default": {}, "no_log": True},
     "pack": {"type": "dict", "default": {}},
     **ON_FAILURE,
@@ -39,7 +39,7 @@ def plan(module: Module) -> Plan:
         planned.add(app["name"], partial(_plan, module, planned, app))
     planned.settled = "; ".join(f"{name}: the wheels exist" for name in planned.result["wheels"])
     if planned.result["missing"] and module.params["archives"] is None and not module.check_mode:
-        # To be asked again, with what is missing.
+        # The step is called again, with what is missing.
         planned.steps, planned.failures = [], {}
     return planned
 
@@ -51,7 +51,7 @@ def _plan(module: Module, planned: Plan, app: dict[str, Any]) -> list[Step]:
     if found:
         told[name] = found.as_dict()
         if name in module.params["pack"]:
-            # On the way to the controller, which is no change of this host.
+            # For the controller to fetch, which does not change this host.
             pack(gatherer.path, found, Path(module.params["pack"][name]))
         return []
     planned.result["missing"].append(name)
@@ -59,7 +59,7 @@ def _plan(module: Module, planned: Plan, app: dict[str, Any]) -> list[Step]:
     def gather() -> None:
         tool = installer(Index(*(module.params[option] for option in INDEX_OPTIONS)), pins["uv"])
         archive = Path(module.params["archives"][name])
-        # Two applications that need the same have one folder.
+        # Two applications that need the same wheels share a folder.
         gathered = gatherer.find() or gatherer.make(archive, python, tool)
         told[name] = gathered.as_dict()
 
