@@ -56,6 +56,8 @@ class Instance:
     :ivar workers: the services that run all the time beside the server.
     :ivar listeners: the workers that have a socket of their own.
     :ivar exclusive: the workers that never run at the same time as those of another release.
+    :ivar first_only: the workers that run only on the first host.
+    :ivar elsewhere: the workers that do not run here because this is not the first host.
     :ivar timers: the timer units.
     :ivar jobs: the services that timers start.
     :param ask: how to send it a request; by default, over the uwsgi protocol to its own socket.
@@ -75,7 +77,12 @@ class Instance:
         self.listeners = [unit for unit in self.workers if unit.replace(".service", ".socket") in self.sockets]
         # Units that are left of a removed release have no manifest.
         self.manifest = read_manifest(layout.releases / release) or {}
-        self.exclusive = [unit for unit in self.workers if layout.part(unit) in self.manifest.get("exclusive", [])]
+        self.first_only = [unit for unit in self.workers if layout.part(unit) in self.manifest.get("first_only", [])]
+        self.elsewhere = [] if layout.first.exists() else self.first_only
+        exclusive = self.manifest.get("exclusive", [])
+        self.exclusive = [
+            unit for unit in self.workers if layout.part(unit) in exclusive and unit not in self.elsewhere
+        ]
         self.speaks_http = bool(self.manifest.get("front"))
         usual = over_unix(layout.socket(release, "http")) if self.speaks_http else None
         self.ask = ask or usual or over_uwsgi(layout.socket(release, "uwsgi"))
@@ -102,7 +109,7 @@ class Instance:
     @property
     def shared(self) -> list[str]:
         """The workers that may run beside those of another release, and so start before their release is live."""
-        return [unit for unit in self.workers if unit not in self.exclusive]
+        return [unit for unit in self.workers if unit not in (*self.exclusive, *self.elsewhere)]
 
     def runs(self) -> bool:
         """Return whether all units are in place, and the server and all but the exclusive workers are running."""
@@ -241,6 +248,11 @@ class Instance:
         beside = self._placed([*self.timers, *(unit for unit in self.workers if unit not in self.listeners)])
         if beside:
             self.systemd.stop(*beside, wait=False)
+
+    def leave_first(self) -> None:
+        """Stop the workers that run only on the first host, after their last jobs: this host is no longer the first."""
+        if self.first_only:
+            self.systemd.stop(*self.first_only)
 
     def retire(self) -> None:
         """Stop the instance after its last requests and jobs, without waiting for that.

@@ -52,6 +52,7 @@ class Settings:
     :param programs: the text of each program that a release or its uWSGI contains, by its name.
     :param env: the variables of the application, secret ones included.
     :param exclusive: the names of workers that never run beside those of another release.
+    :param first_only: the names of workers that run only on the first host.
     :param front: the worker that answers requests in place of a callable; empty if uWSGI does.
     :param listeners: the probes of the other workers with a socket of their own, by their names.
     :param directory: the working directory, below the code.
@@ -68,6 +69,7 @@ class Settings:
     secret_files: dict[str, str] = field(default_factory=dict)
     irreversible: str = ""
     exclusive: list[str] = field(default_factory=list)
+    first_only: list[str] = field(default_factory=list)
     front: str = ""
     listeners: dict[str, dict[str, Any]] = field(default_factory=dict)
     static: list[dict[str, str]] = field(default_factory=list)
@@ -161,6 +163,7 @@ class Release:
             "number": self._next_number(),
             "start_timeout": self.settings.start_timeout,
             "exclusive": self.settings.exclusive,
+            "first_only": self.settings.first_only,
         }
         with self.store.create(self.id, manifest) as path:
             if self.settings.secret_files:

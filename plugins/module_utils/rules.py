@@ -290,6 +290,30 @@ def families(value: list[str]) -> str | None:
     )
 
 
+def processors(value: str) -> str | None:
+    """Reject anything but numbers and ranges of processors."""
+    if not re.fullmatch(r"[0-9]+(-[0-9]+)?([ ,][0-9]+(-[0-9]+)?)*", value):
+        return "write numbers or ranges of processors, such as 0-3 or 0 2"
+    return None
+
+
+def niceness(value: int) -> str | None:
+    """Reject anything but a number by which a process can stand back."""
+    return None if 0 <= value <= 19 else "write a number from 0 to 19"
+
+
+def writable(value: str) -> str | None:
+    """Reject anything but an absolute path that is not the whole host."""
+    if not value.startswith("/") or below(value.strip("/")):
+        return "write an absolute path, such as /mnt/shared; only letters, digits, . _ and - are allowed, and no .."
+    return None
+
+
+def system_call(value: str) -> str | None:
+    """Reject anything but the name of a system call, or of a group of them."""
+    return None if re.fullmatch(r"@?[a-z0-9_-]+", value) else "write a system call or a group, such as @resources"
+
+
 def networks(value: list[str]) -> str | None:
     """Reject anything but networks and addresses."""
     for item in value:
@@ -466,7 +490,7 @@ _PROMISE = "deploys without failed requests depend on it"
 _SERVER = (
     "a new release starts while the previous one still holds the address. The statistics of "
     "each release are in /run/<app>/<release>/stats; run a server of your own as a worker "
-    "with exclusive: true"
+    "with listen: true, or with exclusive: true if it holds a port"
 )
 OWN_OPTIONS = {
     **dict.fromkeys(["callable", "env", "harakiri", "processes", "threads"], _SETTING),

@@ -43,6 +43,9 @@ PROBE = {
 HARDENING = {
     "address_families": rules.families,
     "networks": rules.networks,
+    "writable_paths": Each(rules.writable),
+    "groups": Each(rules.group),
+    "system_calls": Each(rules.system_call),
 }
 
 PART: dict[str, Any] = {
@@ -64,6 +67,7 @@ BUILD: dict[str, Any] = {
 RUN = {
     "after_switch": Each(rules.command),
     "callable": rules.callable_name,
+    "cpu_affinity": rules.processors,
     "cpu_quota": rules.quota,
     "directory": rules.below,
     "env": rules.run_env,
@@ -78,6 +82,7 @@ RUN = {
     "memory_max": rules.size,
     "migrate": Each(rules.command),
     "migrate_timeout": rules.positive,
+    "nice": rules.niceness,
     "options": rules.options,
     "probe": PROBE,
     "processes": rules.processes,
@@ -129,6 +134,7 @@ OPTIONAL = {
     *(
         "acme_email",
         "callable",
+        "cpu_affinity",
         "cpu_quota",
         "directory",
         "health",
@@ -151,6 +157,11 @@ def conflicts(run: dict[str, Any]) -> list[str]:
     for key in ("workers", "timers"):
         own = _names(run.get(key, ()))
         found += [f"{key}: two have the name {name}; change one" for name in sorted({*own}) if own.count(name) > 1]
+    found += [
+        f"workers ({worker['name']}): every_host: NGINX on each host needs a worker with listen; remove one of the two"
+        for worker in run.get("workers", ())
+        if worker.get("listen") and not worker.get("every_host", True)
+    ]
     found += [
         f"workers ({worker['name']}): exclusive: a worker with listen must run beside that of the release before; "
         "remove one of the two"

@@ -222,6 +222,7 @@ def _files(site: str, number: int, setting: str, values: dict[str, Any]) -> dict
     return {
         **values,
         "setting": setting,
+        "private": values.get("private", False),
         "served": served,
         "fallback": f"{setting}_{number}",
         "directory": directory,

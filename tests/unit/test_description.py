@@ -145,7 +145,13 @@ def test_an_entry_with_all_there_is_to_run_has_no_objection(entry: dict[str, Any
         irreversible="drops the column email",
         after_switch=["python manage.py warm"],
         workers=[
-            {**LIVE, "probe": {"path": "/up", "status": [200, 404]}, "stop_timeout": 60, "exclusive": False},
+            {
+                **LIVE,
+                "probe": {"path": "/up", "status": [200, 404]},
+                "stop_timeout": 60,
+                "exclusive": False,
+                "every_host": True,
+            },
             {"name": "celery", "command": "celery --app hello worker", "exclusive": True},
         ],
         timers=[
@@ -171,10 +177,15 @@ def test_an_entry_with_all_there_is_to_run_has_no_objection(entry: dict[str, Any
         memory_max="512M",
         cpu_quota="150%",
         tasks_max=64,
+        cpu_affinity="0-3",
+        nice=10,
         hardening={
             "memory_deny_write_execute": True,
             "address_families": ["AF_UNIX", "AF_INET"],
             "networks": ["10.0.0.0/8", "192.0.2.10"],
+            "writable_paths": ["/mnt/shared"],
+            "groups": ["redis"],
+            "system_calls": ["@resources", "bpf"],
         },
     )
     assert set(entry["run"]) == set(specification.section_spec("run"))
@@ -199,7 +210,10 @@ def test_an_entry_that_is_served_with_all_there_is_has_no_objection(entry: dict[
         allowed_networks=["10.0.0.0/8"],
         tls={"source": "own", **pem._asdict(), "redirect": False, "hsts": 0, "http3": True},
         static=[{"path": "/static/", "directory": "/srv/new", "previous": "/srv/old", "immutable": True}],
-        uploads=[{"path": "/media/", "directory": "media/photos"}, {"path": "/a/b/", "directory": "/srv/shared"}],
+        uploads=[
+            {"path": "/media/", "directory": "media/photos", "private": True},
+            {"path": "/a/b/", "directory": "/srv/shared"},
+        ],
         cache_seconds=30,
         basic_auth={"alice": "hunter2hunter2"},
         maintenance={"retry_after": 60, "bypass": ["192.0.2.10"]},
@@ -260,6 +274,11 @@ def test_a_route_leads_to_the_socket_of_its_worker(entry: dict[str, Any]) -> Non
             [ROOT],
             {"callable": None, "workers": [{"name": "live", "command": "a", "listen": True, "probe": {"path": "/x"}}]},
             "run.workers (live): probe: this worker serves the site itself; write it as run.probe",
+        ),
+        (
+            [{"path": "/ws/", "worker": "live"}],
+            {"workers": [{"name": "live", "command": "a", "listen": True, "every_host": False}]},
+            "run.workers (live): every_host: NGINX on each host needs a worker with listen; remove one of the two",
         ),
         (
             [{"path": "/ws/", "worker": "live"}],
@@ -371,7 +390,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(entry: dict[str, A
         ("run.probe.zzz", "known keys are path, host, scheme, status, text, timeout, tries, interval"),
         ("run.hardening.network", "did you mean networks?"),
         ("run.hardening.memory_deny_write", "did you mean memory_deny_write_execute?"),
-        ("run.hardening.zzz", "known keys are memory_deny_write_execute, address_families, networks"),
+        ("run.hardening.zzz", f"known keys are {', '.join(specification.section_spec('run')['hardening']['options'])}"),
         ("serve.tls.sorce", "did you mean source?"),
         ("serve.tls.zzz", "known keys are source, certificate, key, redirect, hsts, http3"),
         ("serve.maintenance.bypas", "did you mean bypass?"),
@@ -411,6 +430,22 @@ def test_a_value_of_a_section_in_a_section_is_refused_with_what_to_do(
     sentence = only([changed(entry, *nested(key, value))])
     assert sentence.startswith(f"{HERE}{key}: {value!r}: ")
     assert advice in sentence
+
+
+@pytest.mark.parametrize(
+    ("key", "item", "advice"),
+    [
+        ("writable_paths", "mnt", "write an absolute path"),
+        ("writable_paths", "/", "write an absolute path"),
+        ("writable_paths", "/mnt/../etc", "write an absolute path"),
+        ("writable_paths", "/mnt/a b", "write an absolute path"),
+        ("groups", "a b", "write the name of a group"),
+        ("system_calls", "~bpf", "write a system call or a group"),
+    ],
+)
+def test_what_the_sandbox_cannot_open_is_refused(entry: dict[str, Any], key: str, item: str, advice: str) -> None:
+    sentence = only([changed(entry, "run.hardening", {key: [item]})])
+    assert sentence.startswith(f"{HERE}run.hardening.{key}: {item!r}: {advice}")
 
 
 @pytest.mark.parametrize("key", ["run.probe", "run.hardening", "serve.tls", "serve.maintenance"])
@@ -651,6 +686,9 @@ PARTS = ("workers", "timers")
         ("run.memory_max", "much", "write an amount such as 512M"),
         ("run.cpu_quota", 1.5, "write a share of one processor"),
         ("run.tasks_max", 0, "write a number above zero"),
+        ("run.cpu_affinity", "all", "write numbers or ranges of processors"),
+        ("run.nice", 20, "write a number from 0 to 19"),
+        ("run.nice", -1, "write a number from 0 to 19"),
         ("serve.server_names", [], "write at least one host name"),
         ("serve.max_body_size", "16 MB", "write an amount such as 16M"),
         ("serve.headers", {"X Y": "z"}, "'X Y' is not the name of a header"),
@@ -1251,6 +1289,7 @@ def test_workers_and_timers_have_the_defaults_of_the_role() -> None:
             "command": "python -m one",
             "stop_timeout": 300,
             "exclusive": False,
+            "every_host": True,
             "listen": False,
             "probe": {"path": "/", "status": []},
         }
@@ -1268,6 +1307,9 @@ def test_a_section_in_a_section_has_all_of_its_defaults(given: dict[str, Any]) -
         "memory_deny_write_execute": False,
         "address_families": ["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"],
         "networks": [],
+        "writable_paths": [],
+        "groups": [],
+        "system_calls": [],
     }
 
 

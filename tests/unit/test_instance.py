@@ -1041,3 +1041,28 @@ def test_a_worker_in_place_of_a_callable_is_asked_over_http(
     instance.boot()
     assert instance.runs()
     assert set(listeners.asked) == {(f"{NEW}.http", "/")}
+
+
+# Workers that run only on the first host
+
+
+def test_a_worker_of_the_first_host_runs_only_there(layout: Layout, systemd: FakeSystemd, apps: FakeApps) -> None:
+    make_release(layout, NEW, workers=["beat"], first_only=["beat"])
+    beat = f"hello@{NEW}-beat.service"
+    Instance(layout, NEW, systemd).boot()
+    assert beat not in systemd.states and Instance(layout, NEW, systemd).runs()
+    layout.first.touch()
+    assert not Instance(layout, NEW, systemd).runs()
+    Instance(layout, NEW, systemd).boot()
+    assert systemd.states[beat] == "active" and Instance(layout, NEW, systemd).runs()
+    Instance(layout, NEW, systemd).leave_first()
+    assert systemd.states[beat] == "inactive"
+
+
+def test_an_exclusive_worker_of_the_first_host_has_its_turn_only_there(
+    layout: Layout, systemd: FakeSystemd, apps: FakeApps
+) -> None:
+    make_release(layout, NEW, workers=["beat"], first_only=["beat"], exclusive=["beat"])
+    assert Instance(layout, NEW, systemd).has_its_turn()
+    layout.first.touch()
+    assert not Instance(layout, NEW, systemd).has_its_turn()

@@ -34,6 +34,10 @@ from ansible_collections.wsgi.production.plugins.plugin_utils.release_files impo
 )
 from tests.unit.fakes import FakeModule
 
+HARDENING = (
+    *("address_families", "networks", "memory_deny_write_execute", "writable_paths", "groups", "system_calls"),
+)
+
 
 @dataclass(frozen=True)
 class App:
@@ -58,6 +62,11 @@ class App:
     memory_max: str = ""
     cpu_quota: str = ""
     tasks_max: int | None = None
+    cpu_affinity: str = ""
+    nice: int = 0
+    writable_paths: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+    system_calls: list[str] = field(default_factory=list)
     memory_deny_write_execute: bool = False
     address_families: list[str] = field(default_factory=list)
     networks: list[str] = field(default_factory=list)
@@ -69,13 +78,12 @@ class App:
 
     def settings(self, layout: Layout) -> Settings:
         """Return what a release is made of, as the controller sends it and the step reads it."""
-        hardening = {
-            name: getattr(self, name) for name in ("memory_deny_write_execute", "address_families", "networks")
-        }
+        hardening = {name: getattr(self, name) for name in HARDENING}
         rendered = files(
             {**vars(self), "probe": self.probe.as_dict(), "name": layout.name, "hardening": hardening}, layout=layout
         )
         exclusive = sorted(one["name"] for one in self.workers if one["exclusive"])
+        first_only = sorted(one["name"] for one in self.workers if not one["every_host"])
         listeners = {one["name"]: one["probe"] for one in self.workers if one["listen"] and one["name"] != self.front}
         same = (
             "callable",
@@ -94,6 +102,7 @@ class App:
             programs=programs(),
             exclusive=exclusive,
             listeners=listeners,
+            first_only=first_only,
             libraries=self.libraries,
             pin=self.pin,
             **{name: getattr(self, name) for name in same},
@@ -112,7 +121,7 @@ def worker(name: str, command: str, stop_timeout: int, **more: Any) -> dict[str,
     """Return a worker with all that the role knows of it."""
     probe = {"path": "/", "status": []}
     known = {"name": name, "command": command, "stop_timeout": stop_timeout}
-    return {**known, "exclusive": False, "listen": False, "probe": probe, **more}
+    return {**known, "exclusive": False, "every_host": True, "listen": False, "probe": probe, **more}
 
 
 SETTINGS = App(
@@ -239,6 +248,7 @@ OTHERS: list[tuple[str, Any]] = [
     ("workers", [worker("mail", "python -m mail", 600, exclusive=True)]),
     ("workers", []),
     ("workers", [worker("mail", "python -m mail", 600, listen=True)]),
+    ("workers", [worker("mail", "python -m mail", 600, every_host=False)]),
     ("workers", [worker("mail", "python -m mail", 600, listen=True, probe={"path": "/up", "status": []})]),
     ("front", "mail"),
     ("timers", [{"name": "nightly", "command": "python -m nightly", "on_calendar": "daily", "every_host": False}]),
@@ -250,6 +260,11 @@ OTHERS: list[tuple[str, Any]] = [
     ("memory_max", "512M"),
     ("cpu_quota", "50%"),
     ("tasks_max", 64),
+    ("cpu_affinity", "0-3"),
+    ("nice", 10),
+    ("writable_paths", ["/mnt/shared"]),
+    ("groups", ["redis"]),
+    ("system_calls", ["@resources"]),
     ("memory_deny_write_execute", True),
     ("address_families", ["AF_UNIX"]),
     ("networks", ["10.0.0.0/8"]),
@@ -699,6 +714,9 @@ def test_the_service_finds_its_own_files(release: Given) -> None:
         ("memory_max", "50%", "MemoryMax", "50%"),
         ("cpu_quota", "150%", "CPUQuota", "150%"),
         ("tasks_max", 64, "TasksMax", "64"),
+        ("cpu_affinity", "0-3", "CPUAffinity", "0-3"),
+        ("nice", 10, "Nice", "10"),
+        ("groups", ["redis"], "SupplementaryGroups", "redis"),
         ("memory_deny_write_execute", True, "MemoryDenyWriteExecute", "yes"),
     ],
 )
@@ -709,15 +727,20 @@ def test_a_limit_is_for_systemd_to_keep(release: Given, setting: str, value: Any
 
 def test_limits_are_lines_of_the_service_among_others(release: Given) -> None:
     limits = {"memory_max": "1G", "cpu_quota": "50%", "tasks_max": 9, "networks": ["::1"]}
-    plain, one = made(release), made(release, **limits)
+    needs = {"writable_paths": ["/mnt/a", "/mnt/b"], "system_calls": ["@resources", "bpf"]}
+    plain, one = made(release), made(release, **limits, **needs)
     before = text(plain, "instance.service").replace(plain.id, one.id).splitlines()
     after = text(one, "instance.service").splitlines()
     assert [line for line in after if line not in before] == [
         "MemoryMax=1G",
         "CPUQuota=50%",
         "TasksMax=9",
+        "ReadWritePaths=/mnt/a",
+        "ReadWritePaths=/mnt/b",
         "IPAddressDeny=any",
         "IPAddressAllow=localhost ::1",
+        "SystemCallFilter=@resources",
+        "SystemCallFilter=bpf",
     ]
     assert [line for line in before if line not in after] == []
     assert after.index("MemoryMax=1G") > after.index("[Service]")
@@ -926,7 +949,6 @@ Planner = Callable[..., Plan]
 
 SECRETS = ("env", "secrets", "secret_files")
 LET, LEAVE = "run its timers on this host", "stop running its timers on this host"
-HARDENING = ("address_families", "networks", "memory_deny_write_execute")
 
 
 @pytest.fixture

@@ -13,11 +13,13 @@ from ansible_collections.wsgi.production.plugins.module_utils.command import run
 from ansible_collections.wsgi.production.plugins.module_utils.data import Data
 from ansible_collections.wsgi.production.plugins.module_utils.home import Home
 from ansible_collections.wsgi.production.plugins.module_utils.installer import INDEX_OPTIONS, Index
+from ansible_collections.wsgi.production.plugins.module_utils.instance import Instance
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Module, Plan, Step
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
 from ansible_collections.wsgi.production.plugins.module_utils.release import Host, Release, Settings
+from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
 from ansible_collections.wsgi.production.plugins.module_utils.wheels import Folder
 
 ARGUMENTS = {
@@ -70,6 +72,7 @@ def _plan(module: Module, planned: Plan, app: dict[str, Any], programs: dict[str
         files=app["files"],
         programs=programs,
         exclusive=sorted(one["name"] for one in app["workers"] if one["exclusive"]),
+        first_only=sorted(one["name"] for one in app["workers"] if not one["every_host"]),
         listeners={
             one["name"]: one["probe"] for one in app["workers"] if one["listen"] and one["name"] != app["front"]
         },
@@ -83,11 +86,11 @@ def _plan(module: Module, planned: Plan, app: dict[str, Any], programs: dict[str
     wheels = app["wheels"]
     index = Folder(Path(wheels)) if wheels else Index(*(module.params[option] for option in INDEX_OPTIONS))
     steps = [] if data.is_right() else [Step(f"create {data.path}", data.make, layout.name)]
-    is_first = module.params["first"] and not all(timer["every_host"] for timer in app["timers"])
+    is_first = module.params["first"] and not all(one["every_host"] for one in (*app["timers"], *app["workers"]))
     if is_first and not layout.first.exists():
         steps.append(Step("run its timers on this host", layout.first.touch, layout.name))
     elif not is_first and layout.first.exists():
-        steps.append(Step("stop running its timers on this host", layout.first.unlink, layout.name))
+        steps.append(Step("stop running its timers on this host", partial(_leave, layout), layout.name))
     planned.result["releases"][layout.name] = release.id
     if not release.exists():
         make = partial(release.make, index, pins["uv"])
@@ -102,3 +105,11 @@ def _plan(module: Module, planned: Plan, app: dict[str, Any], programs: dict[str
     if settings.static and not release.is_open():
         steps.append(Step("let NGINX read its static files", release.open, layout.name))
     return steps
+
+
+def _leave(layout: Layout) -> None:
+    """Run nothing on this host any longer that runs only on the first one."""
+    layout.first.unlink()
+    live = layout.live()
+    if live:
+        Instance(layout, live, Systemd()).leave_first()
