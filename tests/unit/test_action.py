@@ -36,7 +36,7 @@ DONE = {"changed": True, "msg": "hello: switch"}
 
 
 class Host:
-    """Takes the place of Ansible's connection to the host: gives each of `results` in turn; `asked` is what modules were asked.
+    """A fake connection to the host: gives each of `results` in turn; `asked` is what modules were asked.
 
     :ivar files: what lies on it, by path.
     """
