@@ -99,7 +99,7 @@ class App:
 
 @pytest.fixture(autouse=True)
 def nice(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return by how much this process was made nicer, which it is not."""
+    """Return the requested changes of niceness; none of them is made."""
     found: list[int] = []
     monkeypatch.setattr(os, "nice", found.append)
     return found
