@@ -36,7 +36,7 @@ DONE = {"changed": True, "msg": "hello: switch"}
 
 
 class Host:
-    """Stands in for Ansible's way to the host: gives each of `results` in turn; `asked` is what modules were asked.
+    """A fake connection to the host: gives each of `results` in turn; `asked` is what modules were asked.
 
     :ivar files: what lies on it, by path.
     """
@@ -126,7 +126,7 @@ def test_a_task_runs_its_module_with_its_arguments_and_its_run() -> None:
     [(None, False), ({}, False), ({"__wsgi_production_hold": False}, False), ({"__wsgi_production_hold": True}, True)],
 )
 @pytest.mark.parametrize("plugin", [step, build, wheels])
-def test_a_play_decides_whether_its_run_keeps_the_lock_from_step_to_step(
+def test_a_play_decides_whether_its_run_keeps_the_lock_between_steps(
     plugin: Any, variables: dict[str, Any] | None, hold: bool
 ) -> None:
     host = Host(DONE)
@@ -138,7 +138,7 @@ def test_a_play_decides_whether_its_run_keeps_the_lock_from_step_to_step(
     ("delegate_to", "hold"), [(None, True), ("app1", True), ("app2", True), ("build1", False), ("app", False)]
 )
 @pytest.mark.parametrize("plugin", [step, wheels])
-def test_the_lock_of_a_host_to_which_the_run_does_not_come_back_is_let_go(
+def test_a_run_releases_the_lock_of_a_host_that_it_does_not_return_to(
     plugin: Any, delegate_to: str | None, hold: bool
 ) -> None:
     host = Host(DONE, delegate_to=delegate_to)
@@ -147,7 +147,7 @@ def test_the_lock_of_a_host_to_which_the_run_does_not_come_back_is_let_go(
     assert host.asked[0][1]["run"]["hold"] is hold
 
 
-def test_a_step_on_another_host_keeps_no_lock_in_a_play_that_keeps_none() -> None:
+def test_a_delegated_step_keeps_no_lock_if_its_play_keeps_none() -> None:
     host = Host(DONE, delegate_to="app1")
     act(step, host, variables={"ansible_play_hosts_all": ["app1"]})
     assert host.asked[0][1]["run"]["hold"] is False
@@ -173,7 +173,7 @@ def test_the_lock_of_a_run_on_another_machine_is_left_alone(dead: str) -> None:
     assert len(host.asked) == 1
 
 
-def test_a_lock_that_another_run_has_taken_over_first_is_left_alone(dead: str) -> None:
+def test_a_lock_that_another_run_took_over_first_is_left_alone(dead: str) -> None:
     host = Host(held(dead), held(f"{'0' * 12}:1:1"))
     assert act(step, host) == {"failed": True, "msg": "another run is changing this host"}
     assert len(host.asked) == 2
@@ -187,7 +187,7 @@ def test_a_worker_that_outlives_its_run_changes_nothing(dead: str, monkeypatch: 
     assert host.asked == []
 
 
-def test_another_failure_is_told_as_it_is() -> None:
+def test_other_failures_remain_unchanged() -> None:
     failure = {"failed": True, "msg": "hello: user and group hello is not installed on the host"}
     host = Host(dict(failure))
     assert act(step, host) == failure
@@ -209,7 +209,7 @@ def released(name: str, **given: Any) -> dict[str, Any]:
     return {"name": name, "build": f"/srv/{name}/builds/1", "callable": "main:application", **given}
 
 
-def test_all_that_may_be_secret_travels_as_one_text_so_that_ansible_masks_it_as_a_whole() -> None:
+def test_possible_secrets_are_sent_as_one_string_so_that_ansible_masks_all_of_it() -> None:
     host = Host(DONE)
     assert act(step, host, "release", apps=[released("hello", **SECRETS), released("world")]) == DONE
     ((module, asked),) = host.asked
@@ -223,7 +223,7 @@ def test_all_that_may_be_secret_travels_as_one_text_so_that_ansible_masks_it_as_
     assert option["no_log"] is True
 
 
-def test_a_release_is_asked_for_in_the_types_and_with_the_defaults_of_the_role() -> None:
+def test_a_release_is_requested_with_the_types_and_defaults_of_the_role() -> None:
     host = Host(DONE)
     apps = [released("hello", harakiri="30", **SECRETS), released("world")]
     act(step, host, "release", apps=apps, on_failure="continue", index_url="https://pypi.example.org/simple")
@@ -236,13 +236,13 @@ def test_a_release_is_asked_for_in_the_types_and_with_the_defaults_of_the_role()
     assert set(asked) <= {*release_module.ARGUMENTS, "run"}
 
 
-def test_no_application_is_released_with_no_secrets() -> None:
+def test_releasing_no_application_sends_no_secrets() -> None:
     host = Host(DONE)
     assert act(step, host, "release", apps=[]) == DONE
     assert (host.asked[0][1]["apps"], json.loads(host.asked[0][1]["secrets"])) == ([], {})
 
 
-def test_a_release_that_is_tried_again_sends_the_same_secrets() -> None:
+def test_a_retried_release_sends_the_same_secrets() -> None:
     host = Host(DONE, DONE)
     retried = action(step, host, "release", {"apps": [released("hello", **SECRETS)]})
     retried.run()
@@ -250,14 +250,14 @@ def test_a_release_that_is_tried_again_sends_the_same_secrets() -> None:
     assert [json.loads(asked["secrets"]) for _, asked in host.asked] == [{"hello": SECRETS}] * 2
 
 
-def test_the_lock_of_a_dead_run_is_taken_over_by_a_release_with_the_same_secrets(dead: str) -> None:
+def test_a_release_that_takes_over_a_lock_sends_the_same_secrets(dead: str) -> None:
     host = Host(held(dead), DONE)
     assert act(step, host, "release", apps=[released("hello", **SECRETS)]) == DONE
     assert [json.loads(asked["secrets"]) for _, asked in host.asked] == [{"hello": SECRETS}] * 2
 
 
 @pytest.mark.parametrize("key", SECRETS)
-def test_what_cannot_be_released_is_told_without_its_secrets(key: str) -> None:
+def test_an_invalid_release_is_reported_without_its_secrets(key: str) -> None:
     host = Host()
     with pytest.raises(AnsibleActionFail, match=key) as failure:
         act(step, host, "release", apps=[released("hello", **{**SECRETS, key: ["hunter2"]})])
@@ -313,7 +313,7 @@ def packed(archive: bytes) -> dict[str, str]:
         return {one.name: read.read().decode() for one in files if (read := files.extractfile(one))}
 
 
-def test_what_every_host_has_already_is_not_sent(sources: Sources) -> None:
+def test_sources_of_existing_builds_are_not_sent(sources: Sources) -> None:
     host, apps = Host({**lacks(), "builds": {"hello": "/1"}}), [sources.app("hello"), sources.app("world")]
     assert act(build, host, "build", apps=apps) == {"changed": False, "msg": "", "builds": {"hello": "/1"}}
     ((module, asked),) = host.asked
@@ -326,7 +326,7 @@ def test_what_every_host_has_already_is_not_sent(sources: Sources) -> None:
 
 
 @pytest.mark.parametrize(("plugin", "step_name"), [(build, "build"), (wheels, "wheels")])
-def test_the_environment_of_a_build_is_logged_nowhere(sources: Sources, plugin: Any, step_name: str) -> None:
+def test_the_environment_of_a_build_is_never_logged(sources: Sources, plugin: Any, step_name: str) -> None:
     host = Host({**DONE, "wheels": {}})
     act(plugin, host, step_name, apps=[sources.app("hello", env={"TOKEN": "hunter2"})])
     ((_, asked),) = host.asked
@@ -337,7 +337,7 @@ def test_the_environment_of_a_build_is_logged_nowhere(sources: Sources, plugin: 
     assert "hunter2" not in json.dumps(asked)
 
 
-def test_only_what_is_missing_is_sent_and_asked_for_again(sources: Sources, temporary: Path) -> None:
+def test_only_missing_sources_are_sent_with_the_retry(sources: Sources, temporary: Path) -> None:
     host, apps = Host(lacks("world"), dict(DONE)), [sources.app("hello"), sources.app("world")]
     assert act(build, host, "build", apps=apps, on_failure="continue") == DONE
     (_, first), (module, second) = host.asked
@@ -353,7 +353,7 @@ def test_only_what_is_missing_is_sent_and_asked_for_again(sources: Sources, temp
     assert list(temporary.iterdir()) == []
 
 
-def test_what_is_missing_after_all_is_not_told_to_the_operator(sources: Sources) -> None:
+def test_the_operator_does_not_see_the_list_of_missing_builds(sources: Sources) -> None:
     host = Host(lacks("hello"), lacks("hello", changed=True))
     assert act(build, host, "build", apps=[sources.app("hello")]) == {"changed": True, "msg": ""}
 
@@ -366,13 +366,13 @@ def test_nothing_is_sent_in_check_mode(sources: Sources) -> None:
 
 
 @pytest.mark.parametrize("plugin", [build, wheels])
-def test_a_host_that_has_failed_is_not_asked_again(plugin: Any, sources: Sources) -> None:
+def test_a_failed_host_is_not_asked_again(plugin: Any, sources: Sources) -> None:
     host = Host(lacks("hello", failed=True))
     assert act(plugin, host, "build", apps=[sources.app("hello")])["failed"]
     assert (len(host.asked), host.files) == (1, {})
 
 
-def test_a_build_that_fails_is_told_as_it_is_and_leaves_no_temporary_file(sources: Sources, temporary: Path) -> None:
+def test_a_failed_build_is_reported_and_leaves_no_temporary_file(sources: Sources, temporary: Path) -> None:
     failure = {"failed": True, "msg": "hello: no such package"}
     host = Host(lacks("hello"), dict(failure))
     assert act(build, host, "build", apps=[sources.app("hello")]) == failure
@@ -411,7 +411,7 @@ def test_a_host_without_a_temporary_directory_gets_one(sources: Sources) -> None
     ],
 )
 @pytest.mark.parametrize("plugin", [build, wheels])
-def test_the_tools_for_the_locks_of_what_is_missing_are_pinned(
+def test_missing_builds_get_the_pins_of_their_lock_tools(
     plugin: Any, missing: list[str], tools: set[str], sources: Sources
 ) -> None:
     apps = [sources.app("plain"), sources.app("poems", POETRY), sources.app("pipes", PIPENV)]
@@ -422,7 +422,7 @@ def test_the_tools_for_the_locks_of_what_is_missing_are_pinned(
     assert not [tool for tool, text in pins.items() if f"{tool}==" not in text or "--hash=sha256:" not in text]
 
 
-def test_the_wheels_of_what_is_missing_are_sent_along(sources: Sources, tmp_path: Path) -> None:
+def test_the_wheels_of_missing_builds_are_sent_too(sources: Sources, tmp_path: Path) -> None:
     apps = [sources.app("hello"), sources.app("world"), sources.app("other")]
     gathered = {}
     for name in ("hello", "world"):
@@ -440,9 +440,7 @@ def test_the_wheels_of_what_is_missing_are_sent_along(sources: Sources, tmp_path
 
 
 @pytest.mark.parametrize("plugin", [build, wheels])
-def test_a_source_that_is_gone_is_an_error_that_names_its_application(
-    plugin: Any, sources: Sources, tmp_path: Path
-) -> None:
+def test_a_missing_source_is_an_error_that_names_its_application(plugin: Any, sources: Sources, tmp_path: Path) -> None:
     host = Host()
     with pytest.raises(AnsibleActionFail, match=r"^world: build.source: '.*/gone' is not a directory"):
         act(plugin, host, "build", apps=[sources.app("hello"), {"name": "world", "source": f"{tmp_path}/gone"}])
@@ -450,14 +448,14 @@ def test_a_source_that_is_gone_is_an_error_that_names_its_application(
 
 
 @pytest.mark.parametrize("plugin", [build, wheels])
-def test_what_cannot_be_built_is_an_error_that_names_the_key(plugin: Any, sources: Sources) -> None:
+def test_an_unknown_key_is_an_error_that_names_it(plugin: Any, sources: Sources) -> None:
     host = Host()
     with pytest.raises(AnsibleActionFail, match="sauce"):
         act(plugin, host, "build", apps=[sources.app("hello", sauce="x")])
     assert host.asked == []
 
 
-def test_the_lock_of_a_run_that_died_meanwhile_is_taken_over_with_what_was_sent(sources: Sources, dead: str) -> None:
+def test_sent_sources_are_kept_when_the_lock_of_a_dead_run_is_taken_over(sources: Sources, dead: str) -> None:
     host = Host(lacks("hello"), held(dead), dict(DONE))
     assert act(build, host, "build", apps=[sources.app("hello")]) == DONE
     assert host.asked[1][1]["archives"] == host.asked[2][1]["archives"] == {"hello": "/tmp/ansible-1/hello.tar.gz"}
@@ -544,7 +542,7 @@ def test_wheels_that_had_to_be_gathered_first_are_fetched_too(sources: Sources, 
 
 
 @pytest.mark.parametrize("result", [{"failed": True, "msg": "no such package"}, {**gathered(a=A), "failed": True}])
-def test_nothing_is_fetched_of_what_was_not_gathered(sources: Sources, kept: Path, result: dict[str, Any]) -> None:
+def test_nothing_is_fetched_if_gathering_failed(sources: Sources, kept: Path, result: dict[str, Any]) -> None:
     host = Host(lacks("hello"), result)
     assert gather(host, sources, "hello")["failed"]
     assert (len(host.asked), kept.exists()) == (2, False)
@@ -557,7 +555,7 @@ def test_wheels_that_cannot_be_packed_are_an_error(sources: Sources, kept: Path)
     assert not kept.exists()
 
 
-def test_wheels_that_cannot_be_packed_leave_those_of_others(sources: Sources, kept: Path) -> None:
+def test_wheels_that_cannot_be_packed_do_not_affect_others(sources: Sources, kept: Path) -> None:
     first = {**gathered(hello=A, world=B), "broken": {"third": "third: no such package"}}
     host = Host(first, {**gathered(world=B), "broken": {"hello": "hello: the wheel of six==1.0 is another one"}})
     result = gather(host, sources, "hello", "world", "third")
@@ -566,7 +564,7 @@ def test_wheels_that_cannot_be_packed_leave_those_of_others(sources: Sources, ke
     assert [path.name for path in kept.iterdir()] == [f"{BBB}.tar"]
 
 
-def test_half_an_archive_never_counts_as_one(sources: Sources, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partial_archive_is_never_used(sources: Sources, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def break_off(there: str, here: str) -> None:
         Path(here).write_text("half")
         raise AnsibleActionFail("the connection is gone")
@@ -578,7 +576,7 @@ def test_half_an_archive_never_counts_as_one(sources: Sources, kept: Path, monke
     assert list(kept.glob("*.tar")) == []
 
 
-def test_archives_that_have_not_been_fetched_for_long_are_removed(sources: Sources, kept: Path) -> None:
+def test_the_oldest_archives_are_removed(sources: Sources, kept: Path) -> None:
     keep(kept, *(f"old{number:02}" for number in range(wheels.KEPT + 2)))
     (kept / "README").touch()
     gather(Host(gathered(hello=A), gathered(hello=A)), sources, "hello")
@@ -589,20 +587,20 @@ def test_archives_that_have_not_been_fetched_for_long_are_removed(sources: Sourc
     assert (kept / "README").exists()
 
 
-def test_an_archive_that_this_run_needs_is_not_removed_however_old_it_is(sources: Sources, kept: Path) -> None:
+def test_an_archive_that_this_run_needs_is_kept_even_if_it_is_old(sources: Sources, kept: Path) -> None:
     keep(kept, AAA, *(f"old{number:02}" for number in range(wheels.KEPT)))
     told = {"hello": A, "world": B}
     result = gather(Host(gathered(**told), gathered(**told)), sources, "hello", "world")
     assert [name for name, one in result["wheels"].items() if not Path(one["archive"]).exists()] == []
 
 
-def test_the_archives_of_a_run_with_many_applications_are_all_there(sources: Sources, kept: Path) -> None:
+def test_a_run_with_many_applications_keeps_all_their_archives(sources: Sources, kept: Path) -> None:
     told = {f"app{number}": f"{number:012}" for number in range(wheels.KEPT + 5)}
     result = gather(Host(gathered(**told), gathered(**told)), sources, *told)
     assert [name for name, one in result["wheels"].items() if not Path(one["archive"]).exists()] == []
 
 
-def test_nobody_else_on_the_controller_reads_the_archives(sources: Sources, kept: Path) -> None:
+def test_only_the_operator_can_read_the_archives(sources: Sources, kept: Path) -> None:
     before = os.umask(0)
     try:
         gather(Host(gathered(hello=A), gathered(hello=A)), sources, "hello")
@@ -621,7 +619,7 @@ def test_nobody_else_on_the_controller_reads_the_archives(sources: Sources, kept
         {"tools": {"passwd": "0"}},
     ],
 )
-def test_a_host_that_says_a_name_of_its_own_is_refused_before_anything_is_fetched(
+def test_invalid_names_from_a_host_are_refused_before_anything_is_fetched(
     sources: Sources, kept: Path, told: dict[str, Any]
 ) -> None:
     said = gathered(hello=A)
@@ -632,7 +630,7 @@ def test_a_host_that_says_a_name_of_its_own_is_refused_before_anything_is_fetche
     assert (len(host.asked), kept.parent.exists()) == (1, False)
 
 
-def test_a_host_does_not_say_where_its_archive_lies_on_the_controller(sources: Sources, kept: Path) -> None:
+def test_a_host_cannot_choose_where_the_controller_puts_its_archive(sources: Sources, kept: Path) -> None:
     said = gathered(hello=A)
     said["wheels"]["hello"].update(packed="../../x", archive="/etc/passwd")
     result = gather(Host(said, said), sources, "hello")
@@ -640,7 +638,7 @@ def test_a_host_does_not_say_where_its_archive_lies_on_the_controller(sources: S
     assert [path.name for path in kept.iterdir()] == [f"{AAA}.tar"]
 
 
-def test_wheels_that_came_out_otherwise_in_the_same_folder_are_another_archive(sources: Sources, kept: Path) -> None:
+def test_different_wheels_in_the_same_folder_get_their_own_archive(sources: Sources, kept: Path) -> None:
     keep(kept, AAA)
     said = gathered(hello=A)
     said["wheels"]["hello"]["files"] = {"six-1-py3-none-any.whl": "other"}
@@ -678,7 +676,7 @@ def serve(host: Host, sites: list[dict[str, Any]], **given: Any) -> Any:
     return act(step, host, "nginx", sites=sites, **given)
 
 
-def test_nginx_is_asked_to_serve_what_the_controller_has_made_of_the_sites(sites: list[dict[str, Any]]) -> None:
+def test_the_nginx_module_gets_the_rendered_configuration_of_the_sites(sites: list[dict[str, Any]]) -> None:
     host = Host(DONE)
     assert serve(host, sites, headers={"X-Y": "z"}, acme_email="ops@example.org") == DONE
     ((module, asked),) = host.asked
@@ -695,11 +693,11 @@ def test_nginx_is_asked_to_serve_what_the_controller_has_made_of_the_sites(sites
     assert (asked["acme_email"], asked["tls_profile"], asked["snippet"]) == ("ops@example.org", "intermediate", "")
 
 
-def test_the_defaults_of_nginx_have_no_objection() -> None:
+def test_the_defaults_of_nginx_are_accepted() -> None:
     assert act(step, Host(DONE), "nginx", sites=[site("hello")]) == DONE
 
 
-def test_all_that_nginx_is_asked_is_known_to_its_module(sites: list[dict[str, Any]]) -> None:
+def test_the_nginx_module_knows_all_its_arguments(sites: list[dict[str, Any]]) -> None:
     host = Host(DONE)
     serve(host, sites)
     assert set(host.asked[0][1]) == {*nginx_module.ARGUMENTS, "run"}
@@ -707,7 +705,7 @@ def test_all_that_nginx_is_asked_is_known_to_its_module(sites: list[dict[str, An
         assert set(one) <= set(nginx_module.CERTIFICATE)
 
 
-def test_keys_and_passwords_travel_as_one_text_and_nowhere_else(sites: list[dict[str, Any]], pem: Pem) -> None:
+def test_keys_and_passwords_are_sent_in_one_secret_string_only(sites: list[dict[str, Any]], pem: Pem) -> None:
     host = Host(DONE)
     serve(host, sites)
     asked = host.asked[0][1]
@@ -721,7 +719,7 @@ def test_keys_and_passwords_travel_as_one_text_and_nowhere_else(sites: list[dict
     assert nginx_module.ARGUMENTS["secrets"]["no_log"] is True
 
 
-def test_a_host_is_not_asked_to_serve_what_is_wrong(sites: list[dict[str, Any]]) -> None:
+def test_invalid_sites_are_not_sent_to_the_host(sites: list[dict[str, Any]]) -> None:
     host = Host()
     wrong = [*sites, site("world", basic_auth={"alice": "hunter2"}, server_names=["b.example.org"])]
     with pytest.raises(AnsibleActionFail) as failure:
@@ -748,7 +746,7 @@ def described(sources: Sources, name: str, **given: Any) -> dict[str, Any]:
 
 
 def without_serve(app: dict[str, Any]) -> dict[str, Any]:
-    """Return an entry of an application that nobody serves."""
+    """Return an entry of an application without its site."""
     return {key: value for key, value in app.items() if key != "serve"}
 
 
@@ -758,7 +756,7 @@ def refuse(host: Host, apps: Any, on: str = "lb", **given: Any) -> Any:
     return act(check, host, "check", variables={**LB, "inventory_hostname": on}, **args)
 
 
-def test_a_description_that_could_work_passes(sources: Sources) -> None:
+def test_a_valid_description_passes(sources: Sources) -> None:
     host = Host()
     apps = [
         described(
@@ -772,12 +770,12 @@ def test_a_description_that_could_work_passes(sources: Sources) -> None:
 
 
 @pytest.mark.parametrize("host", ["app1", "lb"])
-def test_an_application_to_remove_passes_with_nothing_but_its_name(host: str) -> None:
+def test_an_application_to_remove_needs_only_its_name(host: str) -> None:
     apps = [{"name": "hello", "state": "absent"}]
     assert refuse(Host(), apps, host) == {"changed": False}
 
 
-def test_a_host_is_not_asked_anything_about_what_is_wrong(sources: Sources) -> None:
+def test_invalid_descriptions_are_not_sent_to_the_host(sources: Sources) -> None:
     host = Host()
     wrong = [described(sources, "hello", state="gone"), {"name": "world", "state": "present"}]
     assert refuse(host, wrong) == {
@@ -788,7 +786,7 @@ def test_a_host_is_not_asked_anything_about_what_is_wrong(sources: Sources) -> N
     assert host.asked == []
 
 
-def test_what_a_load_balancer_cannot_reach_is_refused(sources: Sources) -> None:
+def test_apps_no_load_balancer_can_reach_are_refused(sources: Sources) -> None:
     host = Host()
     result = refuse(host, [described(sources, "hello")])
     assert result["failed"]
@@ -808,15 +806,13 @@ def test_what_a_load_balancer_cannot_reach_is_refused(sources: Sources) -> None:
         ),
     ],
 )
-def test_what_is_wrong_with_the_run_itself_is_told_before_any_host_is_changed(
-    given: dict[str, Any], wrong: str
-) -> None:
+def test_invalid_run_settings_are_reported_before_any_host_is_changed(given: dict[str, Any], wrong: str) -> None:
     host = Host()
     assert refuse(host, [], **given) == {"failed": True, "msg": wrong}
     assert host.asked == []
 
 
-def test_what_is_wrong_with_the_run_and_with_its_applications_is_told_at_once() -> None:
+def test_errors_of_the_run_and_of_its_applications_are_reported_together() -> None:
     result = refuse(Host(), [{"name": "world"}], on_failure="go", build_host="build2")
     assert [line.split(":")[0] for line in result["msg"].splitlines()] == [
         *["wsgi_apps[0] (world)"] * 2,
@@ -828,21 +824,21 @@ def test_what_is_wrong_with_the_run_and_with_its_applications_is_told_at_once() 
 @pytest.mark.parametrize(
     "given", [{}, {"on_failure": "continue"}, {"build_host": "build1"}, {"build_host": "localhost"}]
 )
-def test_a_run_that_could_work_passes(sources: Sources, given: dict[str, Any]) -> None:
+def test_a_valid_run_passes(sources: Sources, given: dict[str, Any]) -> None:
     app = described(
         sources, "hello", run={"callable": "main:app", "listen_http": "0.0.0.0:9000", "listen_networks": ["10.0.0.0/8"]}
     )
     assert refuse(Host(), [app], **given) == {"changed": False}
 
 
-def test_an_inventory_without_app_servers_is_told_so(sources: Sources) -> None:
+def test_an_inventory_without_app_servers_is_refused(sources: Sources) -> None:
     host = Host()
     result = refuse(host, [described(sources, "hello")], "localhost", app_servers=[], load_balancers=[])
     assert (result["failed"], host.asked) == (True, [])
     assert result["msg"].startswith("the inventory has no host in the group app_servers; ")
 
 
-def test_what_nobody_could_serve_or_install_is_refused(sources: Sources) -> None:
+def test_settings_that_no_host_can_apply_are_refused(sources: Sources) -> None:
     host = Host()
     plain = without_serve(described(sources, "plain"))
     source = without_serve(described(sources, "source", run={"callable": "main:app", "package": "uwsgi"}))
@@ -882,7 +878,7 @@ def test_an_inventory_may_lack_a_group(groups: dict[str, list[str]], host: str, 
         ("nginx_tls_profile", "old", "nginx_tls_profile: 'old': write intermediate or modern"),
     ],
 )
-def test_a_variable_of_a_role_is_refused_before_any_host_is_touched(variable: str, value: Any, wrong: str) -> None:
+def test_an_invalid_role_variable_is_refused_before_asking_any_host(variable: str, value: Any, wrong: str) -> None:
     host = Host()
     args = {"apps": [], "app_servers": ["app1"], "load_balancers": ["lb"]}
     refused = action(check, host, "check", args)
@@ -906,14 +902,14 @@ def look(host: Host, steps: list[dict[str, Any]], **given: Any) -> Any:
     return surveyor.run(task_vars={**LB, **said})
 
 
-def test_a_survey_refuses_what_could_not_work_and_asks_no_host() -> None:
+def test_a_survey_refuses_an_invalid_entry_and_asks_no_host() -> None:
     host = Host()
     result = look(host, [{"boot": {}}], apps=[{"name": "world"}])
     assert (result["failed"], host.asked) == (True, [])
     assert result["msg"].startswith("wsgi_apps[0] (world): build is missing")
 
 
-def test_a_survey_asks_for_all_steps_in_the_order_of_a_run_as_one_text(sources: Sources) -> None:
+def test_a_survey_sends_all_steps_in_the_order_of_a_run_as_one_string(sources: Sources) -> None:
     host, app = Host(dict(SEEN)), sources.app("hello")
     roles: list[dict[str, Any]] = [
         {"packages": {"names": ["gcc"]}, "build": {"apps": [app], "wheels": {}}},
@@ -931,7 +927,7 @@ def test_a_survey_asks_for_all_steps_in_the_order_of_a_run_as_one_text(sources: 
     assert option["no_log"] is True
 
 
-def test_what_each_step_is_asked_by_the_survey_is_what_its_task_asks(sources: Sources, sites: list[Any]) -> None:
+def test_the_survey_asks_each_step_the_same_as_its_task(sources: Sources, sites: list[Any]) -> None:
     app = sources.app("hello")
     said: dict[str, dict[str, Any]] = {
         "packages": {"names": ["gcc"]},
@@ -948,7 +944,7 @@ def test_what_each_step_is_asked_by_the_survey_is_what_its_task_asks(sources: So
     assert [[name, {**args, "run": None}] for name, args in asked] == taken
 
 
-def test_a_step_that_the_survey_has_found_done_is_not_asked_of_the_host_again(sources: Sources) -> None:
+def test_a_step_that_the_survey_found_done_does_not_ask_the_host_again(sources: Sources) -> None:
     app, result = sources.app("hello"), {"builds": {"hello": "/srv/hello/builds/1"}, "missing": []}
     host = Host({**SEEN, "done": [[0, {"installed": []}], [1, result]]}, DONE, DONE)
     said = {"packages": {"names": ["gcc"]}, "build": {"apps": [app], "wheels": {}}, "boot": {}}
@@ -968,7 +964,7 @@ def test_a_step_that_the_survey_has_found_done_is_not_asked_of_the_host_again(so
     assert len(host.asked) == 3
 
 
-def test_a_build_that_the_survey_has_found_missing_is_sent_at_once(sources: Sources) -> None:
+def test_a_build_that_the_survey_found_missing_is_sent_at_once(sources: Sources) -> None:
     app = sources.app("hello")
     host = Host({**SEEN, "missing": ["hello"]}, dict(DONE))
     variables = {SURVEY: look(host, [{"build": {"apps": [app], "wheels": {}}}])}
@@ -976,27 +972,27 @@ def test_a_build_that_the_survey_has_found_missing_is_sent_at_once(sources: Sour
     assert host.asked[1][1]["archives"] == {"hello": "/tmp/ansible-1/hello.tar.gz"}
 
 
-def test_no_secret_is_in_what_the_survey_remembers(sites: list[Any], pem: Pem) -> None:
+def test_the_survey_remembers_no_secrets(sites: list[Any], pem: Pem) -> None:
     host = Host({**SEEN, "done": [[0, {}]]}, {**SEEN, "done": [[0, {}]]})
     nginx = {"sites": sites, "described": None, "kept": []}
     others = [{**one, "basic_auth": {"alice": "another password"} if one["basic_auth"] else {}} for one in sites]
     assert look(host, [{"nginx": nginx}])["done"] == look(host, [{"nginx": {**nginx, "sites": others}}])["done"] != {}
 
 
-def test_a_run_goes_on_where_the_build_host_has_not_gathered_all_wheels() -> None:
+def test_a_run_continues_if_the_build_host_has_not_gathered_all_wheels() -> None:
     settled = {**SEEN, "settled": True, "ends": True}
     assert look(Host(dict(settled)), [], gathered=True)["ends"] is True
     assert look(Host(dict(settled)), [], gathered=False)["ends"] is False
 
 
-def test_a_host_with_another_operating_system_is_refused() -> None:
+def test_an_unsupported_operating_system_is_refused() -> None:
     result = look(Host({**SEEN, "system": ["Debian", "11"]}), [])
     assert result["failed"]
     assert result["msg"].startswith("lb: Debian 11 is not supported; use one of Debian 12, Debian 13")
 
 
 @pytest.mark.parametrize("said", [{"failed": True, "msg": "no Python"}, {"unreachable": True, "msg": "no route"}])
-def test_a_host_that_does_not_answer_the_survey_is_told_as_it_is(said: dict[str, Any]) -> None:
+def test_a_host_that_fails_the_survey_is_reported_unchanged(said: dict[str, Any]) -> None:
     assert look(Host(dict(said)), []) == said
 
 
@@ -1011,7 +1007,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-def test_an_operator_is_told_how_long_each_certificate_is_valid(told: list[str]) -> None:
+def test_the_operator_sees_how_long_each_certificate_is_valid(told: list[str]) -> None:
     result = {"changed": False, "msg": "healthy", "days": {"hello.example.org": 89, "world.example.org": 6}}
     host = Host(dict(result))
     assert act(verify, host, "verify", fronts=[]) == result
@@ -1023,6 +1019,6 @@ def test_an_operator_is_told_how_long_each_certificate_is_valid(told: list[str])
 
 
 @pytest.mark.parametrize("result", [{"failed": True, "msg": "hello does not answer"}, {"changed": False, "days": {}}])
-def test_an_operator_is_told_of_no_certificate_where_none_was_seen(told: list[str], result: dict[str, Any]) -> None:
+def test_the_operator_sees_no_certificate_if_none_was_found(told: list[str], result: dict[str, Any]) -> None:
     assert act(verify, Host(dict(result)), "verify", fronts=[]) == result
     assert told == []

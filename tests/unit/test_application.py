@@ -32,13 +32,13 @@ def booted(app: Application, release: str, **parts: Any) -> None:
 
 
 def switched(app: Application, release: str, **parts: Any) -> None:
-    """Bring a release live that nobody has verified yet."""
+    """Make a release live that is not verified yet."""
     booted(app, release, **parts)
     take(app.switch(release))
 
 
 def retired(app: Application, *releases: str, doors: dict[str, str] | None = None, **parts: Any) -> None:
-    """Bring `releases` live, one after the other, each verified; those before it end."""
+    """Make `releases` live, one after the other, each verified; earlier ones are retired."""
     for release in releases:
         switched(app, release, **parts)
         take(app.open_doors(doors or {}))
@@ -88,13 +88,13 @@ def test_an_instance_that_a_killed_run_left_running_is_probed_before_it_goes_liv
     assert apps.asked == [B]
 
 
-def test_a_boot_can_be_told_of_before_its_release_is_made(app: Application, systemd: FakeSystemd) -> None:
+def test_a_boot_can_be_planned_before_its_release_exists(app: Application, systemd: FakeSystemd) -> None:
     assert say(app.boot(A)) == [f"start {A} beside nothing and probe it"]
     assert systemd.calls == []
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["missing", "half made"])
-def test_a_release_that_is_not_there_complete_is_not_booted(app: Application, there: bool) -> None:
+def test_a_missing_or_incomplete_release_is_not_booted(app: Application, there: bool) -> None:
     if there:
         make_release(app.layout, A, sealed=False)
     with pytest.raises(Failed, match=f"this host has no release {A}"):
@@ -127,12 +127,12 @@ def previous(app: Application) -> str | None:
     return os.path.basename(os.readlink(link)) if os.path.lexists(link) else None
 
 
-def test_before_the_first_release_there_is_none_whose_files_a_visitor_could_ask_for(app: Application) -> None:
+def test_the_first_release_has_no_previous_one_whose_files_are_served(app: Application) -> None:
     retired(app, A)
     assert previous(app) is None
 
 
-def test_the_files_of_the_release_before_can_still_be_asked_for_after_a_switch(app: Application) -> None:
+def test_a_switch_keeps_the_files_of_the_previous_release_available(app: Application) -> None:
     retired(app, A)
     switched(app, B)
     assert os.readlink(app.layout.previous) == f"releases/{A}"
@@ -141,9 +141,7 @@ def test_the_files_of_the_release_before_can_still_be_asked_for_after_a_switch(a
     assert (previous(app), app.layout.live()) == (B, C)
 
 
-def test_the_files_of_the_release_before_can_be_asked_for_before_the_switch(
-    app: Application, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_previous_link_is_set_before_the_current_link(app: Application, monkeypatch: pytest.MonkeyPatch) -> None:
     retired(app, A)
     links: list[Path] = []
 
@@ -156,13 +154,13 @@ def test_the_files_of_the_release_before_can_be_asked_for_before_the_switch(
     assert links == [app.layout.previous, app.layout.current]
 
 
-def test_the_files_of_a_release_that_one_has_left_can_still_be_asked_for(app: Application) -> None:
+def test_a_rollback_keeps_the_files_of_the_newer_release_available(app: Application) -> None:
     retired(app, A, B)
     switched(app, A)
     assert (previous(app), app.layout.live()) == (B, A)
 
 
-def test_a_switch_that_is_taken_back_leaves_the_healthy_release_before_it(app: Application) -> None:
+def test_undoing_a_switch_points_previous_to_the_healthy_release_before(app: Application) -> None:
     retired(app, A, B)
     switched(app, C)
     assert previous(app) == B
@@ -170,32 +168,32 @@ def test_a_switch_that_is_taken_back_leaves_the_healthy_release_before_it(app: A
     assert (previous(app), app.layout.live()) == (A, B)
 
 
-def test_a_switch_that_is_taken_back_to_the_first_release_leaves_none_that_was_not_healthy(app: Application) -> None:
+def test_undoing_the_second_switch_leaves_no_unhealthy_previous_release(app: Application) -> None:
     retired(app, A)
     switched(app, B)
     take(way_back(app))
     assert (previous(app), app.layout.live()) == (A, A)
 
 
-def test_a_switch_survives_the_next_boot_of_the_host(app: Application, systemd: FakeSystemd) -> None:
+def test_a_switch_survives_a_reboot_of_the_host(app: Application, systemd: FakeSystemd) -> None:
     switched(app, A)
     assert systemd.enabled == set(app.instance(A).units)
 
 
-def test_a_switch_leaves_the_instance_before_it_running_for_the_way_back(app: Application) -> None:
+def test_a_switch_leaves_the_previous_instance_running_for_a_rollback(app: Application) -> None:
     retired(app, A)
     switched(app, B)
     assert running(app) == [A, B]
     assert app.instance(A).was_live()
 
 
-def test_a_switch_to_what_is_live_does_nothing(app: Application) -> None:
+def test_the_live_release_needs_no_switch(app: Application) -> None:
     switched(app, A)
     assert app.switch(A) == []
 
 
 @pytest.mark.parametrize("kind", ["socket", "service"])
-def test_a_live_release_that_the_next_boot_of_the_host_would_not_start_is_put_right(
+def test_a_live_release_that_a_reboot_would_not_start_is_repaired(
     app: Application, systemd: FakeSystemd, kind: str
 ) -> None:
     retired(app, A)
@@ -204,7 +202,7 @@ def test_a_live_release_that_the_next_boot_of_the_host_would_not_start_is_put_ri
     assert app.instance(A).is_live()
 
 
-def test_current_does_not_move_to_what_cannot_be_enabled(app: Application) -> None:
+def test_current_does_not_move_if_enabling_fails(app: Application) -> None:
     retired(app, A)
     with pytest.raises(Failed):
         take(app.switch(B))
@@ -219,7 +217,7 @@ def test_current_does_not_move_to_what_cannot_be_enabled(app: Application) -> No
         ("activating", f"release {B} of main:app exits by itself; its log ends with:\n"),
     ],
 )
-def test_current_does_not_move_to_what_does_not_run(
+def test_a_release_that_does_not_run_cannot_go_live(
     app: Application, systemd: FakeSystemd, state: str, said: str
 ) -> None:
     retired(app, A)
@@ -256,13 +254,13 @@ def test_each_door_is_opened_moved_and_closed(app: Application) -> None:
 
 
 @pytest.mark.parametrize("doors", [{}, HTTP, UWSGI, {**HTTP, **UWSGI}])
-def test_doors_that_are_right_are_left_alone(app: Application, doors: dict[str, str]) -> None:
+def test_correct_doors_are_left_alone(app: Application, doors: dict[str, str]) -> None:
     retired(app, A)
     take(app.open_doors(doors))
     assert app.open_doors(doors) == app.close_doors(doors) == []
 
 
-def test_a_door_that_moves_is_closed_first_and_no_other_is(app: Application, systemd: FakeSystemd) -> None:
+def test_only_a_door_that_moves_is_closed_first(app: Application, systemd: FakeSystemd) -> None:
     retired(app, A, doors={**HTTP, **UWSGI})
     moved = {"http": "0.0.0.0:9002", **UWSGI}
     assert take(app.close_doors(moved)) == ["close 0.0.0.0:9000"]
@@ -271,7 +269,7 @@ def test_a_door_that_moves_is_closed_first_and_no_other_is(app: Application, sys
     assert open_doors(app.layout) == moved
 
 
-def test_a_door_without_an_address_is_not_opened_and_is_closed(app: Application) -> None:
+def test_a_door_without_an_address_is_closed_and_not_opened(app: Application) -> None:
     retired(app, A, doors=HTTP)
     none = {"http": "", "uwsgi": ""}
     assert app.open_doors(none) == []
@@ -279,7 +277,7 @@ def test_a_door_without_an_address_is_not_opened_and_is_closed(app: Application)
     assert open_doors(app.layout) == {}
 
 
-def test_what_a_killed_run_left_of_a_closed_door_is_taken_away(app: Application) -> None:
+def test_a_half_closed_door_of_a_killed_run_is_removed(app: Application) -> None:
     retired(app, A, doors=HTTP)
     (app.layout.units / "hello-http.socket").unlink()
     take(app.close_doors({}))
@@ -287,7 +285,7 @@ def test_what_a_killed_run_left_of_a_closed_door_is_taken_away(app: Application)
     assert app.close_doors({}) == []
 
 
-def test_doors_are_closed_that_the_history_does_not_know_where_nothing_else_is_said(app: Application) -> None:
+def test_doors_that_the_history_does_not_know_are_closed_by_default(app: Application) -> None:
     retired(app, A, doors=HTTP)
     assert app.close_doors() == []
     take(app.close_doors({"http": "0.0.0.0:9002"}) + app.open_doors({"http": "0.0.0.0:9002", **UWSGI}))
@@ -295,7 +293,7 @@ def test_doors_are_closed_that_the_history_does_not_know_where_nothing_else_is_s
     assert open_doors(app.layout) == {}
 
 
-def test_before_the_first_healthy_release_all_doors_are_closed_where_nothing_else_is_said(app: Application) -> None:
+def test_before_the_first_healthy_release_all_doors_are_closed_by_default(app: Application) -> None:
     switched(app, A)
     take(app.open_doors(HTTP))
     assert take(app.close_doors()) == ["close 0.0.0.0:9000"]
@@ -311,12 +309,12 @@ def test_a_door_that_does_not_listen_is_opened_again(app: Application, systemd: 
 # End others
 
 
-def test_nothing_is_left_to_end_where_one_instance_serves(app: Application) -> None:
+def test_with_a_single_instance_nothing_is_retired(app: Application) -> None:
     retired(app, A)
     assert app.end_others(A) == []
 
 
-def test_an_instance_has_no_part_to_play_once_another_is_live(app: Application, systemd: FakeSystemd) -> None:
+def test_an_instance_is_retired_once_another_is_live(app: Application, systemd: FakeSystemd) -> None:
     retired(app, A)
     switched(app, B)
     systemd.calls.clear()
@@ -334,9 +332,7 @@ def test_an_instance_is_not_retired_twice(app: Application, systemd: FakeSystemd
     assert app.end_others(B) == []
 
 
-def test_an_instance_that_would_start_at_the_next_boot_of_the_host_is_retired(
-    app: Application, systemd: FakeSystemd
-) -> None:
+def test_a_stopped_instance_that_a_reboot_would_start_is_retired(app: Application, systemd: FakeSystemd) -> None:
     retired(app, A)
     switched(app, B)
     systemd.stop(*app.instance(A).units)
@@ -346,7 +342,7 @@ def test_an_instance_that_would_start_at_the_next_boot_of_the_host_is_retired(
 
 @pytest.mark.parametrize("kind", ["socket", "service"])
 @pytest.mark.parametrize("state", ["active", "activating"])
-def test_an_instance_that_a_killed_run_left_running_is_taken_away(
+def test_an_instance_that_a_killed_run_left_running_is_removed(
     app: Application, systemd: FakeSystemd, kind: str, state: str
 ) -> None:
     retired(app, A)
@@ -357,7 +353,7 @@ def test_an_instance_that_a_killed_run_left_running_is_taken_away(
     assert app.layout.instances() == running(app) == [A]
 
 
-def test_an_instance_that_visitors_may_have_reached_is_retired_and_not_taken_away(
+def test_an_instance_that_visitors_may_have_reached_is_retired_and_not_removed(
     app: Application, systemd: FakeSystemd
 ) -> None:
     retired(app, A)
@@ -366,7 +362,7 @@ def test_an_instance_that_visitors_may_have_reached_is_retired_and_not_taken_awa
     assert say(app.end_others(A)) == [f"retire {B}"]
 
 
-def test_instances_of_other_applications_are_let_be(app: Application) -> None:
+def test_instances_of_other_apps_are_left_alone(app: Application) -> None:
     retired(app, A)
     for unit in (f"hello-two@{B}.service", f"other@{B}.service"):
         (app.layout.units / unit).touch()
@@ -376,26 +372,26 @@ def test_instances_of_other_applications_are_let_be(app: Application) -> None:
 # Record
 
 
-def test_a_release_is_remembered_once(app: Application) -> None:
+def test_a_release_is_recorded_once(app: Application) -> None:
     switched(app, A)
     assert take(app.record(A, KEEP)) == [f"record {A} as healthy"]
     assert app.history.latest() == A
     assert app.record(A, KEEP) == []
 
 
-def test_a_release_that_one_went_back_to_is_remembered_as_the_latest(app: Application) -> None:
+def test_a_rollback_records_its_release_as_the_latest(app: Application) -> None:
     retired(app, A, B)
     switched(app, A)
     assert take(app.record(A, KEEP)) == [f"record {A} as healthy"]
     assert list(app.history.entries()) == [B, A]
 
 
-def test_the_doors_are_remembered_with_the_release(app: Application) -> None:
+def test_the_doors_are_recorded_with_the_release(app: Application) -> None:
     retired(app, A, doors=HTTP)
     assert app.history.doors() == HTTP
 
 
-def test_doors_that_have_changed_are_remembered_without_another_release(app: Application) -> None:
+def test_changed_doors_are_recorded_without_a_new_release(app: Application) -> None:
     retired(app, A)
     since = app.history.entries()[A]["live"]
     for doors in (HTTP, UWSGI, {}):
@@ -408,17 +404,17 @@ def test_doors_that_have_changed_are_remembered_without_another_release(app: App
 # Go back
 
 
-def test_where_nothing_ever_was_there_is_nothing_to_go_back_to(app: Application) -> None:
+def test_an_empty_host_has_nothing_to_roll_back_to(app: Application) -> None:
     assert way_back(app) == []
 
 
-def test_where_nothing_has_changed_nobody_goes_back(app: Application) -> None:
+def test_nothing_is_rolled_back_if_nothing_changed(app: Application) -> None:
     retired(app, A, B)
     assert way_back(app) == []
     assert running(app) == [B]
 
 
-def test_a_release_that_was_booted_and_never_went_live_is_taken_away(app: Application) -> None:
+def test_a_rollback_removes_a_booted_release_that_never_went_live(app: Application) -> None:
     retired(app, A)
     booted(app, B)
     assert take(way_back(app)) == [f"remove {B}, which was never live"]
@@ -426,13 +422,13 @@ def test_a_release_that_was_booted_and_never_went_live_is_taken_away(app: Applic
     assert app.instance(A).is_live()
 
 
-def test_the_first_release_that_was_booted_and_never_went_live_is_taken_away(app: Application) -> None:
+def test_a_rollback_removes_a_first_release_that_never_went_live(app: Application) -> None:
     booted(app, A)
     assert take(way_back(app)) == [f"remove {A}, which was never live"]
     assert app.layout.instances() == []
 
 
-def test_a_switch_that_was_not_verified_is_taken_back(app: Application, apps: FakeApps, systemd: FakeSystemd) -> None:
+def test_an_unverified_switch_is_rolled_back(app: Application, apps: FakeApps, systemd: FakeSystemd) -> None:
     retired(app, A)
     switched(app, B)
     apps.asked.clear()
@@ -444,7 +440,7 @@ def test_a_switch_that_was_not_verified_is_taken_back(app: Application, apps: Fa
     assert way_back(app) == []
 
 
-def test_the_first_switch_that_was_not_verified_is_taken_back(app: Application) -> None:
+def test_an_unverified_first_switch_is_rolled_back(app: Application) -> None:
     switched(app, A)
     steps = [f"take {A} out of service, because nothing was live before", f"retire {A}"]
     assert take(way_back(app)) == steps
@@ -454,7 +450,7 @@ def test_the_first_switch_that_was_not_verified_is_taken_back(app: Application) 
     assert way_back(app) == []
 
 
-def test_a_switch_that_was_killed_before_current_moved_is_taken_back(app: Application, systemd: FakeSystemd) -> None:
+def test_a_switch_killed_before_current_moved_is_rolled_back(app: Application, systemd: FakeSystemd) -> None:
     retired(app, A)
     booted(app, B)
     app.instance(B).enable()
@@ -463,7 +459,7 @@ def test_a_switch_that_was_killed_before_current_moved_is_taken_back(app: Applic
     assert systemd.enabled == set(app.instance(A).units)
 
 
-def test_a_way_back_that_was_killed_is_gone_to_its_end(app: Application) -> None:
+def test_a_killed_rollback_is_completed(app: Application) -> None:
     retired(app, A)
     switched(app, B)
     take(way_back(app)[:1])
@@ -471,7 +467,7 @@ def test_a_way_back_that_was_killed_is_gone_to_its_end(app: Application) -> None
     assert running(app) == [A]
 
 
-def test_the_release_to_go_back_to_is_booted_first_where_it_does_not_run(
+def test_a_rollback_boots_its_release_first_if_it_does_not_run(
     app: Application, apps: FakeApps, systemd: FakeSystemd
 ) -> None:
     retired(app, A)
@@ -484,7 +480,7 @@ def test_the_release_to_go_back_to_is_booted_first_where_it_does_not_run(
     assert running(app) == [A]
 
 
-def test_a_release_that_was_told_to_end_is_booted_again_on_the_way_back(app: Application) -> None:
+def test_a_rollback_boots_a_retired_release_again(app: Application) -> None:
     retired(app, A)
     switched(app, B)
     take(app.end_others(B))
@@ -492,7 +488,7 @@ def test_a_release_that_was_told_to_end_is_booted_again_on_the_way_back(app: App
     assert running(app) == [A]
 
 
-def test_where_current_is_lost_the_healthy_release_is_made_live(app: Application) -> None:
+def test_if_current_is_lost_the_healthy_release_goes_live(app: Application) -> None:
     retired(app, A)
     app.layout.current.unlink()
     take(way_back(app))
@@ -503,9 +499,7 @@ def test_where_current_is_lost_the_healthy_release_is_made_live(app: Application
     ("before", "after"),
     [(HTTP, {"http": "0.0.0.0:9002"}), (HTTP, UWSGI), (HTTP, {}), ({}, HTTP), ({}, {**HTTP, **UWSGI})],
 )
-def test_the_doors_are_what_they_were_when_one_has_gone_back(
-    app: Application, before: dict[str, str], after: dict[str, str]
-) -> None:
+def test_a_rollback_restores_the_doors(app: Application, before: dict[str, str], after: dict[str, str]) -> None:
     retired(app, A, doors=before)
     switched(app, B)
     take(app.close_doors(after) + app.open_doors(after))
@@ -517,7 +511,7 @@ def test_the_doors_are_what_they_were_when_one_has_gone_back(
     assert way_back(app) == []
 
 
-def test_doors_that_were_moved_are_moved_back_where_the_release_stayed(app: Application) -> None:
+def test_a_rollback_restores_doors_even_if_the_release_is_the_same(app: Application) -> None:
     retired(app, A, doors=HTTP)
     take(app.close_doors(UWSGI) + app.open_doors(UWSGI))
     assert take(way_back(app)) == ["close 127.0.0.1:9001", "open 0.0.0.0:9000"]
@@ -525,7 +519,7 @@ def test_doors_that_were_moved_are_moved_back_where_the_release_stayed(app: Appl
     assert app.instance(A).is_live()
 
 
-def test_a_door_that_could_not_be_moved_is_open_where_it_was(app: Application, systemd: FakeSystemd) -> None:
+def test_a_rollback_reopens_a_door_that_could_not_move(app: Application, systemd: FakeSystemd) -> None:
     retired(app, A, doors=HTTP)
     switched(app, B)
     systemd.broken = {"hello-http.socket"}
@@ -536,7 +530,7 @@ def test_a_door_that_could_not_be_moved_is_open_where_it_was(app: Application, s
     assert app.open_doors(HTTP) == []
 
 
-def test_before_the_first_healthy_release_no_door_was_open(app: Application) -> None:
+def test_undoing_the_first_release_closes_its_doors(app: Application) -> None:
     switched(app, A)
     take(app.open_doors(HTTP))
     assert take(way_back(app)) == [
@@ -548,7 +542,7 @@ def test_before_the_first_healthy_release_no_door_was_open(app: Application) -> 
 
 
 @pytest.mark.parametrize("wrong", ["does not start", "does not answer", "is gone"])
-def test_what_is_live_goes_on_serving_where_the_way_back_does_not_work(
+def test_the_live_release_keeps_serving_if_the_rollback_fails(
     app: Application, apps: FakeApps, systemd: FakeSystemd, wrong: str
 ) -> None:
     retired(app, A, doors=HTTP)
@@ -568,7 +562,7 @@ def test_what_is_live_goes_on_serving_where_the_way_back_does_not_work(
     assert app.open_doors(UWSGI) == []
 
 
-def test_what_is_live_goes_on_serving_where_the_healthy_instance_ends_before_the_switch_back(
+def test_the_live_release_keeps_serving_if_the_healthy_instance_ends_before_the_rollback(
     app: Application, systemd: FakeSystemd
 ) -> None:
     retired(app, A)
@@ -603,7 +597,7 @@ class RememberingSystemd(FakeSystemd):
         super()._named(verb, *units)
 
 
-def test_the_switch_back_looks_once_more_whether_the_healthy_instance_runs(app: Application, layout: Layout) -> None:
+def test_the_switch_back_checks_again_that_the_healthy_instance_runs(app: Application, layout: Layout) -> None:
     app.systemd = systemd = RememberingSystemd(layout.units)
     retired(app, A)
     switched(app, B)
@@ -637,18 +631,14 @@ STOOD_DOWN = {"socket": "active", "service": "active", "mail.service": "deactiva
 NO_JOB = {"nightly.service": "inactive"}
 
 
-def test_a_release_that_is_booted_has_workers_and_its_timers_wait_for_the_switch(
-    app: Application, systemd: FakeSystemd
-) -> None:
+def test_a_boot_starts_workers_but_timers_wait_for_the_switch(app: Application, systemd: FakeSystemd) -> None:
     retired(app, A, **PARTS)
     booted(app, B, **PARTS)
     assert states(app, systemd, A) == {**ALL_ACTIVE, **NO_JOB}
     assert states(app, systemd, B) == {**ALL_ACTIVE, "nightly.timer": "inactive", **NO_JOB}
 
 
-def test_with_the_switch_timers_and_workers_change_over_and_a_job_goes_on(
-    app: Application, systemd: FakeSystemd
-) -> None:
+def test_a_switch_hands_over_timers_and_workers_and_a_job_continues(app: Application, systemd: FakeSystemd) -> None:
     retired(app, A, **PARTS)
     systemd.start(unit(A, "nightly.service"), wait=False)
     switched(app, B, **PARTS)
@@ -657,7 +647,7 @@ def test_with_the_switch_timers_and_workers_change_over_and_a_job_goes_on(
     assert systemd.enabled == {*app.instance(A).lasting, *app.instance(B).lasting}
 
 
-def test_the_timers_of_a_release_run_before_it_is_live_and_those_before_it_end_afterwards(
+def test_new_timers_start_before_the_switch_and_old_timers_stop_after_it(
     app: Application, systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     retired(app, A, **PARTS)
@@ -680,7 +670,7 @@ def test_the_timers_of_a_release_run_before_it_is_live_and_those_before_it_end_a
     ]
 
 
-def test_a_switch_stands_down_each_instance_but_its_own(app: Application, systemd: FakeSystemd) -> None:
+def test_a_switch_stands_down_all_other_instances(app: Application, systemd: FakeSystemd) -> None:
     for release in (A, B, C):
         booted(app, release, **PARTS)
     take(app.switch(C))
@@ -689,7 +679,7 @@ def test_a_switch_stands_down_each_instance_but_its_own(app: Application, system
 
 
 @pytest.mark.parametrize("part", ["mail.service", "nightly.timer"])
-def test_a_live_release_whose_timers_or_workers_the_next_boot_would_not_start_is_put_right(
+def test_a_live_release_whose_timers_or_workers_a_reboot_would_not_start_is_repaired(
     app: Application, systemd: FakeSystemd, part: str
 ) -> None:
     retired(app, A, **PARTS)
@@ -698,7 +688,7 @@ def test_a_live_release_whose_timers_or_workers_the_next_boot_would_not_start_is
     assert app.instance(A).is_live() and app.switch(A) == []
 
 
-def test_a_live_release_whose_timer_does_not_run_is_put_right(app: Application, systemd: FakeSystemd) -> None:
+def test_a_live_release_whose_timer_does_not_run_is_repaired(app: Application, systemd: FakeSystemd) -> None:
     retired(app, A, **PARTS)
     systemd.stop(unit(A, "nightly.timer"))
     take(app.switch(A))
@@ -712,7 +702,7 @@ def test_a_live_release_whose_worker_does_not_run_is_started(app: Application, s
     assert app.instance(A).runs()
 
 
-def test_an_instance_with_a_job_at_work_is_not_retired_twice(app: Application, systemd: FakeSystemd) -> None:
+def test_an_instance_with_a_running_job_is_not_retired_twice(app: Application, systemd: FakeSystemd) -> None:
     retired(app, A, **PARTS)
     systemd.start(unit(A, "nightly.service"), wait=False)
     retired(app, B, **PARTS)
@@ -723,7 +713,7 @@ def test_an_instance_with_a_job_at_work_is_not_retired_twice(app: Application, s
 
 
 @pytest.mark.parametrize("front", ["active", "inactive"])
-def test_a_worker_of_what_never_was_live_finishes_its_jobs_when_it_is_taken_away(
+def test_a_worker_finishes_its_jobs_when_a_never_live_release_is_removed(
     app: Application, systemd: FakeSystemd, front: str
 ) -> None:
     retired(app, A, **PARTS)
@@ -739,7 +729,7 @@ def test_a_worker_of_what_never_was_live_finishes_its_jobs_when_it_is_taken_away
     assert app.instance(B).has_ended() and app.end_others(A) == []
 
 
-def test_on_the_way_back_visitors_come_first_and_then_the_workers(
+def test_a_rollback_switches_visitors_first_and_then_workers(
     app: Application, systemd: FakeSystemd, apps: FakeApps
 ) -> None:
     retired(app, A, **PARTS)
@@ -756,15 +746,13 @@ def test_on_the_way_back_visitors_come_first_and_then_the_workers(
     assert way_back(app) == []
 
 
-def test_without_workers_the_way_back_starts_none(app: Application) -> None:
+def test_a_rollback_without_workers_starts_none(app: Application) -> None:
     retired(app, A, timers=["nightly"])
     switched(app, B, workers=["mail"])
     assert take(way_back(app)) == [f"switch back from {B} to {A}", f"retire {B}"]
 
 
-def test_on_the_way_back_to_what_does_not_answer_the_workers_start_with_it(
-    app: Application, systemd: FakeSystemd
-) -> None:
+def test_a_rollback_that_boots_a_release_starts_its_workers_with_it(app: Application, systemd: FakeSystemd) -> None:
     retired(app, A, **PARTS)
     switched(app, B, **PARTS)
     systemd.stop(*app.instance(A).units)
@@ -772,9 +760,7 @@ def test_on_the_way_back_to_what_does_not_answer_the_workers_start_with_it(
     assert states(app, systemd, A) == {**ALL_ACTIVE, **NO_JOB}
 
 
-def test_a_worker_that_does_not_come_back_keeps_nobody_from_the_way_back(
-    app: Application, systemd: FakeSystemd
-) -> None:
+def test_a_worker_that_does_not_restart_does_not_stop_the_switch_back(app: Application, systemd: FakeSystemd) -> None:
     retired(app, A, **PARTS)
     switched(app, B, **PARTS)
     systemd.finish()
@@ -784,7 +770,7 @@ def test_a_worker_that_does_not_come_back_keeps_nobody_from_the_way_back(
     assert app.instance(A).is_live() and app.instance(A).answers()
 
 
-def test_a_worker_that_does_not_come_back_keeps_nothing_else_from_the_way_back(
+def test_a_worker_that_does_not_restart_does_not_stop_the_rest_of_a_rollback(
     app: Application, systemd: FakeSystemd
 ) -> None:
     retired(app, A, doors=HTTP, **PARTS)
@@ -799,9 +785,7 @@ def test_a_worker_that_does_not_come_back_keeps_nothing_else_from_the_way_back(
     assert systemd.enabled == {*app.instance(A).lasting, "hello-http.socket"}
 
 
-def test_a_way_back_that_was_killed_before_the_workers_were_started_starts_them(
-    app: Application, systemd: FakeSystemd
-) -> None:
+def test_a_repeated_rollback_starts_workers_that_a_killed_one_did_not(app: Application, systemd: FakeSystemd) -> None:
     retired(app, A, **PARTS)
     switched(app, B, **PARTS)
     take(way_back(app)[:1])
@@ -838,14 +822,14 @@ def begun(systemd: FakeSystemd) -> list[str]:
 
 
 def at_work(app: Application, systemd: FakeSystemd, release: str) -> None:
-    """Let the migration of a release be as a killed run leaves it, which goes on."""
+    """Leave the migration of a release running, as a killed run does."""
     app.layout.transient.mkdir(exist_ok=True)
     (app.layout.transient / unit(release, "migrate.service")).write_text("Type=oneshot")
     (app.layout.releases / release / "migrate.json").write_text('{"began": "2026-01-01T12:00:00+00:00"}')
     systemd.states[unit(release, "migrate.service")] = "activating"
 
 
-def test_a_release_is_migrated_for_once(app: Application, systemd: FakeSystemd) -> None:
+def test_a_migration_runs_only_once(app: Application, systemd: FakeSystemd) -> None:
     make_release(app.layout, A, **MIGRATE)
     assert take(app.migrate(A, True)) == [f"run the migration of {A}"]
     assert begun(systemd) == [unit(A, "migrate.service")]
@@ -853,7 +837,7 @@ def test_a_release_is_migrated_for_once(app: Application, systemd: FakeSystemd) 
     assert app.migrate(A, True) == []
 
 
-def test_each_release_has_a_migration_of_its_own(app: Application, systemd: FakeSystemd) -> None:
+def test_each_release_has_its_own_migration(app: Application, systemd: FakeSystemd) -> None:
     for release in (A, B):
         make_release(app.layout, release, **MIGRATE)
         assert take(app.migrate(release, True)) == [f"run the migration of {release}"]
@@ -861,24 +845,24 @@ def test_each_release_has_a_migration_of_its_own(app: Application, systemd: Fake
 
 
 @pytest.mark.parametrize("asked", [True, False])
-def test_a_release_that_has_no_migration_is_not_migrated_for(app: Application, asked: bool) -> None:
+def test_a_release_without_a_migration_has_none_to_run(app: Application, asked: bool) -> None:
     make_release(app.layout, A)
     assert app.migrate(A, asked) == []
 
 
-def test_a_migration_can_be_told_of_before_its_release_is_made(app: Application, systemd: FakeSystemd) -> None:
+def test_a_migration_can_be_planned_before_its_release_exists(app: Application, systemd: FakeSystemd) -> None:
     assert say(app.migrate(A, True)) == [f"run the migration of {A}"]
     assert app.migrate(A, False) == []
     assert systemd.calls == []
 
 
-def test_of_a_release_that_is_made_its_files_say_whether_there_is_a_migration(app: Application) -> None:
+def test_the_files_of_a_release_say_whether_it_has_a_migration(app: Application) -> None:
     make_release(app.layout, A, **MIGRATE)
     assert say(app.migrate(A, False)) == [f"run the migration of {A}"]
 
 
 @pytest.mark.parametrize("how", ["broken", "slow"])
-def test_a_migration_that_fails_is_told_with_its_log_and_done_again(
+def test_a_failed_migration_is_reported_with_its_log_and_repeated(
     app: Application, systemd: FakeSystemd, how: str
 ) -> None:
     make_release(app.layout, A, **MIGRATE)
@@ -894,7 +878,7 @@ def test_a_migration_that_fails_is_told_with_its_log_and_done_again(
     assert app.migrate(A, True) == []
 
 
-def test_a_migration_that_a_killed_run_left_at_work_is_waited_for_and_not_begun_again(
+def test_a_migration_that_a_killed_run_left_running_is_awaited_and_not_restarted(
     app: Application, systemd: FakeSystemd
 ) -> None:
     make_release(app.layout, A, **MIGRATE)
@@ -906,9 +890,7 @@ def test_a_migration_that_a_killed_run_left_at_work_is_waited_for_and_not_begun_
     assert systemd.calls[0] == f"start {unit(A, 'migrate.service')}"
 
 
-def test_a_migration_of_another_release_that_is_at_work_is_waited_for_first(
-    app: Application, systemd: FakeSystemd
-) -> None:
+def test_a_running_migration_of_another_release_is_awaited_first(app: Application, systemd: FakeSystemd) -> None:
     for release in (A, B, C):
         make_release(app.layout, release, **MIGRATE)
     take(app.migrate(C, True))
@@ -920,9 +902,7 @@ def test_a_migration_of_another_release_that_is_at_work_is_waited_for_first(
     assert set(memory(app, A)) == {"began", "ended"}
 
 
-def test_a_migration_of_another_release_that_has_ended_meanwhile_is_not_begun_again(
-    app: Application, systemd: FakeSystemd
-) -> None:
+def test_a_migration_of_another_release_that_has_ended_is_not_restarted(app: Application, systemd: FakeSystemd) -> None:
     for release in (A, B):
         make_release(app.layout, release, **MIGRATE)
     at_work(app, systemd, A)
@@ -932,9 +912,7 @@ def test_a_migration_of_another_release_that_has_ended_meanwhile_is_not_begun_ag
     assert begun(systemd) == [unit(B, "migrate.service")]
 
 
-def test_where_the_migration_of_another_release_fails_the_next_one_is_not_begun(
-    app: Application, systemd: FakeSystemd
-) -> None:
+def test_a_failed_migration_of_another_release_stops_the_next_one(app: Application, systemd: FakeSystemd) -> None:
     for release in (A, B):
         make_release(app.layout, release, **MIGRATE)
     at_work(app, systemd, A)
@@ -947,10 +925,10 @@ def test_where_the_migration_of_another_release_fails_the_next_one_is_not_begun(
     assert begun(systemd) == [unit(B, "migrate.service")]
 
 
-# Whose steps they are
+# The application of each step
 
 
-def test_each_step_is_of_its_application(app: Application) -> None:
+def test_each_step_names_its_application(app: Application) -> None:
     retired(app, A)
     switched(app, B)
     Door(app.layout, "http", "0.0.0.0:9000", app.systemd).put_right()
@@ -972,36 +950,36 @@ def test_each_step_is_of_its_application(app: Application) -> None:
 # Choose
 
 
-def test_the_previous_release_is_chosen_unless_one_is_named(app: Application) -> None:
+def test_the_previous_release_is_chosen_by_default(app: Application) -> None:
     retired(app, A, B, C)
     assert app.choose("") == B
 
 
-def test_the_way_back_twice_leads_to_where_it_began(app: Application) -> None:
+def test_two_rollbacks_lead_back_to_the_start(app: Application) -> None:
     retired(app, A, B, A)
     assert app.choose("") == B
 
 
-def test_the_previous_release_of_a_switch_that_was_not_verified_is_the_healthy_one(app: Application) -> None:
+def test_the_previous_release_of_an_unverified_switch_is_the_healthy_one(app: Application) -> None:
     retired(app, A, B)
     switched(app, C)
     assert app.choose("") == B
 
 
 @pytest.mark.parametrize("wanted", [A, A[:3], A[0]])
-def test_a_release_is_chosen_by_its_name_or_the_beginning_of_it(app: Application, wanted: str) -> None:
+def test_a_release_is_chosen_by_its_name_or_a_prefix_of_it(app: Application, wanted: str) -> None:
     retired(app, A, B, C)
     assert app.choose(wanted) == A
 
 
-def test_a_release_is_not_chosen_by_what_stands_within_its_name(app: Application) -> None:
+def test_a_release_is_not_chosen_by_another_part_of_its_name(app: Application) -> None:
     retired(app, A, B)
     with pytest.raises(Failed, match=f"release {A[3:]} is not on this host"):
         app.choose(A[3:])
 
 
 @pytest.mark.parametrize("release", [A, "", "111"])
-def test_a_host_that_had_no_release_has_none_to_go_back_to(app: Application, release: str) -> None:
+def test_a_host_without_releases_has_none_to_roll_back_to(app: Application, release: str) -> None:
     with pytest.raises(Failed, match=r"no release before the first|is not on this host; .*: none$"):
         app.choose(release)
 
@@ -1012,14 +990,14 @@ def test_the_first_release_has_none_before_it(app: Application) -> None:
         app.choose("")
 
 
-def test_a_beginning_that_several_releases_have_is_refused_with_their_names(app: Application) -> None:
+def test_an_ambiguous_prefix_is_refused_with_the_matching_releases(app: Application) -> None:
     retired(app, "abc111", "abc222", "abd333")
     with pytest.raises(Failed, match=r"^abc matches abc111 and abc222; write more of the name$"):
         app.choose("abc")
     assert app.choose("abc2") == "abc222"
 
 
-def test_a_release_that_never_was_healthy_is_refused(app: Application) -> None:
+def test_a_release_that_was_never_healthy_is_refused(app: Application) -> None:
     retired(app, A, B)
     make_release(app.layout, C)
     why = f"^release {C} was never live and healthy; you can roll back to, newest first: {A}$"
@@ -1027,14 +1005,14 @@ def test_a_release_that_never_was_healthy_is_refused(app: Application) -> None:
         app.choose(C[:2])
 
 
-def test_a_switch_that_was_not_verified_is_no_release_to_go_back_to(app: Application) -> None:
+def test_an_unverified_release_cannot_be_rolled_back_to(app: Application) -> None:
     retired(app, A)
     switched(app, B)
     with pytest.raises(Failed, match=f"release {B} was never live and healthy; .*: {A}$"):
         app.choose(B)
 
 
-def test_a_release_that_is_not_there_is_refused_with_those_that_are_the_newest_first(app: Application) -> None:
+def test_a_missing_release_is_refused_with_the_possible_ones_newest_first(app: Application) -> None:
     retired(app, A, B, C)
     why = f"^release 777 is not on this host; you can roll back to, newest first: {B}, {A}$"
     with pytest.raises(Failed, match=why):
@@ -1055,13 +1033,13 @@ DAY = "2026-01-0{}T00:00:00+00:00"
 
 
 def went_live(app: Application, reasons: dict[str, str], *order: str) -> None:
-    """Make releases in the order of `reasons`, one each day, and bring those of `order` live."""
+    """Make releases in the order of `reasons`, one each day, and make those of `order` live."""
     for number, (release, irreversible) in enumerate(reasons.items(), 1):
         make_release(app.layout, release, number=number, irreversible=irreversible)
     retired(app, *order)
 
 
-def test_a_release_before_one_that_is_irreversible_is_refused_with_the_reason(app: Application) -> None:
+def test_a_release_before_an_irreversible_one_is_refused_with_the_reason(app: Application) -> None:
     went_live(app, {A: "", B: "", C: "it drops a column"}, A, B, C)
     for wanted, release in (("", B), (B, B), (A[:2], A)):
         with pytest.raises(Failed, match=f"^{release} is older than {C}, which is irreversible: it drops a column$"):
@@ -1074,14 +1052,14 @@ def test_the_latest_of_several_irreversible_releases_gives_the_reason(app: Appli
         app.choose(A)
 
 
-def test_the_irreversible_release_itself_and_one_after_it_are_not_refused(app: Application) -> None:
+def test_an_irreversible_release_and_later_ones_are_not_refused(app: Application) -> None:
     went_live(app, {A: "", B: "it drops a column", C: ""}, A, B, C)
     assert app.choose("") == app.choose(B) == B
     with pytest.raises(Failed, match=f"{A} is older than {B}"):
         app.choose(A)
 
 
-def test_an_older_release_that_went_live_again_after_the_irreversible_one_is_refused_all_the_same(
+def test_an_older_release_that_went_live_again_after_an_irreversible_one_is_still_refused(
     app: Application,
 ) -> None:
     went_live(app, {A: "", B: "it drops a column", C: ""}, B, A, C)
@@ -1089,12 +1067,12 @@ def test_an_older_release_that_went_live_again_after_the_irreversible_one_is_ref
         app.choose("")
 
 
-def test_an_irreversible_release_that_never_was_live_and_healthy_refuses_nothing(app: Application) -> None:
+def test_an_irreversible_release_that_was_never_healthy_blocks_nothing(app: Application) -> None:
     went_live(app, {A: "", B: "", C: "it drops a column"}, A, B)
     assert app.choose("") == A
 
 
-def test_an_irreversible_release_that_is_live_refuses_what_was_before_it_though_nobody_has_verified_it(
+def test_an_unverified_live_release_that_is_irreversible_blocks_older_ones(
     app: Application,
 ) -> None:
     went_live(app, {A: "", B: "", C: "it drops a column"}, A, B)
@@ -1104,13 +1082,13 @@ def test_an_irreversible_release_that_is_live_refuses_what_was_before_it_though_
             app.choose(wanted)
 
 
-def test_a_live_release_that_nobody_has_verified_refuses_nothing_where_it_can_be_undone(app: Application) -> None:
+def test_an_unverified_live_release_that_is_reversible_blocks_nothing(app: Application) -> None:
     went_live(app, {A: "", B: "", C: ""}, A, B)
     switched(app, C)
     assert app.choose("") == B
 
 
-def test_an_irreversible_release_that_is_forgotten_refuses_nothing(app: Application) -> None:
+def test_an_irreversible_release_that_was_removed_blocks_nothing(app: Application) -> None:
     went_live(app, {A: "", B: "it drops a column", C: ""}, B, A, C)
     app.releases.remove(B)
     assert app.choose("") == A
@@ -1123,19 +1101,19 @@ def test_a_host_without_releases_lists_none(app: Application) -> None:
     assert app.listed() == []
 
 
-def test_releases_are_listed_with_what_they_are_the_newest_first(app: Application) -> None:
+def test_releases_are_listed_with_their_state_newest_first(app: Application) -> None:
     retired(app, A, B, C)
     make_release(app.layout, "000000")
     states = [(one["release"], one["state"]) for one in app.listed()]
     assert states == [(C, "live"), (B, "previous"), (A, "kept"), ("000000", "never healthy")]
 
 
-def test_a_release_that_one_went_back_to_is_listed_first(app: Application) -> None:
+def test_after_a_rollback_its_release_is_listed_first(app: Application) -> None:
     retired(app, A, B, C, A)
     assert [(one["release"], one["state"]) for one in app.listed()] == [(A, "live"), (C, "previous"), (B, "kept")]
 
 
-def test_a_release_is_listed_with_what_it_is_made_of_and_since_when_it_is_live(app: Application) -> None:
+def test_a_release_is_listed_with_its_contents_and_the_time_it_went_live(app: Application) -> None:
     make_release(app.layout, B, commit=None)
     retired(app, A)
     made = {"created": "2026-01-01T00:00:00+00:00", "source": "app", "packages": "v1"}
@@ -1146,25 +1124,25 @@ def test_a_release_is_listed_with_what_it_is_made_of_and_since_when_it_is_live(a
     ]
 
 
-def test_a_switch_that_was_not_verified_is_listed_as_live(app: Application) -> None:
+def test_an_unverified_release_is_listed_as_live(app: Application) -> None:
     retired(app, A, B)
     switched(app, C)
     states = {one["release"]: (one["state"], bool(one["live_since"])) for one in app.listed()}
     assert states == {A: ("kept", True), B: ("previous", True), C: ("live", False)}
 
 
-def test_a_release_that_is_half_made_is_not_listed(app: Application) -> None:
+def test_an_incomplete_release_is_not_listed(app: Application) -> None:
     retired(app, A)
     make_release(app.layout, B, sealed=False)
     assert [one["release"] for one in app.listed()] == [A]
 
 
-# Workers that are alone
+# Exclusive workers
 
 ALONE: dict[str, Any] = {"workers": ["beat"], "exclusive": ["beat"]}
 
 
-def test_an_exclusive_worker_takes_its_turn_after_the_switch(app: Application, systemd: FakeSystemd) -> None:
+def test_an_exclusive_worker_is_replaced_after_the_switch(app: Application, systemd: FakeSystemd) -> None:
     retired(app, A, **ALONE)
     take(app.take_turns(A))
     switched(app, B, **ALONE)
@@ -1174,12 +1152,12 @@ def test_an_exclusive_worker_takes_its_turn_after_the_switch(app: Application, s
     assert app.take_turns(B) == []
 
 
-def test_a_release_without_exclusive_workers_has_no_turn_to_take(app: Application) -> None:
+def test_a_release_without_exclusive_workers_replaces_none(app: Application) -> None:
     switched(app, A, workers=["mail"])
     assert app.take_turns(A) == []
 
 
-def test_an_exclusive_worker_that_fails_gives_way_to_that_of_before(app: Application, systemd: FakeSystemd) -> None:
+def test_a_failing_exclusive_worker_gives_way_to_the_previous_one(app: Application, systemd: FakeSystemd) -> None:
     retired(app, A, **ALONE)
     take(app.take_turns(A))
     switched(app, B, **ALONE)

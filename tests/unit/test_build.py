@@ -99,7 +99,7 @@ class App:
 
 @pytest.fixture(autouse=True)
 def nice(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return by how much this process was made nicer, which it is not."""
+    """Return the requested changes of niceness; none of them is made."""
     found: list[int] = []
     monkeypatch.setattr(os, "nice", found.append)
     return found
@@ -122,12 +122,12 @@ def recipe(
     return Recipe("app", content, interpreter, **more)
 
 
-def test_the_same_input_is_the_same_build() -> None:
+def test_same_input_gives_the_same_build() -> None:
     assert (recipe().build, recipe().venv) == (recipe().build, recipe().venv)
 
 
 @pytest.mark.parametrize("changed", [{"code": "other"}, {"commands": ["make"]}, {"env": {"DEBUG": "1"}}])
-def test_a_change_of_code_and_commands_alone_keeps_the_packages(changed: dict[str, Any]) -> None:
+def test_changed_code_or_commands_keep_the_packages(changed: dict[str, Any]) -> None:
     assert recipe(**changed).build != recipe().build
     assert recipe(**changed).venv == recipe().venv
 
@@ -141,26 +141,26 @@ def test_a_change_of_code_and_commands_alone_keeps_the_packages(changed: dict[st
         recipe(revision="2"),
     ],
 )
-def test_other_packages_another_interpreter_and_another_revision_change_code_and_packages(changed: Recipe) -> None:
+def test_changed_packages_interpreter_or_revision_change_build_and_packages(changed: Recipe) -> None:
     assert changed.build != recipe().build
     assert changed.venv != recipe().venv
 
 
 @pytest.mark.parametrize("changed", [{"code": "other"}, {"commands": ["make"]}, {"env": {"DEBUG": "1"}}])
-def test_packages_that_may_refer_to_a_build_are_those_of_this_build_alone(changed: dict[str, Any]) -> None:
+def test_packages_that_may_refer_to_a_build_belong_to_it_alone(changed: dict[str, Any]) -> None:
     assert recipe(local=True, **changed).venv != recipe(local=True).venv
 
 
-def test_where_the_source_lies_does_not_change_the_build() -> None:
+def test_the_source_path_does_not_change_the_build() -> None:
     assert Recipe("elsewhere", recipe().content, recipe().interpreter).build == recipe().build
 
 
-def test_an_interpreter_is_named_by_what_compiled_packages_depend_on() -> None:
+def test_an_interpreter_tag_has_what_compiled_packages_depend_on() -> None:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     assert interpreter_tag(sys.executable) == f"{sys.implementation.name}-{version}-{platform.machine()}"
 
 
-def test_who_names_an_interpreter_that_the_host_lacks_learns_which_it_has(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_interpreter_lists_those_that_exist(tmp_path: Path) -> None:
     for name in ("python3", "python3.13", "python3.9", "python3.9-config", "python3.13t", "pip3.9"):
         (tmp_path / name).touch()
     with pytest.raises(
@@ -171,9 +171,7 @@ def test_who_names_an_interpreter_that_the_host_lacks_learns_which_it_has(tmp_pa
         base_interpreter("/usr/bin/python9", [])
 
 
-def test_interpreters_are_looked_for_where_a_host_has_its_programs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interpreters_are_found_only_in_fixed_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (Path("/usr/local/bin"), Path("/usr/bin")) == unit.PROGRAMS
     (tmp_path / "python9").symlink_to(sys.executable)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -181,7 +179,7 @@ def test_interpreters_are_looked_for_where_a_host_has_its_programs(
         interpreter_tag("python9")
 
 
-def test_what_is_no_interpreter_says_so_itself(tmp_path: Path) -> None:
+def test_a_broken_interpreter_shows_its_output(tmp_path: Path) -> None:
     program = tmp_path / "python3"
     program.write_text("#!/bin/sh\necho broken; exit 1\n")
     program.chmod(0o755)
@@ -249,7 +247,7 @@ class Chores(Commands):
         (code / "made.py").write_text("made = True\n")
 
 
-def test_commands_run_when_the_packages_are_there_and_what_they_write_is_compiled(
+def test_commands_run_after_the_packages_are_installed_and_their_code_is_compiled(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unit, "Commands", Chores)
@@ -280,7 +278,7 @@ def test_the_code_is_compiled_because_the_application_cannot_do_it(app: App) -> 
     assert list((app.make() / "app/__pycache__").glob("main.*.pyc"))
 
 
-def test_nothing_of_the_packages_runs_as_root(app: App, tmp_path: Path) -> None:
+def test_root_runs_no_code_of_packages(app: App, tmp_path: Path) -> None:
     mark = tmp_path / "ran"
 
     class Infected(FakeTool):
@@ -316,7 +314,7 @@ def test_nothing_of_the_packages_runs_as_root(app: App, tmp_path: Path) -> None:
     ],
     ids=["configuration", "interpreter", "another interpreter", "program"],
 )
-def test_a_package_that_replaces_the_interpreter_or_anothers_program_is_refused_by_name(
+def test_a_package_that_replaces_the_interpreter_or_a_program_is_refused_by_name(
     app: App, brought: dict[str, list[str]], said: str
 ) -> None:
     class Replacing(FakeTool):
@@ -336,9 +334,7 @@ def test_a_package_that_replaces_the_interpreter_or_anothers_program_is_refused_
     assert not app.builder.has_packages(app.recipe())
 
 
-def test_root_runs_no_interpreter_that_lies_where_applications_are(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_root_runs_no_interpreter_of_an_application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unit, "APPLICATIONS", tmp_path)
     program = tmp_path / "hello/venv/bin/python"
     program.parent.mkdir(parents=True)
@@ -353,7 +349,7 @@ def test_root_runs_no_interpreter_that_lies_where_applications_are(
 
 @pytest.mark.parametrize("place", ["", "pages"])
 @pytest.mark.parametrize("made", ["source", "commands"])
-def test_nothing_is_written_through_a_link_in_place_of_compiled_code(
+def test_compiled_code_is_never_written_through_a_symlink(
     app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, made: str
 ) -> None:
     away = tmp_path / "away"
@@ -385,16 +381,16 @@ def test_nothing_is_written_through_a_link_in_place_of_compiled_code(
         assert list(cache.glob("*.pyc"))
 
 
-def test_code_that_does_not_compile_is_no_obstacle(app: App) -> None:
+def test_code_that_does_not_compile_is_accepted(app: App) -> None:
     app.write("template.py", "def {{ name }}:\n")
     assert (app.make() / "app/template.py").exists()
 
 
-def test_a_lock_that_everyone_may_write_does_not_stay_in_the_packages(app: App) -> None:
+def test_the_world_writable_lock_of_uv_is_removed_from_the_packages(app: App) -> None:
     assert not (app.make() / "venv/.lock").exists()
 
 
-def test_an_installer_that_leaves_no_lock_is_right_as_well(app: App) -> None:
+def test_an_installer_that_leaves_no_lock_works_too(app: App) -> None:
     class Clean(FakeTool):
         def install(self, venv: Path, arguments: list[str], purpose: str, cwd: Path | None = None, **_: Any) -> None:
             (venv / ".lock").unlink()
@@ -410,21 +406,19 @@ def test_an_installer_that_leaves_no_lock_is_right_as_well(app: App) -> None:
         ("flask==3.0.0 --hash=sha256:00\n", ["--require-hashes", "-r", "requirements.txt"]),
     ],
 )
-def test_only_pinned_files_are_installed_where_the_requirements_have_hashes(
-    app: App, text: str, arguments: list[str]
-) -> None:
+def test_requirements_with_hashes_are_installed_with_hash_checking(app: App, text: str, arguments: list[str]) -> None:
     app.write("requirements.txt", text)
     app.make()
     assert app.tool.arguments == [arguments]
 
 
-def test_visitors_come_before_a_build(app: App, nice: list[int]) -> None:
+def test_a_build_runs_at_low_priority(app: App, nice: list[int]) -> None:
     app.make()
     assert nice == [10]
 
 
 @pytest.mark.parametrize("failure", [Failed("no such package"), KeyboardInterrupt()])
-def test_packages_that_cannot_be_installed_leave_nothing_half_made(app: App, failure: BaseException) -> None:
+def test_a_failed_installation_leaves_nothing_behind(app: App, failure: BaseException) -> None:
     app.tool.failure = failure
     with pytest.raises(type(failure)):
         app.make()
@@ -432,7 +426,7 @@ def test_packages_that_cannot_be_installed_leave_nothing_half_made(app: App, fai
     assert list(app.builder.venvs.root.iterdir()) == []
 
 
-def test_a_failure_leaves_the_builds_before_it_as_they_were(app: App) -> None:
+def test_a_failure_leaves_earlier_builds_unchanged(app: App) -> None:
     before, recipe = app.make(), app.recipe()
     app.write("requirements.txt", "flask==9.9.9\n")
     app.tool.failure = Failed("no such package")
@@ -442,7 +436,7 @@ def test_a_failure_leaves_the_builds_before_it_as_they_were(app: App) -> None:
     assert (before / "venv/installed").read_text() == "flask==3.0.0\n"
 
 
-def test_packages_that_are_there_are_used_again(app: App) -> None:
+def test_existing_packages_are_reused(app: App) -> None:
     before = app.make()
     app.write("main.py", "application = True\n")
     after = app.make()
@@ -451,7 +445,7 @@ def test_packages_that_are_there_are_used_again(app: App) -> None:
     assert len(app.tool.arguments) == 1
 
 
-def test_what_a_killed_run_left_is_made_anew(app: App) -> None:
+def test_an_incomplete_build_is_made_again(app: App) -> None:
     recipe = app.recipe()
     leftovers = [app.builder.builds.path(recipe.build) / "app", app.builder.venvs.path(recipe.venv)]
     for leftover in leftovers:
@@ -501,7 +495,7 @@ def planner(app: App, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> Planne
     return Planner(app)
 
 
-def test_a_host_that_lacks_the_build_asks_for_the_source_before_it_does_anything(planner: Planner) -> None:
+def test_a_host_without_the_build_first_asks_for_the_source(planner: Planner) -> None:
     planned = planner.plan()
     assert planned.result["missing"] == ["hello"]
     assert planned.steps == []
@@ -525,13 +519,13 @@ def test_a_host_that_has_the_build_needs_nothing(planner: Planner) -> None:
     assert second.settled == f"hello: has build {Path(first.result['builds']['hello']).name}"
 
 
-def test_check_mode_tells_of_the_build_and_makes_nothing(planner: Planner) -> None:
+def test_check_mode_reports_the_build_and_makes_nothing(planner: Planner) -> None:
     planned = planner.plan(check_mode=True)
     assert len(planned.steps) == 1
     assert not planner.app.builder.builds.root.exists()
 
 
-def test_an_interpreter_that_the_host_lacks_is_known_before_anything_is_sent(planner: Planner) -> None:
+def test_a_missing_interpreter_is_reported_when_the_build_is_planned(planner: Planner) -> None:
     planned = planner.plan(planner.app.archive(), python="python3.99")
     assert planned.failures["hello"].startswith("hello: the host has no interpreter python3.99")
 
@@ -560,7 +554,7 @@ def test_the_module_refuses_what_the_rules_refuse(
     assert ran == []
 
 
-def test_the_wheels_to_remove_are_named_by_where_the_controller_has_them(
+def test_a_damaged_archive_of_wheels_is_named_by_its_controller_path(
     planner: Planner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     asked: list[tuple[Any, ...]] = []
@@ -590,13 +584,13 @@ def test_a_change_says_whether_the_packages_are_new(planner: Planner) -> None:
 
 
 @pytest.mark.parametrize(("name", "warnings"), [("pip", 1), ("uv", 0)])
-def test_whoever_has_to_wait_for_pip_is_told_why(planner: Planner, name: str, warnings: int) -> None:
+def test_a_host_without_uv_gets_a_warning(planner: Planner, name: str, warnings: int) -> None:
     planner.app.tool.name = name
     planner.plan(planner.app.archive()).take()
     assert len([warning for warning in planner.warnings if "has no uv" in warning]) == warnings
 
 
-def test_an_interpreter_that_leads_to_where_no_application_sees_it_is_refused(
+def test_a_link_to_an_interpreter_hidden_from_applications_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rules, "HIDDEN", (str(tmp_path / "home"),))

@@ -71,7 +71,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     return fake
 
 
-def test_commands_run_one_after_the_other_in_the_directory_of_the_code(host: Host) -> None:
+def test_commands_run_in_sequence_in_the_code_directory(host: Host) -> None:
     host.run(host.script("open('said', 'a').write(os.getcwd())"), "mv said 'in the code'")
     assert (host.code / "in the code").read_text() == str(host.code)
 
@@ -83,7 +83,7 @@ def test_commands_find_the_programs_of_the_packages_first(host: Host) -> None:
     assert said.endswith(str(host.venv))
 
 
-def test_commands_see_what_is_given_and_nothing_of_root(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_see_only_the_given_environment(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET", "of root")
     host.run(host.script("open('said', 'w').write(repr(dict(os.environ)))"), DEBUG=True, PATH="/nowhere", LANG="C")
     said = eval((host.code / "said").read_text())
@@ -93,23 +93,23 @@ def test_commands_see_what_is_given_and_nothing_of_root(host: Host, monkeypatch:
     assert said == {"DEBUG": "True", "LANG": "C", "VIRTUAL_ENV": str(host.venv)}
 
 
-def test_commands_write_text_in_a_language_of_all_characters(host: Host) -> None:
+def test_commands_run_with_a_utf8_locale(host: Host) -> None:
     host.run(host.script("open('said', 'w').write(os.environ['LANG'])"))
     assert (host.code / "said").read_text() == "C.UTF-8"
 
 
-def test_commands_have_a_home_that_is_theirs_and_is_gone_afterwards(host: Host) -> None:
+def test_commands_have_a_temporary_home(host: Host) -> None:
     host.run(host.script("open(os.environ['HOME'] + '/x', 'w'); open('said', 'w').write(os.environ['HOME'])"))
     home = Path((host.code / "said").read_text())
     assert home.is_absolute() and not home.exists()
 
 
-def test_no_shell_is_there(host: Host) -> None:
+def test_no_shell_is_used(host: Host) -> None:
     host.run(host.script("open('said', 'w').write(repr(sys.argv[1:]))") + " '$HOME *' '>' x")
     assert (host.code / "said").read_text() == "['$HOME *', '>', 'x']"
 
 
-def test_a_command_that_fails_is_named_with_the_end_of_what_it_said_and_the_next_does_not_run(host: Host) -> None:
+def test_a_failed_command_is_reported_with_the_end_of_its_output_and_stops_the_rest(host: Host) -> None:
     command = host.script("print(*range(30), sep='\\n', flush=True); sys.exit('went wrong')")
     with pytest.raises(Failed) as failure:
         host.run(command, "touch next")
@@ -119,12 +119,12 @@ def test_a_command_that_fails_is_named_with_the_end_of_what_it_said_and_the_next
     assert not (host.code / "next").exists()
 
 
-def test_whatever_a_command_says_is_told(host: Host) -> None:
+def test_invalid_utf8_output_is_shown(host: Host) -> None:
     with pytest.raises(Failed, match=r"failed with status 3; its output ends with:\n\ufffdx$"):
         host.run(host.script("sys.stdout.buffer.write(b'\\xffx'); sys.exit(3)"))
 
 
-def test_nothing_stays_open(host: Host) -> None:
+def test_no_file_stays_open(host: Host) -> None:
     (host.code / "static").mkdir()
     before = os.listdir("/proc/self/fd")
     host.run("true")
@@ -140,18 +140,18 @@ def test_nothing_stays_open(host: Host) -> None:
         (" ", "a command of the build is empty"),
     ],
 )
-def test_what_cannot_be_started_is_named(host: Host, command: str, reason: str) -> None:
+def test_an_invalid_command_is_named(host: Host, command: str, reason: str) -> None:
     host.script("")
     with pytest.raises(Failed, match=reason):
         host.run(command)
 
 
-def test_a_command_that_asks_gets_no_answer(host: Host) -> None:
+def test_commands_read_from_dev_null(host: Host) -> None:
     host.run("cat")
     assert host.stdin[0] == subprocess.DEVNULL
 
 
-def test_what_a_command_leaves_running_is_ended_and_not_waited_for(host: Host) -> None:
+def test_background_processes_are_killed_and_not_waited_for(host: Host) -> None:
     command = host.script(
         "import time\nchild = os.fork()\nif child == 0: time.sleep(60)\nopen('said', 'w').write(str(child))"
     )
@@ -166,7 +166,7 @@ def test_what_a_command_leaves_running_is_ended_and_not_waited_for(host: Host) -
     raise AssertionError("the child of the command is still alive")
 
 
-# How a command leaves something running that is of its process group no more.
+# How a command leaves something running that is no longer in its process group.
 LEAVING = {
     "session": "if not os.fork(): os.setsid(); stay()",
     "double fork": "if not os.fork(): os.setsid(); os.fork() and os._exit(0); stay()",
@@ -189,7 +189,7 @@ def wait(many):
 
 @pytest.mark.parametrize("how", LEAVING)
 @pytest.mark.parametrize("status", [0, 1])
-def test_whatever_a_command_leaves_running_is_ended_before_the_code_belongs_to_its_owner_again(
+def test_every_background_process_is_killed_before_the_code_returns_to_its_owner(
     host: Host, monkeypatch: pytest.MonkeyPatch, how: str, status: int
 ) -> None:
     alive: list[str] = []
@@ -219,20 +219,20 @@ def test_whatever_a_command_leaves_running_is_ended_before_the_code_belongs_to_i
             os.kill(int(pid), signal.SIGKILL)
 
 
-def test_what_a_command_leaves_running_is_there_for_the_next_one(host: Host) -> None:
+def test_a_background_process_still_runs_for_the_next_command(host: Host) -> None:
     command = host.script(f"{STAY}\n{LEAVING['double fork']}\nwait(1)")
     (host.code / "next.py").write_text("import os; os.kill(int(open('said').read()), 0)")
     host.run(command, "python next.py")
 
 
-def test_nobody_is_the_parent_of_what_others_leave_afterwards(host: Host) -> None:
+def test_this_process_is_no_subreaper_afterwards(host: Host) -> None:
     host.run("true")
     said = ctypes.c_int(-1)
     assert ctypes.CDLL(None).prctl(PR_GET_CHILD_SUBREAPER, ctypes.byref(said), 0, 0, 0) == 0
     assert said.value == 0
 
 
-def test_the_children_of_this_process_are_known_whatever_they_are_called(tmp_path: Path) -> None:
+def test_child_processes_with_any_name_are_found(tmp_path: Path) -> None:
     program = tmp_path / "a) R 1 (b"
     program.symlink_to(sys.executable)
     with subprocess.Popen([program, "-c", "import time; time.sleep(60)"]) as child:
@@ -244,7 +244,7 @@ def test_the_children_of_this_process_are_known_whatever_they_are_called(tmp_pat
             child.kill()
 
 
-def test_the_code_is_the_users_meanwhile_and_its_owners_again_afterwards(
+def test_the_code_belongs_to_the_build_user_only_while_commands_run(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (host.code / "static").mkdir()
@@ -262,13 +262,13 @@ def test_the_code_is_the_users_meanwhile_and_its_owners_again_afterwards(
     host.run("true")
     own = (os.getuid(), os.getgid())
     assert host.owners == [(4711, 4712), (4711, 4712), own, own]
-    # Its owner is noted and not changed, so afterwards it is another's, and let be.
+    # Its owner is noted and not changed, so afterwards it belongs to another user and is left alone.
     assert files[0] == ("main.py", 4711, 4712)
     assert files[1][1:] == (4711, 4712) and Path(files[1][0]).is_absolute()
     assert followed == [False, True]
 
 
-def test_directories_that_a_command_nests_without_end_are_refused_and_can_be_removed(host: Host) -> None:
+def test_very_deeply_nested_directories_are_refused_and_can_be_removed(host: Host) -> None:
     command = host.script("for _ in range(1500): os.mkdir('d'); os.chdir('d')")
     with pytest.raises(Failed, match="nested more than 100 levels deep"):
         host.run(command)
@@ -277,9 +277,7 @@ def test_directories_that_a_command_nests_without_end_are_refused_and_can_be_rem
 
 
 @pytest.mark.parametrize("failing", [False, True])
-def test_nobody_else_may_write_to_what_commands_leave_and_the_application_may_read_it(
-    host: Host, failing: bool
-) -> None:
+def test_files_from_commands_are_readable_and_not_writable_by_others(host: Host, failing: bool) -> None:
     command = host.script(
         "os.umask(0); os.mkdir('open', 0o777); os.mkdir('open/closed', 0o700)\n"
         "open('open/closed/file', 'w'); os.chmod('open/closed/file', 0o600)\n"
@@ -300,7 +298,7 @@ def test_nobody_else_may_write_to_what_commands_leave_and_the_application_may_re
     }
 
 
-def test_what_commands_make_is_readable_whatever_the_mask_of_this_process(host: Host) -> None:
+def test_files_from_commands_are_readable_with_any_umask_of_this_process(host: Host) -> None:
     before = os.umask(0o077)
     try:
         host.run(host.script("open('said', 'w').write(oct(os.umask(0)))"))
@@ -330,7 +328,7 @@ def test_a_link_in_place_of_the_code_is_refused(host: Host, tmp_path: Path) -> N
         Commands(["true"], {}).run(link, host.venv)
 
 
-def test_what_belongs_to_somebody_else_by_a_hard_link_is_let_be(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hard_linked_files_of_other_users_are_left_alone(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     (host.code / "file").touch()
     (host.code / "file").chmod(0o600)
     with unit._opened(host.code) as directory:
@@ -338,7 +336,7 @@ def test_what_belongs_to_somebody_else_by_a_hard_link_is_let_be(host: Host, monk
     assert host.mode("file") == 0o600
 
 
-def test_a_socket_that_a_command_leaves_is_no_obstacle(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_socket_that_a_command_leaves_does_no_harm(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(host.code)
     with socket.socket(socket.AF_UNIX) as left:
         left.bind("socket")

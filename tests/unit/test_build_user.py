@@ -24,11 +24,11 @@ def test_a_program_runs_as_the_user_and_in_no_other_group() -> None:
     assert SWITCH(user) == {"user": 4711, "group": 4712, "extra_groups": [], "umask": 0o022}
 
 
-def test_no_application_has_the_users_name() -> None:
+def test_the_build_user_name_is_reserved() -> None:
     assert name(unit.NAME) is not None
 
 
-def test_each_build_has_a_home_of_its_own_that_is_gone_afterwards(tmp_path: Path) -> None:
+def test_each_build_has_its_own_temporary_home(tmp_path: Path) -> None:
     homes = []
     for _ in range(2):
         with unit.at_work(tmp_path) as (_, env):
@@ -38,7 +38,7 @@ def test_each_build_has_a_home_of_its_own_that_is_gone_afterwards(tmp_path: Path
     assert not any(map(os.path.exists, homes))
 
 
-def test_a_home_in_which_directories_are_nested_without_end_is_removed_as_well(tmp_path: Path) -> None:
+def test_a_home_with_very_deeply_nested_directories_is_removed(tmp_path: Path) -> None:
     with unit.at_work(tmp_path) as (_, env):
         code = "import os\nfor _ in range(1500): os.mkdir('d'); os.chdir('d')"
         subprocess.run([sys.executable, "-c", code], cwd=env["HOME"], check=True)
@@ -51,7 +51,7 @@ def large(path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [lambda path: path.symlink_to("/etc/passwd"), os.mkfifo, Path.mkdir, large])
-def test_what_is_read_of_a_build_is_a_file_of_a_fair_size(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_only_files_of_limited_size_are_read_from_a_build(tmp_path: Path, make: Callable[[Path], None]) -> None:
     (tmp_path / "file").write_text("text")
     assert unit.read_made(tmp_path / "file") == "text"
     make(tmp_path / "other")

@@ -68,7 +68,7 @@ def facts_of(path: Path) -> Facts:
 
 
 @pytest.mark.parametrize("begins", [datetime(2026, 1, 4, 5, 6, 7), datetime(2026, 11, 24, 14, 0)])
-def test_a_certificate_says_its_names_and_its_time(begins: datetime) -> None:
+def test_names_and_dates_of_a_certificate_are_read(begins: datetime) -> None:
     begins = begins.replace(tzinfo=UTC)
     ends = begins + timedelta(days=200, hours=13)
     facts = Facts.read(certify("hello.example.org", "*.example.org", begins=begins, ends=ends).certificate)
@@ -76,26 +76,26 @@ def test_a_certificate_says_its_names_and_its_time(begins: datetime) -> None:
 
 
 @pytest.mark.parametrize(("days", "left"), [(90.5, 90), (0.5, 0), (-0.5, -1), (-20.5, -21)])
-def test_what_is_left_of_a_certificate_is_negative_once_it_is_over(days: float, left: int) -> None:
+def test_the_remaining_days_of_an_expired_certificate_are_negative(days: float, left: int) -> None:
     assert Facts.read(certify("hello.example.org", days=days, age=100).certificate).left.days == left
 
 
-def test_a_certificate_may_be_for_no_name() -> None:
+def test_a_certificate_may_have_no_name() -> None:
     assert Facts.read(certify().certificate).names == frozenset()
 
 
-def test_of_a_chain_the_first_certificate_counts() -> None:
+def test_the_first_certificate_of_a_chain_counts() -> None:
     chain = certify("hello.example.org").certificate + certify("authority.example.org").certificate
     assert Facts.read(chain).names == {"hello.example.org"}
 
 
 @pytest.mark.parametrize("text", ["", "no certificate", "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"])
-def test_what_is_no_certificate_is_an_error_in_the_words_of_openssl(text: str) -> None:
+def test_an_invalid_certificate_shows_the_error_of_openssl(text: str) -> None:
     with pytest.raises(Failed, match=r"^could not read a certificate; openssl said:\n."):
         Facts.read(text)
 
 
-def test_a_file_says_what_is_in_it_and_one_that_is_not_there_says_nothing(tmp_path: Path) -> None:
+def test_a_certificate_file_is_read_and_a_missing_one_gives_nothing(tmp_path: Path) -> None:
     (tmp_path / "one.crt").write_text(certify("hello.example.org").certificate)
     assert facts_of(tmp_path / "one.crt").names == {"hello.example.org"}
     assert Facts.of(tmp_path / "none.crt") is None
@@ -104,7 +104,7 @@ def test_a_file_says_what_is_in_it_and_one_that_is_not_there_says_nothing(tmp_pa
 # Certificate
 
 
-def test_a_certificate_is_what_the_module_is_told_of_it() -> None:
+def test_a_certificate_is_made_from_module_arguments() -> None:
     values = {"site": "hello", "source": "own", "names": NAMES, "certificate": "one"}
     told = {**values, "file": f"/c/{STEM}.crt", "key_file": f"/c/{STEM}.key"}
     assert Certificate.of(told, {"hello": "two", "world": "three"}) == wanted(
@@ -113,12 +113,12 @@ def test_a_certificate_is_what_the_module_is_told_of_it() -> None:
     assert Certificate.of(told, {"world": "three"}).key == ""
 
 
-def test_a_certificate_of_the_host_is_left_to_it(root: Path) -> None:
+def test_a_certificate_of_the_host_is_left_alone(root: Path) -> None:
     assert wanted(root, "host").is_placed()
 
 
 @pytest.mark.parametrize("source", ["own", "self_signed"])
-def test_a_certificate_is_placed_with_both_of_its_files(root: Path, source: str) -> None:
+def test_a_certificate_is_placed_with_both_files(root: Path, source: str) -> None:
     one = wanted(root, source, certificate="a", key="b")
     assert not one.is_placed()
     one.place()
@@ -127,7 +127,7 @@ def test_a_certificate_is_placed_with_both_of_its_files(root: Path, source: str)
 
 @pytest.mark.parametrize("source", ["own", "self_signed"])
 @pytest.mark.parametrize("lost", ["crt", "key"])
-def test_a_certificate_with_a_file_lost_is_placed_again(root: Path, source: str, lost: str) -> None:
+def test_a_certificate_missing_a_file_is_placed_again(root: Path, source: str, lost: str) -> None:
     one = wanted(root, source, certificate="a", key="b")
     one.place()
     (root / f"{STEM}.{lost}").unlink()
@@ -146,7 +146,7 @@ def test_an_own_certificate_that_was_changed_on_the_host_is_placed_again(root: P
     assert one.is_placed()
 
 
-def test_the_own_certificate_is_placed_with_a_key_for_root_alone(root: Path) -> None:
+def test_an_own_certificate_has_a_key_that_only_root_can_read(root: Path) -> None:
     one = own(root)
     one.place()
     assert (one.file.read_text(), one.key_file.read_text()) == (one.certificate, one.key)
@@ -155,13 +155,13 @@ def test_the_own_certificate_is_placed_with_a_key_for_root_alone(root: Path) -> 
     assert in_place(root) == [f"{STEM}.crt", f"{STEM}.key"]
 
 
-def test_an_own_certificate_that_is_about_to_end_is_for_the_operator_to_replace(root: Path) -> None:
+def test_an_expiring_own_certificate_is_left_to_the_operator(root: Path) -> None:
     one = own(root, days=0.5)
     one.place()
     assert one.is_placed()
 
 
-def test_a_certificate_that_signs_itself_is_for_all_names_and_for_a_year(root: Path) -> None:
+def test_a_self_signed_certificate_covers_all_names_for_a_year(root: Path) -> None:
     one = wanted(root, "self_signed")
     one.place()
     facts = facts_of(one.file)
@@ -173,7 +173,7 @@ def test_a_certificate_that_signs_itself_is_for_all_names_and_for_a_year(root: P
 
 
 @pytest.mark.parametrize(("days", "stays"), [(SELF_SIGNED_LEFT + 0.1, True), (SELF_SIGNED_LEFT - 0.1, False)])
-def test_a_certificate_that_signs_itself_is_made_anew_before_it_ends(root: Path, days: float, stays: bool) -> None:
+def test_a_self_signed_certificate_is_renewed_before_it_expires(root: Path, days: float, stays: bool) -> None:
     one = wanted(root, "self_signed")
     one.place()
     one.file.write_text(certify(*NAMES, days=days).certificate)
@@ -183,7 +183,7 @@ def test_a_certificate_that_signs_itself_is_made_anew_before_it_ends(root: Path,
     assert belong_together(one)
 
 
-def test_a_certificate_that_cannot_be_made_leaves_the_one_that_is_there(root: Path) -> None:
+def test_a_certificate_that_cannot_be_made_leaves_the_existing_one(root: Path) -> None:
     wanted(root, "self_signed").place()
     before = {path: path.read_text() for path in root.glob("*")}
     wrong = Certificate("hello", "self_signed", ["a,b"], root / f"{STEM}.crt", root / f"{STEM}.key")
@@ -251,26 +251,26 @@ def acme(certbot: Certbot) -> Acme:
 
 @pytest.fixture
 def site(root: Path, acme: Acme) -> Certificate:
-    """Return what a site wants that has it from the ACME server already."""
+    """Return the certificate of a site that already has it from the ACME server."""
     one = wanted(root, "acme")
     acme.obtain(one)
     return one
 
 
-def test_a_certificate_that_was_just_got_is_not_due(acme: Acme, site: Certificate) -> None:
+def test_a_new_certificate_is_not_due(acme: Acme, site: Certificate) -> None:
     assert not acme.is_due(site)
 
 
-def test_the_order_of_names_is_no_reason_to_ask_again(acme: Acme, site: Certificate) -> None:
+def test_the_order_of_names_does_not_matter(acme: Acme, site: Certificate) -> None:
     assert not acme.is_due(Certificate("hello", "acme", NAMES[::-1], site.file, site.key_file))
 
 
-def test_a_certificate_is_due_before_the_server_was_ever_asked(acme: Acme, root: Path) -> None:
+def test_a_certificate_that_was_never_requested_is_due(acme: Acme, root: Path) -> None:
     assert acme.is_due(wanted(root, "acme"))
 
 
 @pytest.mark.parametrize(("days", "due"), [(23, False), (22, True), (-1, True)])
-def test_a_certificate_is_due_that_the_timer_should_have_renewed(
+def test_a_certificate_that_the_timer_should_have_renewed_is_due(
     acme: Acme, site: Certificate, certbot: Certbot, days: int, due: bool
 ) -> None:
     certbot.issue(STEM, NAMES, days=days, age=90 - days)
@@ -283,7 +283,7 @@ def test_a_certificate_that_certbot_has_lost_is_due(acme: Acme, site: Certificat
     assert acme.is_due(site)
 
 
-def test_a_certificate_is_due_that_nginx_does_not_serve(acme: Acme, site: Certificate) -> None:
+def test_a_certificate_that_nginx_does_not_serve_is_due(acme: Acme, site: Certificate) -> None:
     site.file.unlink()
     assert acme.is_due(site)
     site.file.write_text(certify(*NAMES).certificate)
@@ -292,13 +292,13 @@ def test_a_certificate_is_due_that_nginx_does_not_serve(acme: Acme, site: Certif
     assert acme.is_due(site)
 
 
-def test_a_certificate_is_due_of_which_nginx_has_lost_the_key(acme: Acme, site: Certificate) -> None:
+def test_a_certificate_whose_key_nginx_has_lost_is_due(acme: Acme, site: Certificate) -> None:
     site.key_file.unlink()
     assert acme.is_due(site)
 
 
 @pytest.mark.parametrize("lost", ["file", "key_file"])
-def test_what_certbot_has_is_served_again_and_the_server_not_asked(
+def test_lost_files_are_restored_without_asking_the_server(
     acme: Acme, site: Certificate, certbot: Certbot, lost: str
 ) -> None:
     getattr(site, lost).unlink()
@@ -309,7 +309,7 @@ def test_what_certbot_has_is_served_again_and_the_server_not_asked(
     assert belong_together(site)
 
 
-def test_the_server_is_asked_for_what_certbot_has_for_too_few_days(
+def test_the_server_is_asked_to_replace_an_expiring_certificate(
     acme: Acme, site: Certificate, certbot: Certbot
 ) -> None:
     certbot.issue(STEM, NAMES, days=20, age=70)
@@ -319,7 +319,7 @@ def test_the_server_is_asked_for_what_certbot_has_for_too_few_days(
     assert not acme.is_due(site)
 
 
-def test_a_certificate_that_was_got_is_where_nginx_looks_for_it(acme: Acme, root: Path, certbot: Certbot) -> None:
+def test_a_new_certificate_is_linked_where_nginx_expects_it(acme: Acme, root: Path, certbot: Certbot) -> None:
     one = wanted(root, "acme")
     seen: list[bool] = []
     certbot.during = lambda: seen.append(certbot.challenges.is_dir())
@@ -331,7 +331,7 @@ def test_a_certificate_that_was_got_is_where_nginx_looks_for_it(acme: Acme, root
     assert root.stat().st_mode & 0o777 == 0o700
 
 
-def test_the_acme_server_is_asked_for_what_the_site_wants(acme: Acme, site: Certificate, certbot: Certbot) -> None:
+def test_the_acme_request_matches_the_site(acme: Acme, site: Certificate, certbot: Certbot) -> None:
     assert certbot.calls[-1][:2] == ["certbot", "certonly"]
     assert certbot.says("--server") == DIRECTORY
     assert certbot.says("--cert-name") == STEM
@@ -339,12 +339,12 @@ def test_the_acme_server_is_asked_for_what_the_site_wants(acme: Acme, site: Cert
     assert certbot.says("--webroot-path") == str(certbot.challenges)
     assert certbot.says("--deploy-hook") == "systemctl reload nginx.service"
     assert {"--non-interactive", "--agree-tos", "--webroot"} <= set(certbot.calls[-1])
-    # certbot would keep what it has, and we ask only where that is not good.
+    # certbot would keep its certificate, and we ask only if that is not good enough.
     assert "--force-renewal" in certbot.calls[-1]
 
 
 @pytest.mark.parametrize("email", ["ops@example.org", ""])
-def test_the_acme_server_writes_where_it_is_told_to_or_nowhere(certbot: Certbot, root: Path, email: str) -> None:
+def test_acme_registers_an_email_address_only_if_one_is_set(certbot: Certbot, root: Path, email: str) -> None:
     one = wanted(root, "acme")
     Acme(DIRECTORY, email, certbot.etc, certbot.challenges).obtain(one)
     assert ("--register-unsafely-without-email" in certbot.calls[-1]) is not bool(email)
@@ -352,9 +352,7 @@ def test_the_acme_server_writes_where_it_is_told_to_or_nowhere(certbot: Certbot,
     assert not email or certbot.says("--email") == email
 
 
-def test_a_certificate_that_cannot_be_got_leaves_the_one_that_is_there(
-    acme: Acme, site: Certificate, certbot: Certbot
-) -> None:
+def test_a_failed_request_leaves_the_existing_certificate(acme: Acme, site: Certificate, certbot: Certbot) -> None:
     certbot.issue(STEM, NAMES, days=9.5, age=80)
     certbot.refuses = "DNS problem: NXDOMAIN looking up A for hello.example.org"
     links = [os.readlink(link) for link in (site.file, site.key_file)]
@@ -368,14 +366,14 @@ def test_a_certificate_that_cannot_be_got_leaves_the_one_that_is_there(
     assert [os.readlink(link) for link in (site.file, site.key_file)] == links
 
 
-def test_a_first_certificate_that_cannot_be_got_is_said_to_be_none(acme: Acme, root: Path, certbot: Certbot) -> None:
+def test_a_failed_first_request_says_that_there_is_no_certificate(acme: Acme, root: Path, certbot: Certbot) -> None:
     certbot.refuses = "no"
     with pytest.raises(Failed, match=r"certbot said:\nno\nhello has no certificate yet$"):
         acme.obtain(wanted(root, "acme"))
     assert in_place(root) == []
 
 
-def test_of_a_site_that_has_one_for_other_names_it_is_said_for_how_long_that_is_valid(
+def test_a_failed_request_for_new_names_says_how_long_the_old_certificate_is_valid(
     acme: Acme, site: Certificate, root: Path, certbot: Certbot
 ) -> None:
     certbot.refuses = "no"
@@ -383,7 +381,7 @@ def test_of_a_site_that_has_one_for_other_names_it_is_said_for_how_long_that_is_
         acme.obtain(wanted(root, "acme", "hello-acme-ba9876543210"))
 
 
-def test_a_certificate_that_certbot_has_lost_and_cannot_get_again_is_said_to_be_none(
+def test_a_failed_request_for_a_lost_certificate_says_that_there_is_none(
     acme: Acme, site: Certificate, certbot: Certbot
 ) -> None:
     (certbot.etc / f"live/{STEM}/fullchain.pem").unlink()
@@ -392,7 +390,7 @@ def test_a_certificate_that_certbot_has_lost_and_cannot_get_again_is_said_to_be_
         acme.obtain(site)
 
 
-def test_a_certificate_that_no_site_wants_from_the_server_any_more_is_abandoned(root: Path, certbot: Certbot) -> None:
+def test_a_certificate_that_no_site_needs_any_more_is_deleted(root: Path, certbot: Certbot) -> None:
     for stem in (STEM, "gone-acme-1", "hello"):
         certbot.issue(stem, NAMES)
     abandon(f"ssl_certificate {root}/{STEM}.crt;\n", certbot.etc, certbot.challenges)
@@ -402,14 +400,14 @@ def test_a_certificate_that_no_site_wants_from_the_server_any_more_is_abandoned(
     assert names == ["gone-acme-1", "hello"] and len(certbot.calls) == 2
 
 
-def test_what_somebody_else_has_from_certbot_is_left_alone(certbot: Certbot) -> None:
+def test_other_certificates_of_certbot_are_left_alone(certbot: Certbot) -> None:
     certbot.issue("mail.example.org", NAMES)
     (certbot.etc / "renewal/mail.example.org.conf").write_text(f"server = {DIRECTORY}\nwebroot_path = /var/www,\n")
     abandon("", certbot.etc, certbot.challenges)
     assert certbot.calls == []
 
 
-def test_without_certbot_there_is_nothing_to_abandon(certbot: Certbot) -> None:
+def test_without_certbot_nothing_is_deleted(certbot: Certbot) -> None:
     abandon("", certbot.etc, certbot.challenges)
     assert certbot.calls == []
 
@@ -417,7 +415,7 @@ def test_without_certbot_there_is_nothing_to_abandon(certbot: Certbot) -> None:
 # served
 
 
-def test_the_certificate_that_visitors_of_a_host_are_shown_is_known(tmp_path: Path) -> None:
+def test_the_certificate_that_a_host_serves_can_be_read(tmp_path: Path) -> None:
     hosts = {name: certify(name, days=days) for name, days in (("a.example.org", 10.5), ("b.example.org", 20.5))}
     server = TlsServer(tmp_path, b"", hosts)
     try:
@@ -427,7 +425,7 @@ def test_the_certificate_that_visitors_of_a_host_are_shown_is_known(tmp_path: Pa
     assert [(*facts.names, facts.left.days) for facts in found] == [("a.example.org", 10), ("b.example.org", 20)]
 
 
-def test_a_server_that_cannot_be_reached_shows_no_certificate(tmp_path: Path) -> None:
+def test_an_unreachable_server_is_an_error(tmp_path: Path) -> None:
     server = TlsServer(tmp_path, b"", {"a.example.org": certify("a.example.org")})
     server.end()
     with pytest.raises(OSError, match="refused"):

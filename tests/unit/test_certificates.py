@@ -22,7 +22,7 @@ from tests.unit.fakes import Pem, certify
 NAMES = ["hello.example.org", "www.hello.example.org"]
 FILES = {"certificate": "/etc/ssl/hello.crt", "key": "/etc/ssl/hello.key"}
 
-# What only the key of a test says.
+# Text that only the key of a test contains.
 SECRET = "hunter2hunter2"
 
 
@@ -54,7 +54,7 @@ def locked(key: str) -> str:
 
 
 def pair(site: dict[str, Any], acme: str = "https://acme.example.org") -> tuple[str, str] | None:
-    """Return where the certificate of a site lies where ACME certificates come from `acme`."""
+    """Return where the certificate of a site is, if ACME certificates come from `acme`."""
     return certificates.pair(site, acme)
 
 
@@ -68,12 +68,12 @@ def test_a_site_over_plain_http_has_no_certificate() -> None:
     assert wanted(site()) == []
 
 
-def test_a_certificate_of_the_host_lies_where_the_host_has_it() -> None:
+def test_a_certificate_of_the_host_stays_at_its_path() -> None:
     assert pair(site("host", **FILES)) == ("/etc/ssl/hello.crt", "/etc/ssl/hello.key")
 
 
 @pytest.mark.parametrize("source", ["own", "self_signed", "acme"])
-def test_a_certificate_lies_in_the_directory_of_the_collection(source: str, pem: Pem) -> None:
+def test_a_certificate_is_in_the_directory_of_the_collection(source: str, pem: Pem) -> None:
     found = pair(site(source, **(pem._asdict() if source == "own" else {})))
     assert found
     stems = [Path(path).with_suffix("") for path in found]
@@ -82,7 +82,7 @@ def test_a_certificate_lies_in_the_directory_of_the_collection(source: str, pem:
     assert [Path(path).suffix for path in found] == [".crt", ".key"]
 
 
-def test_another_certificate_is_another_file_so_that_nginx_takes_it_up(pem: Pem) -> None:
+def test_a_new_certificate_gets_a_new_file_so_that_nginx_loads_it(pem: Pem) -> None:
     other = certify(*NAMES)
     files = {
         pair(site("own", certificate=one.certificate, key=key.key)) for one in (pem, other) for key in (pem, other)
@@ -92,7 +92,7 @@ def test_another_certificate_is_another_file_so_that_nginx_takes_it_up(pem: Pem)
 
 
 @pytest.mark.parametrize("source", ["self_signed", "acme"])
-def test_a_certificate_for_other_names_is_another_file(source: str) -> None:
+def test_other_names_give_another_certificate_file(source: str) -> None:
     given: list[dict[str, Any]] = [
         {},
         {"names": NAMES[:1]},
@@ -105,7 +105,7 @@ def test_a_certificate_for_other_names_is_another_file(source: str) -> None:
     assert pair(site(source)) == pair(site(source))
 
 
-def test_a_certificate_of_another_acme_server_is_another_file() -> None:
+def test_another_acme_server_gives_another_certificate_file() -> None:
     assert pair(site("acme")) != pair(site("acme"), "https://staging.example.org")
 
 
@@ -119,14 +119,14 @@ def test_a_certificate_in_a_file_is_the_same_as_its_text(pem: Pem, tmp_path: Pat
     assert certificates.key(in_files) == certificates.key(as_text) == pem.key
 
 
-def test_a_file_may_lie_in_the_home_of_the_user(pem: Pem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_may_be_in_the_home_of_the_user(pem: Pem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "hello.key").write_text(pem.key)
     assert objections(site("own", certificate=pem.certificate, key="~/hello.key")) == []
 
 
 @pytest.mark.parametrize("source", ["own", "host", "self_signed", "acme"])
-def test_the_host_is_told_what_it_has_to_place_and_gets_no_key_but_its_own(source: str, pem: Pem) -> None:
+def test_the_host_gets_the_certificate_details_without_the_key(source: str, pem: Pem) -> None:
     given = {"own": pem._asdict(), "host": FILES}.get(source, {})
     one = site(source, aliases=["old.example.org"], **given)
     (found,) = wanted(one)
@@ -137,19 +137,19 @@ def test_the_host_is_told_what_it_has_to_place_and_gets_no_key_but_its_own(sourc
         "names": [*NAMES, "old.example.org"],
         "certificate": pem.certificate if source == "own" else "",
     }
-    # The key goes another way, on which nothing logs it.
+    # The key is sent separately, so that nothing logs it.
     assert certificates.key(one) == (pem.key if source == "own" else "")
 
 
 # objections
 
 
-def test_a_certificate_and_its_key_have_no_objection(pem: Pem) -> None:
+def test_a_certificate_with_its_key_is_accepted(pem: Pem) -> None:
     assert objections(site("own", **pem._asdict())) == []
 
 
 @pytest.mark.parametrize("serve", [{}, {"tls": {}}, {"tls": {"redirect": False}}])
-def test_what_is_not_given_has_no_objection(serve: dict[str, Any]) -> None:
+def test_missing_tls_settings_are_accepted(serve: dict[str, Any]) -> None:
     assert objections({**serve, "server_names": NAMES}) == []
 
 
@@ -161,7 +161,7 @@ def test_a_chain_begins_with_the_certificate_of_the_site(pem: Pem) -> None:
 
 @pytest.mark.parametrize("source", ["none", "self_signed", "acme"])
 @pytest.mark.parametrize("key", ["certificate", "key"])
-def test_what_would_not_be_used_is_refused(source: str, key: str) -> None:
+def test_an_unused_tls_file_is_refused(source: str, key: str) -> None:
     assert only(site(source, **{key: "/etc/ssl/hello"})) == (
         f"tls.{key}: {source} has its own; remove it, or set source: own"
     )
@@ -174,19 +174,19 @@ def test_http_3_without_a_certificate_is_refused() -> None:
 
 @pytest.mark.parametrize("source", ["own", "host"])
 @pytest.mark.parametrize("key", ["certificate", "key"])
-def test_a_certificate_without_its_other_half_is_refused(source: str, key: str) -> None:
+def test_a_certificate_or_key_alone_is_refused(source: str, key: str) -> None:
     assert only(site(source, **{**FILES, key: ""})) == f"tls.{key} is missing; write the file that contains it"
 
 
 @pytest.mark.parametrize("source", ["own", "host"])
-def test_a_source_without_any_file_is_refused_for_both(source: str) -> None:
+def test_a_source_without_files_is_refused_for_both(source: str) -> None:
     assert objections(site(source)) == [
         f"tls.{key} is missing; write the file that contains it" for key in ("certificate", "key")
     ]
 
 
 @pytest.mark.parametrize("key", ["certificate", "key"])
-def test_a_file_of_the_host_has_an_absolute_path(key: str) -> None:
+def test_host_files_need_an_absolute_path(key: str) -> None:
     for wrong in ("ssl/hello.pem", "~/hello.pem", "/etc/ssl/hello.pem\n", "/etc/ssl/hello;pem"):
         assert only(site("host", **{**FILES, key: wrong})) == (
             f"tls.{key}: write the absolute path of a file on the host"
@@ -195,7 +195,7 @@ def test_a_file_of_the_host_has_an_absolute_path(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["certificate", "key"])
-def test_a_file_that_the_controller_does_not_have_is_refused(
+def test_a_file_missing_on_the_controller_is_refused(
     pem: Pem, tmp_path: Path, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -207,17 +207,17 @@ def test_a_file_that_the_controller_does_not_have_is_refused(
 
 @pytest.mark.parametrize("key", ["certificate", "key"])
 @pytest.mark.parametrize("text", ["\0", "/etc/ssl/a\0b", SECRET + "\n" + SECRET, "x" * 256])
-def test_what_is_neither_a_text_in_pem_nor_the_name_of_a_file_is_refused(pem: Pem, key: str, text: str) -> None:
+def test_a_value_that_is_neither_pem_nor_a_file_name_is_refused(pem: Pem, key: str, text: str) -> None:
     assert only(site("own", **{**pem._asdict(), key: text})) == (
         "tls: neither a text in PEM format, which has a line -----BEGIN ...-----, nor the name of a file"
     )
 
 
-def test_a_text_before_the_key_is_no_mistake(pem: Pem) -> None:
+def test_text_before_the_key_is_accepted(pem: Pem) -> None:
     assert objections(site("own", certificate=pem.certificate, key=f"Bag Attributes\n{pem.key}")) == []
 
 
-def test_a_key_with_its_curve_before_it_is_no_mistake(tmp_path: Path) -> None:
+def test_ec_parameters_before_a_key_are_accepted(tmp_path: Path) -> None:
     files = {key: str(tmp_path / key) for key in ("certificate", "key")}
     run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-out", files["key"]], "create a key")
     run(
@@ -231,7 +231,7 @@ def test_a_key_with_its_curve_before_it_is_no_mistake(tmp_path: Path) -> None:
     assert objections(site("own", **files)) == []
 
 
-def test_what_is_no_text_or_no_file_is_refused(pem: Pem, tmp_path: Path) -> None:
+def test_binaries_and_directories_are_refused(pem: Pem, tmp_path: Path) -> None:
     (tmp_path / "hello.der").write_bytes(b"\x30\x82\xff\xfe")
     der = tmp_path / "hello.der"
     for path, said in ((der, f"{der}: it is no text"), (tmp_path, "a file of that name: Is a directory")):
@@ -240,7 +240,7 @@ def test_what_is_no_text_or_no_file_is_refused(pem: Pem, tmp_path: Path) -> None
         )
 
 
-def test_a_vaulted_file_is_refused_with_what_decrypts_it(pem: Pem, tmp_path: Path) -> None:
+def test_a_vaulted_file_is_refused_with_a_hint(pem: Pem, tmp_path: Path) -> None:
     path = tmp_path / "hello.key"
     path.write_text("$ANSIBLE_VAULT;1.1;AES256\n6162")
     assert only(site("own", certificate=pem.certificate, key=str(path))) == (
@@ -251,7 +251,7 @@ def test_a_vaulted_file_is_refused_with_what_decrypts_it(pem: Pem, tmp_path: Pat
 BROKEN = "-----BEGIN {0}-----\n{1}\n-----END {0}-----\n"
 
 
-def test_what_is_no_certificate_is_refused(pem: Pem, tmp_path: Path) -> None:
+def test_an_invalid_certificate_is_refused(pem: Pem, tmp_path: Path) -> None:
     (tmp_path / "hello.crt").write_text("hello")
     for text in (BROKEN.format("CERTIFICATE", SECRET), pem.key, str(tmp_path / "hello.crt")):
         assert only(site("own", certificate=text, key=pem.key)) == (
@@ -259,7 +259,7 @@ def test_what_is_no_certificate_is_refused(pem: Pem, tmp_path: Path) -> None:
         )
 
 
-def test_what_is_no_key_is_refused(pem: Pem, tmp_path: Path) -> None:
+def test_an_invalid_key_is_refused(pem: Pem, tmp_path: Path) -> None:
     (tmp_path / "hello.key").write_text("hello")
     for text in (BROKEN.format("PRIVATE KEY", SECRET), pem.certificate, str(tmp_path / "hello.key")):
         assert only(site("own", certificate=pem.certificate, key=text)) == (
@@ -267,7 +267,7 @@ def test_what_is_no_key_is_refused(pem: Pem, tmp_path: Path) -> None:
         )
 
 
-def test_a_key_that_somebody_would_have_to_unlock_is_refused(pem: Pem) -> None:
+def test_a_key_with_a_passphrase_is_refused(pem: Pem) -> None:
     assert only(site("own", certificate=pem.certificate, key=locked(pem.key))) == (
         "tls.key: the key has a passphrase, which nobody can enter when NGINX starts; remove the passphrase"
     )
@@ -279,7 +279,7 @@ def test_a_key_of_another_certificate_is_refused(pem: Pem) -> None:
     )
 
 
-def test_a_certificate_that_is_over_is_refused() -> None:
+def test_an_expired_certificate_is_refused() -> None:
     over = certify(*NAMES, days=-0.01, age=90)
     assert only(site("own", **over._asdict())).startswith("tls.certificate: it was valid until 20")
     assert objections(site("own", **certify(*NAMES, days=0.01)._asdict())) == []
@@ -308,24 +308,24 @@ def test_a_certificate_that_is_not_valid_yet_is_refused() -> None:
         (["Hello.Example.ORG", "*.Other.example.org"], ["hello.example.org", "a.other.example.org"], None),
     ],
 )
-def test_a_certificate_is_for_all_names_of_the_site(known: list[str], names: list[str], missing: str | None) -> None:
+def test_a_certificate_covers_all_names_of_the_site(known: list[str], names: list[str], missing: str | None) -> None:
     found = objections(site("own", names=names, **certify(*known)._asdict()))
     assert found == ([f"tls.certificate: it is for {', '.join(known)}, not for {missing}"] if missing else [])
 
 
-def test_a_certificate_is_for_the_aliases_too(pem: Pem) -> None:
+def test_a_certificate_covers_the_aliases_too(pem: Pem) -> None:
     assert only(site("own", aliases=["old.example.org"], **pem._asdict())) == (
         "tls.certificate: it is for hello.example.org, www.hello.example.org, not for old.example.org"
     )
 
 
-def test_a_certificate_without_a_name_is_for_none() -> None:
+def test_a_certificate_without_a_name_covers_none() -> None:
     assert only(site("own", names=NAMES[:1], **certify()._asdict())) == (
         "tls.certificate: it is for no name, not for hello.example.org"
     )
 
 
-def test_no_objection_shows_a_key(pem: Pem) -> None:
+def test_no_error_shows_a_key(pem: Pem) -> None:
     body = pem.key.splitlines()[1]
     broken = BROKEN.format("PRIVATE KEY", SECRET)
     wrong = [
@@ -348,5 +348,5 @@ def test_no_objection_shows_a_key(pem: Pem) -> None:
         assert SECRET not in only(one)
 
 
-def test_a_certificate_is_for_the_host_names_of_the_site_and_its_aliases() -> None:
+def test_the_names_of_a_certificate_include_the_aliases_of_the_site() -> None:
     assert certificates.host_names(site(aliases=["old.example.org"])) == [*NAMES, "old.example.org"]

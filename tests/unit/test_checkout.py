@@ -32,13 +32,13 @@ def test_git_says_why_it_fails(tmp_path: Path, watched: Watched) -> None:
         Git(tmp_path, "git cannot read 'app'")("status")
 
 
-def test_a_controller_without_git_is_told_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_says_to_install_a_missing_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Failed, match=r"^git cannot read 'app': install git on the controller$"):
         Git(tmp_path, "git cannot read 'app'")("status")
 
 
-def test_a_git_that_does_not_end_is_ended_with_all_that_it_has_started(tmp_path: Path, watched: Watched) -> None:
+def test_a_git_that_takes_too_long_is_killed_with_its_children(tmp_path: Path, watched: Watched) -> None:
     watched.does(f"sleep 600 & echo $! > {tmp_path}/pid; wait")
     with pytest.raises(Failed, match=r"^git cannot read 'app': it took too long"):
         Git(tmp_path, "git cannot read 'app'", limit=1)("status")
@@ -46,7 +46,7 @@ def test_a_git_that_does_not_end_is_ended_with_all_that_it_has_started(tmp_path:
     assert gone(int((tmp_path / "pid").read_text()))
 
 
-def test_all_commands_together_have_the_time(tmp_path: Path, watched: Watched) -> None:
+def test_all_commands_share_one_time_limit(tmp_path: Path, watched: Watched) -> None:
     watched.does("sleep 0.6")
     git = Git(tmp_path, "git cannot read 'app'", limit=1)
     git("status")
@@ -54,7 +54,7 @@ def test_all_commands_together_have_the_time(tmp_path: Path, watched: Watched) -
         git("status")
 
 
-def test_a_git_is_ended_when_the_operator_ends_the_run(
+def test_git_is_killed_when_the_operator_stops_the_run(
     tmp_path: Path, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watched.does("exec sleep 600")
@@ -73,7 +73,7 @@ def test_a_git_is_ended_when_the_operator_ends_the_run(
     assert gone(started[0].pid)
 
 
-def test_what_stays_behind_with_the_output_of_git_is_not_waited_for(tmp_path: Path, watched: Watched) -> None:
+def test_a_child_that_keeps_the_output_open_is_not_waited_for(tmp_path: Path, watched: Watched) -> None:
     watched.does(f"sleep 20 & echo $! > {tmp_path}/pid; echo done")
     begin = time.monotonic()
     assert Git(tmp_path, "git cannot read 'app'")("status") == "done\n"
@@ -81,12 +81,12 @@ def test_what_stays_behind_with_the_output_of_git_is_not_waited_for(tmp_path: Pa
     os.kill(int((tmp_path / "pid").read_text()), 9)
 
 
-def test_git_has_nobody_to_ask(tmp_path: Path, watched: Watched) -> None:
+def test_git_never_prompts(tmp_path: Path, watched: Watched) -> None:
     watched.does('read line && echo asked; (: < /dev/tty) 2> /dev/null && echo asked; echo "$GIT_TERMINAL_PROMPT"')
     assert Git(tmp_path, "git cannot read 'app'")("status") == "0\n"
 
 
-def test_looking_at_a_checkout_leaves_its_index_alone(tmp_path: Path, watched: Watched) -> None:
+def test_reading_a_checkout_does_not_change_its_index(tmp_path: Path, watched: Watched) -> None:
     (tmp_path / "main.py").touch()
     commit(tmp_path)
     os.utime(tmp_path / "main.py", (1, 1))
@@ -96,9 +96,9 @@ def test_looking_at_a_checkout_leaves_its_index_alone(tmp_path: Path, watched: W
 
 
 class Trap:
-    """A checkout in which a directory is a repository as well, whose configuration has git run a program.
+    """A checkout in which a directory is also a repository, whose configuration makes git run a program.
 
-    :ivar sprung: what is there once that has run.
+    :ivar sprung: exists once that program has run.
     """
 
     def __init__(self, root: Path) -> None:
@@ -120,7 +120,7 @@ class Trap:
         (self.directory / "config").write_text(settings)
 
     def clone(self) -> Path:
-        """Return the directory where somebody has cloned the checkout who trusts nobody."""
+        """Clone the checkout, as a user who does not trust it, and return the directory in the clone."""
         commit(self.checkout)
         copy = self.checkout.with_name("clone")
         git(self.checkout.parent, "clone", "--quiet", str(self.checkout), str(copy))
@@ -134,7 +134,7 @@ def trap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trap:
 
 
 @pytest.mark.parametrize("below", ["", "pages"])
-def test_no_configuration_among_the_files_of_a_checkout_has_git_run_a_program(trap: Trap, below: str) -> None:
+def test_configuration_inside_a_checkout_cannot_make_git_run_a_program(trap: Trap, below: str) -> None:
     source = trap.clone() / below
     with pytest.raises(Failed, match=r"^'/.*/clone/app' looks like a bare git repository, "):
         Directory(source, "app").commit()
@@ -144,7 +144,7 @@ def test_no_configuration_among_the_files_of_a_checkout_has_git_run_a_program(tr
     assert trap.sprung.exists()
 
 
-def test_no_link_hides_such_a_directory(trap: Trap) -> None:
+def test_links_cannot_hide_a_repository(trap: Trap) -> None:
     (trap.directory / "HEAD").unlink()
     (trap.directory / "HEAD").symlink_to("refs/heads/main")
     (trap.checkout / "link").symlink_to("app/pages")
@@ -156,7 +156,7 @@ def test_no_link_hides_such_a_directory(trap: Trap) -> None:
     assert trap.sprung.exists()
 
 
-def test_a_repository_that_keeps_its_objects_elsewhere_has_no_program_run_either(trap: Trap) -> None:
+def test_a_repository_with_objects_elsewhere_cannot_run_a_program_either(trap: Trap) -> None:
     shared = trap.directory.with_name("shared")
     shared.mkdir()
     for name in ("objects", "refs", "config"):
@@ -171,7 +171,7 @@ def test_a_repository_that_keeps_its_objects_elsewhere_has_no_program_run_either
 
 
 @pytest.mark.parametrize("there", [("HEAD",), ("objects/x", "refs/x"), ("commondir",)])
-def test_files_that_make_no_repository_are_files_like_others(tmp_path: Path, there: tuple[str, ...]) -> None:
+def test_files_that_only_resemble_a_repository_are_accepted(tmp_path: Path, there: tuple[str, ...]) -> None:
     (tmp_path / ".git").mkdir()
     for name in there:
         (tmp_path / "app" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -179,7 +179,7 @@ def test_files_that_make_no_repository_are_files_like_others(tmp_path: Path, the
     assert is_checkout(tmp_path / "app")
 
 
-def test_what_lies_behind_a_link_that_replaced_a_directory_does_not_come_along(
+def test_files_behind_a_link_that_replaced_a_directory_are_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(monkeypatch)
@@ -205,5 +205,5 @@ def test_what_lies_behind_a_link_that_replaced_a_directory_does_not_come_along(
         ("https://host:443/x@y", "https://host:443/x@y"),
     ],
 )
-def test_no_password_of_a_url_is_shown(text: str, shown: str) -> None:
+def test_passwords_in_urls_are_hidden(text: str, shown: str) -> None:
     assert without_passwords(text) == shown

@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, has, run
 
 
-def test_a_program_is_looked_for_where_it_is_run_from_and_nowhere_else(
+def test_has_and_run_search_the_same_directories_and_ignore_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mine").touch(0o755)

@@ -20,13 +20,13 @@ from ansible_collections.wsgi.production.plugins.module_utils.data import Data
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 
 
-def test_a_host_without_the_user_of_the_application_is_told_what_to_do(tmp_path: Path) -> None:
+def test_a_missing_user_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(Failed, match=r"^the host has no user no-such-user or no group www-data: create them$"):
         Data(Layout("no-such-user", root=tmp_path), []).make()
 
 
 class Account(NamedTuple):
-    """The user that runs the tests, who can give files to nobody but himself, and his group."""
+    """The user that runs the tests, who cannot give files to others, and its group."""
 
     user: str
     group: str
@@ -50,7 +50,7 @@ def modes(data: Data) -> dict[str, int]:
     return {str(path.relative_to(data.path)): path.stat().st_mode & 0o7777 for path in found}
 
 
-def test_the_data_of_an_application_is_its_own_and_nginx_may_pass_through(account: Account, tmp_path: Path) -> None:
+def test_an_application_owns_its_data_and_nginx_may_traverse_it(account: Account, tmp_path: Path) -> None:
     data = data_of(account, tmp_path)
     assert not data.is_right()
     data.make()
@@ -59,7 +59,7 @@ def test_the_data_of_an_application_is_its_own_and_nginx_may_pass_through(accoun
     assert modes(data) == {".": 0o710}
 
 
-def test_nginx_may_read_what_is_public_and_pass_through_to_it(account: Account, tmp_path: Path) -> None:
+def test_nginx_may_read_public_data_and_traverse_its_parents(account: Account, tmp_path: Path) -> None:
     data = data_of(account, tmp_path, "media/photos/large", "files")
     data.make()
     assert modes(data) == {
@@ -72,7 +72,7 @@ def test_nginx_may_read_what_is_public_and_pass_through_to_it(account: Account, 
     assert data.is_right()
 
 
-def test_data_outlives_what_becomes_public_or_is_no_longer(account: Account, tmp_path: Path) -> None:
+def test_data_survives_a_change_of_public_directories(account: Account, tmp_path: Path) -> None:
     data_of(account, tmp_path).make()
     (tmp_path / account.user / "data/mine").write_text("mine")
     more = data_of(account, tmp_path, "media")
@@ -84,7 +84,7 @@ def test_data_outlives_what_becomes_public_or_is_no_longer(account: Account, tmp
 
 
 @pytest.mark.parametrize("below", ["", "media", "media/photos"])
-def test_a_directory_with_another_mode_is_put_right(account: Account, tmp_path: Path, below: str) -> None:
+def test_a_directory_with_a_wrong_mode_is_repaired(account: Account, tmp_path: Path, below: str) -> None:
     data = data_of(account, tmp_path, "media/photos")
     data.make()
     (data.path / below).chmod(0o755)
@@ -94,7 +94,7 @@ def test_a_directory_with_another_mode_is_put_right(account: Account, tmp_path: 
 
 
 @pytest.mark.parametrize("other", [(1, 0), (0, 1)])
-def test_data_that_belongs_to_another_user_or_group_is_not_right(
+def test_data_of_another_user_or_group_is_not_right(
     account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: tuple[int, int]
 ) -> None:
     data = data_of(account, tmp_path, "media")
@@ -104,7 +104,7 @@ def test_data_that_belongs_to_another_user_or_group_is_not_right(
     assert not data.is_right()
 
 
-def test_each_directory_of_the_data_is_given_to_the_application_and_to_the_group_of_nginx(
+def test_data_directories_belong_to_the_application_and_the_group_of_nginx(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[tuple[Path, int, int]] = []
@@ -121,7 +121,7 @@ def test_each_directory_of_the_data_is_given_to_the_application_and_to_the_group
 
 
 @pytest.mark.parametrize("link", ["media", "media/photos"])
-def test_a_link_that_the_application_has_put_into_its_data_is_not_followed(
+def test_a_link_that_the_application_created_in_its_data_is_not_followed(
     account: Account, tmp_path: Path, link: str
 ) -> None:
     outside = tmp_path / "outside"
@@ -138,7 +138,7 @@ def test_a_link_that_the_application_has_put_into_its_data_is_not_followed(
     assert outside.stat().st_mode & 0o7777 == 0o700
 
 
-def test_data_of_a_user_that_is_gone_is_not_right(account: Account, tmp_path: Path) -> None:
+def test_data_of_a_removed_user_is_not_right(account: Account, tmp_path: Path) -> None:
     data = data_of(account, tmp_path)
     data.make()
     data.owner = "no-such-user"
@@ -151,10 +151,10 @@ OLD, NEW, WEB = (1001, 1002), (2001, 2002), 33
 
 
 class Owners:
-    """Whose the files of an application are, as root would have it; nothing is really given to anybody.
+    """The owners of the files of an application, as if root had set them; no real owner changes.
 
-    `place` is where the applications are, `of` are user and group of each file, `fails_after` how many
-    more are given before the run is killed.
+    `place` is where the applications are, `of` are user and group of each file, `fails_after` is how many
+    more owners change before the run is killed.
     """
 
     def __init__(self, root: Path) -> None:
@@ -164,7 +164,7 @@ class Owners:
         self.fails_after = 1000
 
     def __getattr__(self, name: str) -> Any:
-        """Be the module `os` in all else."""
+        """Be the module `os` otherwise."""
         return getattr(os, name)
 
     def chown(self, argv: list[str], purpose: str) -> str:
@@ -180,7 +180,7 @@ class Owners:
         return ""
 
     def ids(self, words: str) -> tuple[int, int]:
-        """Return the numbers of a user and a group, -1 for one that is not said."""
+        """Return the numbers of a user and a group, -1 for one that is not given."""
         user, _, group = words.partition(":")
         users, groups = {"": -1, "root": 0, "hello": self.user[0]}, {"": -1, "root": 0, "hello": self.user[1]}
         return users[user], int(group) if group.isdigit() else groups[group]
@@ -215,12 +215,12 @@ class Owners:
 
 
 class Killed(BaseException):
-    """Ends a run where it stands, as a signal does."""
+    """Ends a run at once, as a signal does."""
 
 
 @pytest.fixture
 def owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Owners:
-    """Return whose the files of the application `hello` are."""
+    """Return the owners of the files of the application `hello`."""
     found = Owners(tmp_path / "hello/data")
 
     # Before Python 3.12, Path itself cannot be a base, and what it makes is known at run time alone.
@@ -244,7 +244,7 @@ LINKS = {"link": "/etc/passwd", "below/up": "..", "dangling": "nowhere"}
 
 @pytest.fixture
 def full(owners: Owners) -> Data:
-    """Return data with files and links of the application's, of which NGINX may read a part."""
+    """Return data with files and links of the application; NGINX may read some of them."""
     data = Data(Layout("hello", root=owners.place), ["media"])
     data.make()
     for name in FILES:
@@ -258,7 +258,7 @@ def full(owners: Owners) -> Data:
     return data
 
 
-def test_data_that_is_left_belongs_to_root_alone(full: Data, owners: Owners) -> None:
+def test_data_left_behind_belongs_to_root_only(full: Data, owners: Owners) -> None:
     assert not full.is_left()
     full.leave()
     assert full.is_left() and not full.is_right()
@@ -267,23 +267,21 @@ def test_data_that_is_left_belongs_to_root_alone(full: Data, owners: Owners) -> 
     assert stat.S_IMODE(os.lstat(full.path).st_mode) == 0o700
 
 
-def test_nothing_outside_is_touched_where_a_link_leads_there(full: Data, owners: Owners, tmp_path: Path) -> None:
+def test_files_outside_the_data_do_not_change_through_links(full: Data, owners: Owners, tmp_path: Path) -> None:
     full.leave()
     full.make()
     assert not [path for path in owners.of if not path.startswith(str(tmp_path / "hello/data"))]
     assert [(full.path / name).read_text() for name in FILES] == FILES
 
 
-def test_nothing_stays_open(full: Data) -> None:
+def test_no_file_stays_open(full: Data) -> None:
     before = os.listdir("/proc/self/fd")
     full.leave()
     full.make()
     assert os.listdir("/proc/self/fd") == before
 
 
-def test_data_that_was_left_is_given_to_the_new_user_and_what_nginx_may_read_stays_so(
-    full: Data, owners: Owners
-) -> None:
+def test_data_left_behind_goes_to_the_new_user_and_nginx_keeps_its_access(full: Data, owners: Owners) -> None:
     full.leave()
     owners.user = NEW
     assert not full.is_right()
@@ -294,7 +292,7 @@ def test_data_that_was_left_is_given_to_the_new_user_and_what_nginx_may_read_sta
     assert {*web, "mine", "below", "below/deep", "below/deep/file", *LINKS} == set(owners.below())
 
 
-def test_data_that_belongs_to_the_user_is_not_gone_through(full: Data, owners: Owners) -> None:
+def test_data_that_belongs_to_the_user_is_not_walked(full: Data, owners: Owners) -> None:
     owners.of[str(full.path / "below")] = (0, 0)
     (full.path / "media").chmod(0o700)
     full.make()
@@ -304,7 +302,7 @@ def test_data_that_belongs_to_the_user_is_not_gone_through(full: Data, owners: O
 
 @pytest.mark.parametrize("uid", [0, OLD[0]])
 @pytest.mark.parametrize("mode", [0o700, 0o710, 0o755])
-def test_data_is_left_only_where_root_owns_it_and_nobody_else_gets_in(
+def test_data_is_left_only_if_root_owns_it_and_its_mode_is_0700(
     full: Data, owners: Owners, uid: int, mode: int
 ) -> None:
     owners.of[str(full.path)] = (uid, 0)
@@ -312,7 +310,7 @@ def test_data_is_left_only_where_root_owns_it_and_nobody_else_gets_in(
     assert full.is_left() is (uid == 0 and mode == 0o700)
 
 
-def test_nobody_else_gets_in_from_the_moment_on_that_data_begins_to_be_left(full: Data, owners: Owners) -> None:
+def test_data_is_closed_to_others_before_its_owner_changes(full: Data, owners: Owners) -> None:
     owners.fails_after = 0
     with pytest.raises(Killed):
         full.leave()
@@ -320,9 +318,7 @@ def test_nobody_else_gets_in_from_the_moment_on_that_data_begins_to_be_left(full
 
 
 @pytest.mark.parametrize("number", range(22))
-def test_data_that_a_killed_run_left_to_root_in_part_does_not_count_as_left(
-    full: Data, owners: Owners, number: int
-) -> None:
+def test_data_that_a_killed_run_left_in_part_does_not_count_as_left(full: Data, owners: Owners, number: int) -> None:
     owners.fails_after = number
     with suppress(Killed):
         full.leave()
@@ -331,9 +327,7 @@ def test_data_that_a_killed_run_left_to_root_in_part_does_not_count_as_left(
 
 
 @pytest.mark.parametrize("number", range(30))
-def test_data_that_a_killed_run_gave_back_in_part_is_given_back_by_the_next(
-    full: Data, owners: Owners, number: int
-) -> None:
+def test_the_next_run_gives_back_data_that_a_killed_run_did_not(full: Data, owners: Owners, number: int) -> None:
     full.leave()
     owners.user, owners.fails_after = NEW, number
     with suppress(Killed):

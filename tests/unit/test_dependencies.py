@@ -1,4 +1,4 @@
-"""What is found out about the dependencies of an application in a directory."""
+"""What the controller finds out about the dependencies of an application in a directory."""
 
 from __future__ import annotations
 
@@ -57,20 +57,20 @@ def dependencies_of(app: Path, named: str = "", extras: list[str] | None = None)
         (["requirements.txt", "pylock.prod.toml", "dev.txt", "lib/uv.lock"], "requirements.txt", "requirements"),
     ],
 )
-def test_the_one_file_that_says_them_is_found(app: Path, files: list[str], file: str, format_: str) -> None:
+def test_the_only_dependency_file_is_found(app: Path, files: list[str], file: str, format_: str) -> None:
     write(app, *files)
     found = dependencies_of(app)
     assert (found["file"], found["format"]) == (file, format_)
     assert (found["local"], found["project"], found["extras"]) == (False, "", [])
 
 
-def test_without_a_lock_it_is_the_project_table(app: Path) -> None:
+def test_a_project_table_works_without_a_lock(app: Path) -> None:
     write(app, pyproject_toml=PROJECT)
     assert dependencies_of(app)["file"] == "pyproject.toml"
     assert dependencies_of(app)["format"] == "pyproject"
 
 
-def test_a_pyproject_without_a_project_is_none(app: Path) -> None:
+def test_a_pyproject_needs_a_project_table(app: Path) -> None:
     write(app, pyproject_toml="[tool.ruff]\n")
     sentence = (
         r"^build\.source: '.*/app' has no requirements\.txt: write one, which may be empty, or "
@@ -81,14 +81,14 @@ def test_a_pyproject_without_a_project_is_none(app: Path) -> None:
         dependencies_of(app)
 
 
-def test_more_than_one_file_is_refused_with_their_names(app: Path) -> None:
+def test_several_files_are_refused_with_their_names(app: Path) -> None:
     write(app, "requirements.txt", "uv.lock", "pyproject.toml")
     with pytest.raises(Failed, match=r"has uv\.lock and requirements\.txt: set build\.dependencies"):
         dependencies_of(app)
 
 
 @pytest.mark.parametrize("name", ["uv.lock", "requirements.txt"])
-def test_a_file_that_git_ignores_is_none_and_that_is_said(app: Path, name: str) -> None:
+def test_an_ignored_file_is_refused_with_the_reason(app: Path, name: str) -> None:
     write(app, name, _gitignore=f"{name}\n")
     git(app, "init", "--quiet")
     with pytest.raises(Failed, match=f"has no {name}: git ignores it"):
@@ -97,7 +97,7 @@ def test_a_file_that_git_ignores_is_none_and_that_is_said(app: Path, name: str) 
         dependencies_of(app, name)
 
 
-def test_a_lock_that_git_ignores_is_no_second_one(app: Path) -> None:
+def test_a_lock_that_git_ignores_does_not_count(app: Path) -> None:
     write(app, "requirements.txt", "uv.lock", _gitignore="uv.lock\n")
     git(app, "init", "--quiet")
     assert dependencies_of(app)["file"] == "requirements.txt"
@@ -116,7 +116,7 @@ def test_a_lock_that_git_ignores_is_no_second_one(app: Path) -> None:
         ("Pipfile.lock", "Pipfile.lock", "pipfile"),
     ],
 )
-def test_a_file_that_is_named_is_the_one(app: Path, named: str, file: str, format_: str) -> None:
+def test_the_named_file_is_used(app: Path, named: str, file: str, format_: str) -> None:
     write(app, "requirements/prod.txt", "requirements.txt", "pylock.prod.toml", "pylock.toml", "uv.lock", "poetry.lock")
     write(app, "Pipfile", "Pipfile.lock", pyproject_toml=PROJECT)
     found = dependencies_of(app, named)
@@ -124,7 +124,7 @@ def test_a_file_that_is_named_is_the_one(app: Path, named: str, file: str, forma
 
 
 @pytest.mark.parametrize("named", ["setup.py", "pylock..toml", "pylock.a.b.toml", "xpylock.a.toml", "other.lock"])
-def test_a_file_of_another_format_is_refused_with_those_that_are_known(app: Path, named: str) -> None:
+def test_an_unknown_format_is_refused_with_the_known_ones(app: Path, named: str) -> None:
     write(app, named)
     known = r"use \*\.txt, uv\.lock, pylock\.toml, poetry\.lock, Pipfile\.lock, pylock\.\*\.toml and " r"pyproject"
     with pytest.raises(Failed, match=rf"^build\.dependencies: {named} is not a supported format; {known}"):
@@ -132,14 +132,14 @@ def test_a_file_of_another_format_is_refused_with_those_that_are_known(app: Path
 
 
 @pytest.mark.parametrize("named", ["nope.txt", "../beside.txt", "/etc/hostname", "."])
-def test_a_file_that_is_not_part_of_the_source_is_refused(app: Path, named: str) -> None:
+def test_a_file_outside_the_source_is_refused(app: Path, named: str) -> None:
     write(app, "requirements.txt", "../beside.txt")
     with pytest.raises(Failed, match=rf"has no {named}: write a path relative to build.source"):
         dependencies_of(app, named)
 
 
 @pytest.mark.parametrize("name", ["uv.lock", "poetry.lock", "Pipfile.lock", "pylock.toml", "pyproject.toml"])
-def test_only_requirements_may_lie_below_the_top(app: Path, name: str) -> None:
+def test_only_requirements_can_be_in_a_subfolder(app: Path, name: str) -> None:
     write(app, f"lib/{name}", "lib/pyproject.toml", "lib/Pipfile")
     with pytest.raises(Failed, match=rf"lib/{name} is not in the top directory of the source; make lib the source"):
         dependencies_of(app, f"lib/{name}")
@@ -159,7 +159,7 @@ def test_a_lock_without_the_file_that_it_locks_is_refused(app: Path, lock: str, 
         dependencies_of(app)
 
 
-def test_a_pyproject_that_is_named_needs_the_project_table(app: Path) -> None:
+def test_a_named_pyproject_needs_a_project_table(app: Path) -> None:
     write(app, pyproject_toml="[tool.poetry]\n")
     with pytest.raises(Failed, match=r"^build\.source: pyproject\.toml of '.*/app' has no \[project\] table"):
         dependencies_of(app, "pyproject.toml")
@@ -175,18 +175,18 @@ def test_a_pyproject_that_is_not_toml_is_an_error(app: Path, named: str) -> None
 @pytest.mark.parametrize(
     "content", ["project = 3\n", "[project]\ndynamic = 3\n", "[project]\noptional-dependencies = 3\n", "tool = 3\n"]
 )
-def test_a_pyproject_of_another_shape_is_no_traceback(app: Path, content: str) -> None:
+def test_a_malformed_pyproject_causes_no_traceback(app: Path, content: str) -> None:
     write(app, "uv.lock", pyproject_toml=content)
     assert dependencies_of(app)["project"] == ""
 
 
-def test_a_file_that_is_a_link_to_nowhere_is_an_error(app: Path) -> None:
+def test_a_broken_link_is_an_error(app: Path) -> None:
     (app / "requirements.txt").symlink_to("nowhere")
     with pytest.raises(Failed, match=r"^build\.source: requirements\.txt of '.*/app' cannot be read: No such file"):
         dependencies_of(app)
 
 
-def test_a_file_in_another_encoding_is_no_traceback(app: Path) -> None:
+def test_another_encoding_causes_no_traceback(app: Path) -> None:
     (app / "requirements.txt").write_bytes(b"flask==3.0.0  # caf\xe9\n")
     (app / "pyproject.toml").write_bytes(b"# caf\xe9\n[project]\n")
     before = dependencies_of(app, "requirements.txt")["digest"]
@@ -200,7 +200,7 @@ UNPACKAGED = [("requirements.txt", False), ("Pipfile.lock", False)]
 
 
 @pytest.mark.parametrize(("name", "installed"), [*PACKAGED, *UNPACKAGED])
-def test_a_project_that_can_be_built_is_installed_with_its_locks_but_not_with_requirements(
+def test_a_buildable_project_is_installed_with_a_lock_but_not_with_requirements(
     app: Path, name: str, installed: bool
 ) -> None:
     write(app, name, "Pipfile", pyproject_toml=PROJECT + BUILT)
@@ -225,9 +225,7 @@ def test_a_project_that_is_no_package_is_not_installed(app: Path, name: str, con
 
 
 @pytest.mark.parametrize(("named", "local"), [("pyproject.toml", True), ("uv.lock", False)])
-def test_dependencies_that_a_backend_reads_from_the_source_are_local_unless_they_are_locked(
-    app: Path, named: str, local: bool
-) -> None:
+def test_dynamic_dependencies_are_local_unless_they_are_locked(app: Path, named: str, local: bool) -> None:
     write(app, "uv.lock", pyproject_toml='[project]\nname = "shop"\ndynamic = ["dependencies"]\n')
     assert dependencies_of(app, named)["local"] is local
 
@@ -249,7 +247,7 @@ def test_dependencies_that_a_backend_reads_from_the_source_are_local_unless_they
         ("pyproject.toml", '[project]\ndependencies = ["x @ https://x#sha256:00 --hash=sha256:00"]\n', False),
     ],
 )
-def test_it_is_said_whether_files_are_pinned_by_hash(app: Path, name: str, text: str, hashed: bool) -> None:
+def test_hashes_in_dependency_files_are_recognized(app: Path, name: str, text: str, hashed: bool) -> None:
     write(app, "Pipfile", "pyproject.toml")
     (app / name).write_text(text)
     assert dependencies_of(app, name)["hashed"] is hashed
@@ -278,29 +276,27 @@ def test_it_is_said_whether_files_are_pinned_by_hash(app: Path, name: str, text:
         ("pyproject.toml", '[project]\nname = "shop"\n[tool.pytest.ini_options]\npythonpath = ["."]\n', False),
     ],
 )
-def test_packages_that_lie_in_the_source_make_the_dependencies_local(
-    app: Path, name: str, text: str, local: bool
-) -> None:
+def test_packages_in_the_source_make_the_dependencies_local(app: Path, name: str, text: str, local: bool) -> None:
     write(app, "Pipfile", pyproject_toml=PROJECT)
     (app / name).write_text(text)
     assert dependencies_of(app, name)["local"] is local
 
 
 @pytest.mark.parametrize("line", ["--find-links wheels", "-f wheels", "wheels/a.whl", "top/a.whl", "-f top"])
-def test_what_lies_beside_a_requirements_file_or_at_the_top_is_local(app: Path, line: str) -> None:
+def test_files_beside_requirements_or_at_the_top_are_local(app: Path, line: str) -> None:
     write(app, "requirements/wheels/a.whl", "top/a.whl")
     (app / "requirements/prod.txt").write_text(f"{line}\n")
     assert dependencies_of(app, "requirements/prod.txt")["local"] is True
 
 
-def test_the_error_about_an_include_names_the_file_that_was_named(app: Path) -> None:
+def test_the_error_about_an_include_names_the_including_file(app: Path) -> None:
     write(app, prod_txt="-r base.txt\n")
     with pytest.raises(Failed, match=r"^build\.source: prod\.txt includes base\.txt"):
         dependencies_of(app, "prod.txt")
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "uv.lock", "poetry.lock"])
-def test_extras_are_those_of_the_project(app: Path, name: str) -> None:
+def test_the_project_defines_the_extras(app: Path, name: str) -> None:
     write(app, name, pyproject_toml=PROJECT)
     assert dependencies_of(app, name, ["red-is", "postgres", "postgres"])["extras"] == ["postgres", "red-is"]
     with pytest.raises(Failed, match=r"^build\.extras: pyproject\.toml has no extra 'sql'; there are Red_Is, postgres"):
@@ -312,7 +308,7 @@ def test_extras_of_poetry_are_known(app: Path) -> None:
     assert dependencies_of(app, extras=["sql"])["extras"] == ["sql"]
 
 
-def test_extras_that_a_backend_knows_are_not_objected_to(app: Path) -> None:
+def test_dynamic_extras_are_accepted(app: Path) -> None:
     write(app, pyproject_toml='[project]\ndynamic = ["optional-dependencies"]\n')
     assert dependencies_of(app, extras=["sql"])["extras"] == ["sql"]
 
@@ -324,7 +320,7 @@ def test_extras_of_a_project_without_any_are_refused(app: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "Pipfile.lock", "pylock.toml"])
-def test_extras_are_refused_where_the_file_says_all(app: Path, name: str) -> None:
+def test_extras_are_refused_if_the_file_has_none(app: Path, name: str) -> None:
     write(app, name, "Pipfile", pyproject_toml=PROJECT)
     with pytest.raises(Failed, match=rf"^build\.extras: {name} has no extras; remove them, or set"):
         dependencies_of(app, name, ["postgres"])
@@ -380,7 +376,7 @@ def test_the_digest_does_not_change_with_code(app: Path, name: str) -> None:
         ("pyproject.toml", '[project]\ndependencies = ["uwsgi-tools"]\n', False),
     ],
 )
-def test_a_uwsgi_of_the_applications_own_is_refused(app: Path, name: str, text: str, ours: bool) -> None:
+def test_uwsgi_among_the_dependencies_is_refused(app: Path, name: str, text: str, ours: bool) -> None:
     write(app, "Pipfile", pyproject_toml=PROJECT)
     (app / name).write_text(text)
     if not ours:
@@ -390,7 +386,7 @@ def test_a_uwsgi_of_the_applications_own_is_refused(app: Path, name: str, text: 
         dependencies_of(app, name)
 
 
-def test_options_that_the_installer_must_be_told_come_from_all_files(app: Path) -> None:
+def test_installer_options_come_from_all_files(app: Path) -> None:
     write(app, requirements_txt="--pre\n-r base.txt\n", base_txt="--extra-index-url https://pypi.example.org/simple\n")
     assert dependencies_of(app)["options"] == ["--extra-index-url", "--pre"]
 
@@ -400,7 +396,7 @@ def test_requirements_that_ask_for_hashes_are_hashed(app: Path) -> None:
     assert dependencies_of(app)["hashed"] is True
 
 
-def test_all_lines_that_cannot_be_honoured_are_told_at_once_with_their_files(app: Path) -> None:
+def test_all_unsupported_lines_are_reported_together_with_their_files(app: Path) -> None:
     write(app, requirements_txt="--trusted-host a\n-x\n")
     with pytest.raises(
         Failed, match=r"^build\.dependencies: requirements\.txt, line 1: --trusted-host: .*; requ.* line 2: -x"
@@ -408,7 +404,7 @@ def test_all_lines_that_cannot_be_honoured_are_told_at_once_with_their_files(app
         dependencies_of(app)
 
 
-def test_a_requirement_with_markers_longer_than_any_name_of_a_file_is_fine(app: Path) -> None:
+def test_a_requirement_longer_than_any_file_name_is_accepted(app: Path) -> None:
     markers = " or ".join(f"platform_machine == 'machine{number}'" for number in range(20))
     write(app, requirements_txt=f"greenlet==3.2.4 ; {markers}\n")
     assert dependencies_of(app)["local"] is False

@@ -87,7 +87,7 @@ def only(apps: Any) -> str:
     return found[0]
 
 
-def test_a_complete_entry_has_no_objection(entry: dict[str, Any]) -> None:
+def test_a_complete_entry_is_accepted(entry: dict[str, Any]) -> None:
     assert checks.objections([entry]) == []
 
 
@@ -111,7 +111,7 @@ def test_a_port_for_the_uwsgi_protocol_is_refused_beside_other_entries(
     assert checks.objections([entry, {"name": "other", "state": "absent"}]) == []
 
 
-def test_an_entry_with_all_there_is_to_build_has_no_objection(entry: dict[str, Any]) -> None:
+def test_an_entry_with_all_build_settings_is_accepted(entry: dict[str, Any]) -> None:
     (Path(entry["build"]["source"]) / "pyproject.toml").write_text(PROJECT)
     entry["build"].update(
         dependencies="pyproject.toml",
@@ -129,7 +129,7 @@ def test_an_entry_with_all_there_is_to_build_has_no_objection(entry: dict[str, A
 LIVE = {"name": "live", "command": "uvicorn --fd 3 live:app", "listen": True}
 
 
-def test_an_entry_with_all_there_is_to_run_has_no_objection(entry: dict[str, Any]) -> None:
+def test_an_entry_with_all_run_settings_is_accepted(entry: dict[str, Any]) -> None:
     entry.update(state="present", remove_data=False)
     entry["run"].update(
         processes={"min": 2, "max": 8},
@@ -196,7 +196,7 @@ def test_an_entry_with_all_there_is_to_run_has_no_objection(entry: dict[str, Any
     assert checks.objections([entry]) == []
 
 
-def test_an_entry_that_is_served_with_all_there_is_has_no_objection(entry: dict[str, Any]) -> None:
+def test_an_entry_with_all_serve_settings_is_accepted(entry: dict[str, Any]) -> None:
     pem = certify("hello.example.org", "old.example.org")
     entry["serve"].update(
         aliases=["old.example.org"],
@@ -316,22 +316,22 @@ def test_a_load_balancer_that_is_not_an_app_server_reaches_no_worker(entry: dict
     assert checks.unreachable([front], "lb1", ["app1"]) == []
 
 
-def test_an_application_may_do_without_nginx(entry: dict[str, Any]) -> None:
+def test_an_application_does_not_need_nginx(entry: dict[str, Any]) -> None:
     assert checks.objections([without(entry, "serve")]) == []
 
 
-def test_no_applications_are_no_objection() -> None:
+def test_an_empty_list_is_accepted() -> None:
     assert checks.objections([]) == []
 
 
-def test_two_applications_stand_beside_each_other(entry: dict[str, Any]) -> None:
+def test_two_applications_are_accepted(entry: dict[str, Any]) -> None:
     assert checks.objections([entry, second(entry)]) == []
 
 
 @pytest.mark.parametrize(
     ("apps", "kind"), [({"hello": {}}, "a dictionary"), ("hello", "text"), (None, "nothing"), (5, "a number")]
 )
-def test_what_is_not_a_list_is_refused(apps: Any, kind: str) -> None:
+def test_only_a_list_is_accepted(apps: Any, kind: str) -> None:
     assert only(apps) == f"wsgi_apps is {kind}; write a list with an entry for each application"
 
 
@@ -342,13 +342,13 @@ def test_an_entry_that_is_not_a_dictionary_is_refused(entry: dict[str, Any], app
 
 
 @pytest.mark.parametrize("key", ["name", "build", "run", "build.source", "run.callable", "serve.server_names"])
-def test_what_is_missing_is_named(entry: dict[str, Any], key: str) -> None:
+def test_missing_keys_are_named(entry: dict[str, Any], key: str) -> None:
     assert f": {key} is missing; add it" in only([without(entry, key)])
 
 
 @pytest.mark.parametrize("key", ["name", "build", "run", "build.source", "run.callable", "serve.server_names"])
 @pytest.mark.parametrize("value", [None, ""])
-def test_what_is_there_without_a_value_is_named(
+def test_keys_without_a_value_are_named(
     entry: dict[str, Any], key: str, value: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(entry["build"]["source"])
@@ -396,7 +396,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(entry: dict[str, A
         ("serve.maintenance.bypas", "did you mean bypass?"),
     ],
 )
-def test_an_unknown_key_of_a_section_in_a_section_is_refused_too(entry: dict[str, Any], key: str, advice: str) -> None:
+def test_an_unknown_key_of_a_nested_section_is_refused_too(entry: dict[str, Any], key: str, advice: str) -> None:
     sentence = only([changed(entry, *nested(key, "x"))])
     assert sentence == f"{HERE}{key}: unknown key; {advice}"
 
@@ -424,7 +424,7 @@ def test_an_unknown_key_of_a_section_in_a_section_is_refused_too(entry: dict[str
         ("serve.maintenance.bypass", ["office"], "'office' is not a network"),
     ],
 )
-def test_a_value_of_a_section_in_a_section_is_refused_with_what_to_do(
+def test_an_invalid_value_in_a_nested_section_is_refused_with_advice(
     entry: dict[str, Any], key: str, value: Any, advice: str
 ) -> None:
     sentence = only([changed(entry, *nested(key, value))])
@@ -450,21 +450,19 @@ def test_what_the_sandbox_cannot_open_is_refused(entry: dict[str, Any], key: str
 
 @pytest.mark.parametrize("key", ["run.probe", "run.hardening", "serve.tls", "serve.maintenance"])
 @pytest.mark.parametrize("value", [None, "x", 5, True, ["path"]])
-def test_a_section_in_a_section_is_a_dictionary(entry: dict[str, Any], key: str, value: Any) -> None:
+def test_a_nested_section_is_a_dictionary(entry: dict[str, Any], key: str, value: Any) -> None:
     assert only([changed(entry, key, value)]).startswith(f"{HERE}{key}: write a dictionary of ")
 
 
 @pytest.mark.parametrize("section", ["run", "serve"])
 @pytest.mark.parametrize("value", [None, "hunter2", ["hunter2"], [{"env": "hunter2"}]])
-def test_a_section_that_is_no_dictionary_is_refused_and_not_shown(
-    entry: dict[str, Any], section: str, value: Any
-) -> None:
+def test_a_section_of_another_type_is_refused_and_not_shown(entry: dict[str, Any], section: str, value: Any) -> None:
     assert only([changed(entry, section, value)]).startswith(f"{HERE}{section}: write a dictionary of ")
 
 
 @pytest.mark.parametrize("setting", ["static", "uploads"])
 @pytest.mark.parametrize("missing", ["path", "directory"])
-def test_files_have_a_path_and_a_directory(entry: dict[str, Any], setting: str, missing: str) -> None:
+def test_files_need_a_path_and_a_directory(entry: dict[str, Any], setting: str, missing: str) -> None:
     key, listed = files(setting)
     listed.append({"path": "/good/", "directory": "good"})
     del listed[0][missing]
@@ -488,7 +486,7 @@ def test_files_have_a_path_and_a_directory(entry: dict[str, Any], setting: str, 
         ),
     ],
 )
-def test_files_that_nginx_could_not_serve_are_refused(
+def test_files_that_nginx_cannot_serve_are_refused(
     entry: dict[str, Any], setting: str, changes: dict[str, Any], advice: str
 ) -> None:
     sentence = only([changed(entry, *files(setting, **changes))])
@@ -496,7 +494,7 @@ def test_files_that_nginx_could_not_serve_are_refused(
 
 
 @pytest.mark.parametrize("directory", ["media", "media/", "a.b/c-d", "a//b", "./a", ".", "", "a/../b", "a b"])
-def test_the_host_and_the_controller_agree_on_a_directory_of_uploads(entry: dict[str, Any], directory: str) -> None:
+def test_host_and_controller_agree_on_upload_directories(entry: dict[str, Any], directory: str) -> None:
     entry = changed(entry, *files("uploads", directory=directory))
     serve = specification.with_defaults(entry["serve"], specification.section_spec("serve"))
     on_the_host = sections.objections(sections.RUN, {"public_data": role_inputs.public_data(serve)})
@@ -504,7 +502,7 @@ def test_the_host_and_the_controller_agree_on_a_directory_of_uploads(entry: dict
 
 
 @pytest.mark.parametrize("paths", [("/a/", "/b/", "/a/b/"), ("/a/", "/b/", "/b/"), ("/b/", "/a/", "/b/")])
-def test_two_directories_cannot_have_one_path(entry: dict[str, Any], paths: tuple[str, str, str]) -> None:
+def test_two_directories_cannot_share_a_path(entry: dict[str, Any], paths: tuple[str, str, str]) -> None:
     listed = [{"path": path, "directory": f"d{number}"} for number, path in enumerate(paths)]
     entry["serve"].update(static=listed[:2], uploads=listed[2:])
     entry["build"]["commands"] = ["create files"]
@@ -532,7 +530,7 @@ def test_files_are_a_list_of_directories(entry: dict[str, Any], setting: str, va
         ({"command": "| a"}, " (one).command: '| a': '|' is not the name of a program"),
     ],
 )
-def test_what_could_not_run_beside_an_application_is_refused(
+def test_invalid_workers_and_timers_are_refused(
     entry: dict[str, Any], setting: str, changes: dict[str, Any], advice: str
 ) -> None:
     key, listed = parts(setting, **changes)
@@ -544,7 +542,7 @@ def test_what_could_not_run_beside_an_application_is_refused(
     ("setting", "missing"),
     [("workers", "name"), ("workers", "command"), ("timers", "name"), ("timers", "command"), ("timers", "on_calendar")],
 )
-def test_what_runs_beside_an_application_is_complete(entry: dict[str, Any], setting: str, missing: str) -> None:
+def test_incomplete_workers_and_timers_are_refused(entry: dict[str, Any], setting: str, missing: str) -> None:
     key, listed = parts(setting)
     listed.append({**listed[0], "name": "two"})
     del listed[0 if missing == "name" else 1][missing]
@@ -564,7 +562,7 @@ def test_what_runs_beside_an_application_is_complete(entry: dict[str, Any], sett
         ("timers", {"stop_timeout": 5}, "stop_timeout: unknown key"),
     ],
 )
-def test_workers_and_timers_have_settings_of_their_own(
+def test_workers_and_timers_have_their_own_settings(
     entry: dict[str, Any], setting: str, changes: dict[str, Any], advice: str
 ) -> None:
     sentence = only([changed(entry, *parts(setting, **changes))])
@@ -572,13 +570,13 @@ def test_workers_and_timers_have_settings_of_their_own(
 
 
 @pytest.mark.parametrize("setting", ["workers", "timers"])
-def test_two_of_a_kind_cannot_have_one_name(entry: dict[str, Any], setting: str) -> None:
+def test_two_of_a_kind_cannot_share_a_name(entry: dict[str, Any], setting: str) -> None:
     key, listed = parts(setting)
     sentence = only([changed(entry, key, [*listed, {**listed[0], "name": "two"}, {**listed[0]}])])
     assert sentence == f"{HERE}{key}: two have the name one; change one"
 
 
-def test_a_worker_and_a_timer_cannot_have_one_name(entry: dict[str, Any]) -> None:
+def test_a_worker_and_a_timer_cannot_share_a_name(entry: dict[str, Any]) -> None:
     (_, workers), (_, timers) = parts("workers"), parts("timers")
     entry["run"].update(workers=workers, timers=[{**timers[0], "name": "two"}, *timers])
     assert only([entry]) == f"{HERE}run.workers and timers: both have one; change one"
@@ -586,7 +584,7 @@ def test_a_worker_and_a_timer_cannot_have_one_name(entry: dict[str, Any]) -> Non
     assert checks.objections([entry]) == []
 
 
-def test_a_variable_is_secret_or_it_is_not(entry: dict[str, Any]) -> None:
+def test_env_and_secrets_share_no_variable(entry: dict[str, Any]) -> None:
     entry["run"].update(
         env={"B": "hunter2", "A": "x", "C": "x"}, secrets={"A": "hunter2", "B": "hunter2", "D": "hunter2"}
     )
@@ -598,33 +596,31 @@ def test_a_variable_is_secret_or_it_is_not(entry: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("key", ["env", "secrets"])
 @pytest.mark.parametrize("name", ["DATA_DIRECTORY", "CREDENTIALS_DIRECTORY"])
-def test_what_systemd_tells_an_application_is_no_variable_of_its_own(
-    entry: dict[str, Any], key: str, name: str
-) -> None:
+def test_an_application_cannot_set_variables_of_systemd(entry: dict[str, Any], key: str, name: str) -> None:
     sentence = only([changed(entry, f"run.{key}", {"A": "hunter2", name: "hunter2"})])
     assert sentence == f"{HERE}run.{key}: {name} is set by the role; remove it"
     assert checks.objections([changed(entry, "build.env", {name: "x"})]) == []
 
 
-def test_a_secret_in_a_file_and_a_variable_may_have_one_name(entry: dict[str, Any]) -> None:
+def test_a_secret_file_and_a_variable_may_share_a_name(entry: dict[str, Any]) -> None:
     entry["run"].update(env={"A": "x"}, secret_files={"A": "hunter2"})
     assert checks.objections([entry]) == []
 
 
-def test_the_variables_of_a_build_are_its_own(entry: dict[str, Any]) -> None:
+def test_a_build_has_its_own_variables(entry: dict[str, Any]) -> None:
     entry["build"]["env"] = {"A": "x"}
     entry["run"].update(secrets={"A": "hunter2"})
     assert checks.objections([entry]) == []
 
 
-def test_a_certificate_that_does_not_suit_is_refused_before_anything_changes(entry: dict[str, Any]) -> None:
+def test_a_certificate_for_other_names_is_refused(entry: dict[str, Any]) -> None:
     pem = certify("other.example.org")
     assert only([changed(entry, "serve.tls", {"source": "own", **pem._asdict()})]) == (
         f"{HERE}serve.tls.certificate: it is for other.example.org, not for hello.example.org"
     )
 
 
-def test_each_thing_that_is_wrong_in_a_section_in_a_section_has_its_sentence(entry: dict[str, Any]) -> None:
+def test_each_error_in_a_nested_section_has_its_own_message(entry: dict[str, Any]) -> None:
     entry["run"].update(probe={"path": "health", "tries": 0, "paht": 1}, hardening={"networks": ["x"]})
     found = checks.objections([entry])
     assert sorted(sentence.split(": ")[1] for sentence in found) == [
@@ -704,12 +700,10 @@ PARTS = ("workers", "timers")
         ("serve.cache_seconds", -1, "write a number above zero, or 0 for none"),
     ],
 )
-def test_a_value_that_could_not_work_is_refused_with_what_to_do(
-    entry: dict[str, Any], key: str, value: Any, advice: str
-) -> None:
+def test_an_invalid_value_is_refused_with_advice(entry: dict[str, Any], key: str, value: Any, advice: str) -> None:
     sentence = only([changed(entry, key, value)])
     assert sentence.startswith(f"{HERE}{key}: ")
-    # Of a list, the item that is wrong.
+    # Of a list, the wrong item.
     assert (repr(value[-1]) if key in COMMANDS else repr(value).strip("'")) in sentence
     assert advice in sentence
 
@@ -744,7 +738,7 @@ DICTIONARIES = "write a list of dictionaries, each with a - before it"
         ("serve.headers", "X-Y=hunter2", A_DICTIONARY),
     ],
 )
-def test_what_is_no_list_or_dictionary_is_refused_with_how_to_write_one_and_not_shown(
+def test_a_value_of_the_wrong_type_is_refused_with_the_right_form_and_not_shown(
     entry: dict[str, Any], key: str, value: Any, advice: str
 ) -> None:
     section, _, last = key.rpartition(".")
@@ -767,7 +761,7 @@ def test_what_is_no_list_or_dictionary_is_refused_with_how_to_write_one_and_not_
         ("run.harakiri", "30"),
     ],
 )
-def test_what_can_have_its_type_has_no_objection(entry: dict[str, Any], key: str, value: Any) -> None:
+def test_a_convertible_value_is_accepted(entry: dict[str, Any], key: str, value: Any) -> None:
     assert checks.objections([changed(entry, key, value)]) == []
 
 
@@ -785,13 +779,13 @@ def test_what_can_have_its_type_has_no_objection(entry: dict[str, Any], key: str
         ("serve.basic_auth", A_DICTIONARY),
     ],
 )
-def test_what_is_there_without_a_value_may_be_left_out(entry: dict[str, Any], key: str, advice: str) -> None:
+def test_the_error_for_an_empty_key_says_to_remove_it(entry: dict[str, Any], key: str, advice: str) -> None:
     section, _, last = key.rpartition(".")
     given = (key, None) if section in entry else (section, {last: None})
     assert only([changed(entry, *given)]) == f"{HERE}{key}: {advice}, or remove it"
 
 
-def test_there_are_words_for_the_type_of_every_setting() -> None:
+def test_every_type_of_a_setting_has_a_description() -> None:
     for section in specification.SECTIONS:
         options = list(specification.section_spec(section).values())
         options += [inner for option in options for inner in option.get("options", {}).values()]
@@ -838,7 +832,7 @@ def places(value: Any) -> Iterator[tuple[str, tuple[str, Any]]]:
 
 
 @pytest.mark.parametrize("value", VALUES)
-def test_no_value_breaks_the_check_wherever_it_stands(entry: dict[str, Any], value: Any) -> None:
+def test_no_value_anywhere_breaks_the_check(entry: dict[str, Any], value: Any) -> None:
     for beginning, change in places(value):
         found = checks.objections([changed(entry, *change)])
         assert [sentence for sentence in found if not sentence.startswith(beginning)] == [], change
@@ -846,7 +840,7 @@ def test_no_value_breaks_the_check_wherever_it_stands(entry: dict[str, Any], val
 
 @pytest.mark.parametrize("one", ["env", "secrets"])
 @pytest.mark.parametrize("value", [*VALUES, {1: 2, "a": "b"}])
-def test_no_value_of_two_that_are_compared_breaks_the_check(entry: dict[str, Any], one: str, value: Any) -> None:
+def test_no_pair_of_compared_values_breaks_the_check(entry: dict[str, Any], one: str, value: Any) -> None:
     entry["run"].update({"env": {1: 2, "a": "b"}, "secrets": {1: 2, "a": "b"}, one: value})
     found = checks.objections([entry])
     assert found
@@ -854,7 +848,7 @@ def test_no_value_of_two_that_are_compared_breaks_the_check(entry: dict[str, Any
 
 
 @pytest.mark.parametrize("name", ["Hello", "2hello", "a b", "x" * 32, 42, "ä", ["hello"]])
-def test_a_name_that_no_system_user_could_have_is_refused(entry: dict[str, Any], name: Any) -> None:
+def test_a_name_that_no_system_user_can_have_is_refused(entry: dict[str, Any], name: Any) -> None:
     sentence = only([changed(entry, "name", name)])
     assert f": name: {name!r}: this is not a valid name for a system user; use up to 31" in sentence
 
@@ -866,7 +860,7 @@ def test_a_name_that_belongs_to_the_system_is_refused(entry: dict[str, Any], nam
 
 
 @pytest.mark.parametrize("name", ["https://hello.example.org", "hello.example.org:80", "Hello.example.org", ""])
-def test_what_is_not_a_host_name_is_refused(entry: dict[str, Any], name: str) -> None:
+def test_an_invalid_host_name_is_refused(entry: dict[str, Any], name: str) -> None:
     sentence = only([changed(entry, "serve.server_names", ["hello.example.org", name])])
     assert sentence.startswith(f"{HERE}serve.server_names: {name!r}: ")
     assert "host name" in sentence
@@ -878,17 +872,17 @@ def test_nginx_knows_the_path_of_the_probe(entry: dict[str, Any], path: str, hea
     assert site.get("health") == health
 
 
-def test_one_host_name_may_be_written_without_a_list(entry: dict[str, Any]) -> None:
+def test_one_host_name_needs_no_list(entry: dict[str, Any]) -> None:
     assert checks.objections([changed(entry, "serve.server_names", "hello.example.org")]) == []
 
 
-def test_a_source_that_is_empty_is_refused(entry: dict[str, Any], tmp_path: Path) -> None:
+def test_an_empty_source_is_refused(entry: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     sentence = only([changed(entry, "build.source", str(tmp_path / "empty"))])
     assert sentence == f"{HERE}build.source: '{tmp_path}/empty' has nothing to deploy: it is empty"
 
 
-def test_a_source_that_does_not_say_its_dependencies_is_refused(entry: dict[str, Any], tmp_path: Path) -> None:
+def test_a_source_without_a_dependency_file_is_refused(entry: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "code").mkdir()
     (tmp_path / "code/main.py").touch()
     sentence = only([changed(entry, "build.source", str(tmp_path / "code"))])
@@ -908,7 +902,7 @@ def test_a_source_that_does_not_say_its_dependencies_is_refused(entry: dict[str,
         ({"source": "no-such-hello"}, "source", "to install a package, add its version, such as hello==1.2"),
     ],
 )
-def test_a_source_is_seen_with_all_that_the_section_says_of_it(
+def test_a_source_is_checked_with_the_other_build_settings(
     entry: dict[str, Any], changes: dict[str, Any], key: str, advice: str
 ) -> None:
     entry["build"].update(changes)
@@ -946,7 +940,7 @@ def test_a_variable_whose_text_is_ambiguous_is_refused(entry: dict[str, Any]) ->
         ("env", {"SECRET": "hunter2"}),
     ],
 )
-def test_an_objection_never_shows_the_value_of_a_variable(entry: dict[str, Any], key: str, value: Any) -> None:
+def test_an_error_never_shows_the_value_of_a_variable(entry: dict[str, Any], key: str, value: Any) -> None:
     sentence = only([changed(entry, key, value)])
     assert sentence.startswith(f"{HERE}{key}: ")
     assert "hunter2" not in sentence
@@ -964,7 +958,7 @@ def test_an_objection_never_shows_the_value_of_a_variable(entry: dict[str, Any],
         ("alice: hunter2", "write a dictionary, such as {name: value}"),
     ],
 )
-def test_an_objection_never_shows_a_password(entry: dict[str, Any], value: Any, why: str) -> None:
+def test_an_error_never_shows_a_password(entry: dict[str, Any], value: Any, why: str) -> None:
     sentence = only([changed(entry, "serve.basic_auth", value)])
     assert sentence.startswith(f"{HERE}serve.basic_auth: ")
     assert why in sentence
@@ -972,7 +966,7 @@ def test_an_objection_never_shows_a_password(entry: dict[str, Any], value: Any, 
 
 
 @pytest.mark.parametrize("value", [{"alice": "hunter2hunter2"}, "alice: hunter2hunter2"])
-def test_an_objection_never_shows_passwords_under_a_misspelt_name(entry: dict[str, Any], value: Any) -> None:
+def test_an_error_never_shows_passwords_under_a_misspelt_name(entry: dict[str, Any], value: Any) -> None:
     assert only([changed(entry, "serve.basic_aut", value)]) == (
         f"{HERE}serve.basic_aut: unknown key; did you mean basic_auth?"
     )
@@ -990,7 +984,7 @@ def test_an_objection_never_shows_passwords_under_a_misspelt_name(entry: dict[st
         ({"source": "own", "certificate": certify("other.example.org").certificate}, "serve.tls.key: the key does not"),
     ],
 )
-def test_an_objection_never_shows_a_key(entry: dict[str, Any], tls: dict[str, Any], where: str) -> None:
+def test_an_error_never_shows_a_key(entry: dict[str, Any], tls: dict[str, Any], where: str) -> None:
     key = certify("hello.example.org").key
     sentence = only([changed(entry, "serve.tls", {**tls, "key": key})])
     assert sentence.startswith(f"{HERE}{where}")
@@ -1015,26 +1009,26 @@ OWN = {"source": "own", **PEM._asdict()}
     ],
     ids=["text", "list", "dict in key", "list in key", "no first line", "certificate", "host", "certificate of host"],
 )
-def test_an_objection_never_shows_a_key_that_stands_in_a_wrong_place(entry: dict[str, Any], tls: Any) -> None:
+def test_an_error_never_shows_a_key_in_a_wrong_place(entry: dict[str, Any], tls: Any) -> None:
     found = checks.objections([changed(entry, "serve.tls", tls)])
     assert found
     assert not [line for line in PEM.key.splitlines()[1:] if line in "".join(found)]
 
 
 @pytest.mark.parametrize("value", ["hunter2hunter2", PEM.key], ids=["word", "pem"])
-def test_an_objection_never_shows_a_key_under_a_misspelt_name(entry: dict[str, Any], value: str) -> None:
+def test_an_error_never_shows_a_key_under_a_misspelt_name(entry: dict[str, Any], value: str) -> None:
     assert only([changed(entry, "serve.tls", {"kee": value})]) == (
         f"{HERE}serve.tls.kee: unknown key; did you mean key?"
     )
 
 
 @pytest.mark.parametrize("name", ["serve.tls.private_key", "serve.secret", "run.token", "zzz"])
-def test_an_objection_never_shows_a_key_under_a_name_that_means_nothing(entry: dict[str, Any], name: str) -> None:
+def test_an_error_never_shows_a_key_under_an_unknown_name(entry: dict[str, Any], name: str) -> None:
     entry["serve"]["tls"] = {}
     assert only([changed(entry, name, PEM.key)]).startswith(f"{HERE}{name}: unknown key; known keys are ")
 
 
-def test_each_thing_that_is_wrong_has_its_sentence(entry: dict[str, Any]) -> None:
+def test_each_error_has_its_own_message(entry: dict[str, Any]) -> None:
     wrong = changed(changed(entry, "run.harakiri", 0), "serve.server_names", ["a b", "c d"])
     found = checks.objections([wrong, changed(second(entry), "run.callable", "main")])
     assert [sentence.split(": ")[:2] for sentence in found] == [
@@ -1045,47 +1039,47 @@ def test_each_thing_that_is_wrong_has_its_sentence(entry: dict[str, Any]) -> Non
     ]
 
 
-def test_two_applications_with_one_name_are_refused(entry: dict[str, Any]) -> None:
+def test_two_applications_cannot_share_a_name(entry: dict[str, Any]) -> None:
     other = changed(second(entry), "name", "hello")
     assert only([entry, other]) == "wsgi_apps: two entries, hello and hello, have the name hello; change one"
 
 
-def test_two_applications_with_one_host_name_are_refused(entry: dict[str, Any]) -> None:
+def test_two_applications_cannot_share_a_host_name(entry: dict[str, Any]) -> None:
     other = changed(second(entry), "serve.server_names", ["world.example.org", "hello.example.org"])
     sentence = "wsgi_apps: two entries, hello and world, have the host name hello.example.org; change one"
     assert only([entry, other]) == sentence
 
 
-def test_a_host_name_is_no_alias_of_another_application(entry: dict[str, Any]) -> None:
+def test_an_alias_cannot_be_a_host_name_of_another_app(entry: dict[str, Any]) -> None:
     other = changed(second(entry), "serve.aliases", ["hello.example.org"])
     sentence = "wsgi_apps: two entries, hello and world, have the host name hello.example.org; change one"
     assert only([entry, other]) == sentence
 
 
-def test_one_application_at_most_answers_to_all_other_names(entry: dict[str, Any]) -> None:
+def test_at_most_one_application_is_the_default(entry: dict[str, Any]) -> None:
     entry = changed(entry, "serve.default", True)
     sentence = "wsgi_apps: two entries, hello and world, have the role of default; change one"
     assert only([entry, changed(second(entry), "serve.default", True)]) == sentence
     assert checks.objections([entry, changed(second(entry), "serve.default", False)]) == []
 
 
-def test_two_names_that_become_one_in_the_configuration_are_refused(entry: dict[str, Any]) -> None:
+def test_names_that_collide_in_the_configuration_are_refused(entry: dict[str, Any]) -> None:
     names = [changed(entry, "name", "a-b"), changed(second(entry), "name", "a_b")]
     assert only(names) == "wsgi_apps: two entries, a-b and a_b, have the name a_b; change one"
 
 
 @pytest.fixture
 def gone(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return an entry that is to be removed, whose source is gone already."""
+    """Return an entry to remove, whose source is already gone."""
     return changed({**entry, "state": "absent"}, "build.source", "/no/such/directory")
 
 
-def test_what_is_to_be_removed_may_have_lost_its_source(gone: dict[str, Any]) -> None:
+def test_an_application_to_remove_needs_no_source(gone: dict[str, Any]) -> None:
     assert checks.objections([gone]) == []
     assert checks.objections([{**gone, "remove_data": True}]) == []
 
 
-def test_what_is_to_be_removed_needs_nothing_but_its_name() -> None:
+def test_an_application_to_remove_needs_only_its_name() -> None:
     assert checks.objections([{"name": "hello", "state": "absent"}]) == []
     assert only([{"state": "absent"}]) == "wsgi_apps[0]: name is missing; add it"
 
@@ -1098,45 +1092,41 @@ def test_what_is_to_be_removed_needs_nothing_but_its_name() -> None:
         ("remove_date", True, f"{HERE}remove_date: unknown key; did you mean remove_data?"),
     ],
 )
-def test_what_is_to_be_removed_is_still_looked_at(gone: dict[str, Any], key: str, value: Any, sentence: str) -> None:
+def test_an_absent_application_is_still_checked(gone: dict[str, Any], key: str, value: Any, sentence: str) -> None:
     assert only([changed(gone, key, value)]).startswith(sentence)
 
 
 @pytest.mark.parametrize("state", ["gone", "Absent", None, "", True, ["absent"], {"absent": 1}])
-def test_a_state_that_there_is_not_is_refused(entry: dict[str, Any], state: Any) -> None:
+def test_an_unknown_state_is_refused(entry: dict[str, Any], state: Any) -> None:
     assert only([{**entry, "state": state}]) == f"{HERE}state: {state!r}: write present or absent"
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
 @pytest.mark.parametrize("value", ["yes", None, 0, 1, [True]])
-def test_whether_data_is_removed_is_never_guessed(entry: dict[str, Any], state: str, value: Any) -> None:
+def test_remove_data_must_be_true_or_false(entry: dict[str, Any], state: str, value: Any) -> None:
     sentence = f"{HERE}remove_data: {value!r}: write true or false"
     assert only([{**entry, "state": state, "remove_data": value}]) == sentence
 
 
 @pytest.mark.parametrize("state", [{}, {"state": "present"}])
-def test_data_of_an_application_that_stays_is_never_removed(entry: dict[str, Any], state: dict[str, str]) -> None:
+def test_data_of_a_present_application_is_never_removed(entry: dict[str, Any], state: dict[str, str]) -> None:
     assert checks.objections([{**entry, **state, "remove_data": False}]) == []
     assert only([{**entry, **state, "remove_data": True}]) == (
         f"{HERE}remove_data: the application is not absent; add state: absent, or remove this key"
     )
 
 
-def test_what_is_to_be_removed_leaves_its_host_names_and_ports_to_others(
-    entry: dict[str, Any], gone: dict[str, Any]
-) -> None:
+def test_an_application_to_remove_frees_its_host_names_and_ports(entry: dict[str, Any], gone: dict[str, Any]) -> None:
     other = changed(changed(entry, "name", "world"), "run.listen_http", "127.0.0.1:9000")
     old = changed(gone, "run.listen_http", "127.0.0.1:9000")
     assert checks.objections([old, other]) == []
 
 
-def test_an_application_cannot_be_removed_and_stay(entry: dict[str, Any], gone: dict[str, Any]) -> None:
+def test_no_application_is_present_and_absent(entry: dict[str, Any], gone: dict[str, Any]) -> None:
     assert only([entry, gone]) == "wsgi_apps: two entries, hello and hello, have the name hello; change one"
 
 
-def test_an_application_is_present_unless_it_says_that_it_is_to_be_removed(
-    entry: dict[str, Any], gone: dict[str, Any]
-) -> None:
+def test_an_application_is_present_unless_its_state_is_absent(entry: dict[str, Any], gone: dict[str, Any]) -> None:
     there = {**second(entry), "state": "present"}
     assert role_inputs.present([entry, {**gone, "name": "gone"}, there]) == [entry, there]
     assert role_inputs.absent([entry, {**gone, "name": "gone"}, there]) == [{"name": "gone", "remove_data": False}]
@@ -1144,7 +1134,7 @@ def test_an_application_is_present_unless_it_says_that_it_is_to_be_removed(
 
 
 @pytest.mark.parametrize("remove_data", [True, False])
-def test_what_is_to_be_removed_says_whether_its_data_is_too(gone: dict[str, Any], remove_data: bool) -> None:
+def test_remove_data_of_an_absent_application_is_passed_on(gone: dict[str, Any], remove_data: bool) -> None:
     found = role_inputs.absent([{**gone, "remove_data": remove_data}])
     assert found == [{"name": "hello", "remove_data": remove_data}]
 
@@ -1219,7 +1209,7 @@ SETTINGS: dict[str, Any] = {
         ),
     ],
 )
-def test_the_input_of_nginx_alone_is_checked_too(settings: dict[str, Any], sentence: str | None) -> None:
+def test_input_of_the_nginx_role_is_checked_too(settings: dict[str, Any], sentence: str | None) -> None:
     given = {**SETTINGS, "sites": [SITE], **settings}
     complete = [specification.with_defaults(site, specification.input_spec("nginx")) for site in given["sites"]]
     found = checks.nginx_objections({**given, "sites": complete})
@@ -1233,7 +1223,7 @@ def test_the_input_of_nginx_alone_is_checked_too(settings: dict[str, Any], sente
         ("listen_http", "127.0.0.1:9000", "listen_http", "[::1]:9000"),
     ],
 )
-def test_two_applications_with_one_port_are_refused(
+def test_two_applications_cannot_share_a_port(
     entry: dict[str, Any], key: str, address: str, other_key: str, other_address: str
 ) -> None:
     one = changed(entry, f"run.{key}", address)
@@ -1249,7 +1239,7 @@ def test_defaults_and_types_are_those_of_the_role() -> None:
     assert values["env"] == {}
 
 
-def test_the_input_of_a_role_is_in_its_types_and_with_its_defaults() -> None:
+def test_the_input_of_a_role_has_its_types_and_defaults() -> None:
     given: list[dict[str, Any]] = [
         {"name": "hello", "source": "app", "env": {"A": 1}},
         {"name": "world", "source": "b", "extras": "c"},
@@ -1274,7 +1264,7 @@ def test_the_input_of_a_role_is_in_its_types_and_with_its_defaults() -> None:
         ({"name": "hello", "source": "app", 5: "x"}, "quote it"),
     ],
 )
-def test_what_a_role_cannot_take_is_an_error_that_names_the_key(app: dict[Any, Any], word: str) -> None:
+def test_invalid_input_of_a_role_is_an_error_that_names_the_key(app: dict[Any, Any], word: str) -> None:
     with pytest.raises(Failed, match=word):
         specification.inputs([app], "python_app")
 
@@ -1300,7 +1290,7 @@ def test_workers_and_timers_have_the_defaults_of_the_role() -> None:
 
 
 @pytest.mark.parametrize("given", [{}, {"probe": {}, "hardening": {}}])
-def test_a_section_in_a_section_has_all_of_its_defaults(given: dict[str, Any]) -> None:
+def test_a_nested_section_has_all_its_defaults(given: dict[str, Any]) -> None:
     values = specification.with_defaults({"callable": "main:app", **given}, specification.section_spec("run"))
     assert values["probe"] == Probe().as_dict()
     assert values["hardening"] == {
@@ -1313,21 +1303,19 @@ def test_a_section_in_a_section_has_all_of_its_defaults(given: dict[str, Any]) -
     }
 
 
-def test_what_is_given_of_a_section_in_a_section_stands_beside_its_defaults() -> None:
+def test_values_of_a_nested_section_are_merged_with_its_defaults() -> None:
     given = {"callable": "main:app", "probe": {"path": "/health", "tries": "9"}}
     values = specification.with_defaults(given, specification.section_spec("run"))
     assert values["probe"] == Probe("/health", tries=9).as_dict()
 
 
-def test_a_value_that_cannot_have_its_type_is_an_error_that_names_the_key() -> None:
+def test_a_value_of_the_wrong_type_is_an_error_that_names_the_key() -> None:
     with pytest.raises(Failed, match="harakiri"):
         specification.with_defaults({"callable": "main:app", "harakiri": "soon"}, specification.section_spec("run"))
 
 
 @pytest.mark.parametrize("listen_http", ["", None])
-def test_a_load_balancer_needs_an_address_to_reach_the_application_at(
-    entry: dict[str, Any], listen_http: str | None
-) -> None:
+def test_a_load_balancer_needs_an_address_for_the_application(entry: dict[str, Any], listen_http: str | None) -> None:
     entry["run"]["listen_http"] = listen_http
     (sentence,) = checks.unreachable([entry], "lb", ["app1"])
     assert sentence.startswith("wsgi_apps (hello): run.listen_http is missing: the load balancer lb")
@@ -1353,12 +1341,12 @@ def test_a_load_balancer_need_not_reach_an_application_that_it_does_not_serve(en
     assert checks.unreachable([without(entry, "serve")], "lb", ["app1"]) == []
 
 
-def test_a_load_balancer_need_not_reach_what_is_to_be_removed(entry: dict[str, Any]) -> None:
+def test_a_load_balancer_need_not_reach_an_absent_application(entry: dict[str, Any]) -> None:
     assert checks.unreachable([{**entry, "state": "absent"}], "lb", ["app1"]) == []
 
 
 @pytest.mark.parametrize("host", ["app1", "lb"])
-def test_what_is_to_be_removed_and_has_nothing_but_its_name_passes_on_every_host(host: str) -> None:
+def test_an_absent_application_with_only_a_name_passes_on_every_host(host: str) -> None:
     assert checks.unreachable([{"name": "hello", "state": "absent"}], host, ["app1"]) == []
 
 
@@ -1373,7 +1361,7 @@ def test_a_supported_operating_system_passes(distribution: str, version: str) ->
     ("distribution", "version"),
     [("Debian", "11"), ("Debian", "1"), ("Debian", "120"), ("Ubuntu", "22.04"), ("Ubuntu", "24.10"), ("Fedora", "42")],
 )
-def test_another_operating_system_is_refused_with_those_that_are_supported(distribution: str, version: str) -> None:
+def test_an_unsupported_system_is_refused_with_the_supported_ones(distribution: str, version: str) -> None:
     assert checks.unsupported(distribution, version) == (
         f"{distribution} {version} is not supported; use one of Debian 12, Debian 13, Ubuntu 24.04"
     )
@@ -1396,7 +1384,7 @@ def test_a_load_balancer_that_is_an_app_server_uses_its_own_socket(entry: dict[s
     ]
 
 
-def test_files_of_an_application_are_where_its_live_release_is_and_the_one_before_it(entry: dict[str, Any]) -> None:
+def test_files_are_served_from_the_live_and_the_previous_release(entry: dict[str, Any]) -> None:
     entry["serve"].update(static=[STATIC, SHARED], uploads=[SHARED, UPLOADS])
     (site,) = role_inputs.sites([entry], "app1", ["app1"], HOSTS)
     assert site["static"] == [
@@ -1412,19 +1400,19 @@ def test_files_of_an_application_are_where_its_live_release_is_and_the_one_befor
     assert entry["serve"]["static"] == [STATIC, SHARED]
 
 
-def test_files_of_an_application_are_served_by_it_where_it_is_on_another_host(entry: dict[str, Any]) -> None:
+def test_an_application_on_another_host_serves_its_own_files(entry: dict[str, Any]) -> None:
     entry["serve"].update(static=[STATIC, SHARED], uploads=[SHARED, UPLOADS])
     (site,) = role_inputs.sites([changed(entry, "run.listen_http", "0.0.0.0:9000")], "lb", ["app1"], HOSTS)
     assert (site["static"], site["uploads"]) == ([SHARED], [SHARED])
 
 
 @pytest.mark.parametrize("setting", ["static", "uploads"])
-def test_a_list_of_files_may_be_there_without_a_value(entry: dict[str, Any], setting: str) -> None:
+def test_an_empty_list_of_files_is_accepted(entry: dict[str, Any], setting: str) -> None:
     (site,) = role_inputs.sites([changed(entry, f"serve.{setting}", None)], "app1", ["app1"], HOSTS)
     assert site[setting] == []
 
 
-def test_what_a_site_is_served_with_is_what_its_entry_says(entry: dict[str, Any]) -> None:
+def test_a_site_has_the_settings_of_its_entry(entry: dict[str, Any]) -> None:
     more = {"tls": {"source": "acme"}, "cache_seconds": 30, "basic_auth": {"alice": "hunter2hunter2"}}
     entry["serve"].update(more)
     (site,) = role_inputs.sites([entry], "app1", ["app1"], HOSTS)
@@ -1440,19 +1428,19 @@ def test_what_a_site_is_served_with_is_what_its_entry_says(entry: dict[str, Any]
         ({"static": [STATIC]}, []),
     ],
 )
-def test_uploads_below_the_data_of_an_application_are_public(
+def test_uploads_in_the_data_of_an_application_are_public(
     entry: dict[str, Any], serve: dict[str, Any], public: list[str]
 ) -> None:
     complete = specification.with_defaults({**entry["serve"], **serve}, specification.section_spec("serve"))
     assert role_inputs.public_data(complete) == public
 
 
-def test_any_other_load_balancer_goes_over_http_to_all_app_servers(entry: dict[str, Any]) -> None:
+def test_any_other_load_balancer_uses_http_to_all_app_servers(entry: dict[str, Any]) -> None:
     (site,) = role_inputs.sites([changed(entry, "run.listen_http", "0.0.0.0:9000")], "lb", ["app1", "app2"], HOSTS)
     assert (site["protocol"], site["servers"]) == ("http", ["192.0.2.1:9000", "app2:9000"])
 
 
-def test_an_app_server_with_an_ipv6_address_is_written_as_nginx_reads_it(entry: dict[str, Any]) -> None:
+def test_an_ipv6_address_of_an_app_server_is_in_brackets(entry: dict[str, Any]) -> None:
     hosts = {"app1": {"ansible_host": "2001:db8::1"}}
     (site,) = role_inputs.sites([changed(entry, "run.listen_http", "[::]:9000")], "lb", ["app1"], hosts)
     assert site["servers"] == ["[2001:db8::1]:9000"]
@@ -1464,7 +1452,7 @@ def test_nginx_waits_longer_than_uwsgi(entry: dict[str, Any], harakiri: Any) -> 
     assert site["read_timeout"] > int(harakiri)
 
 
-def test_an_application_without_nginx_is_no_site(entry: dict[str, Any]) -> None:
+def test_an_app_without_serve_has_no_site(entry: dict[str, Any]) -> None:
     assert role_inputs.sites([without(entry, "serve")], "app1", ["app1"], HOSTS) == []
 
 
@@ -1478,7 +1466,7 @@ def switched(**probes: dict[str, Any]) -> dict[str, Any]:
     return {"uwsgi_switched": {"switched": [{"name": name, "probe": probe} for name, probe in probes.items()]}}
 
 
-def test_a_load_balancer_asks_at_its_nginx_what_the_app_servers_say_went_live(entry: dict[str, Any]) -> None:
+def test_a_load_balancer_asks_its_nginx_for_applications_that_went_live(entry: dict[str, Any]) -> None:
     hosts = {"app1": switched(hello=HELLO), "app2": switched(hello=HELLO), "lb": {}}
     with_port = changed(entry, "run.listen_http", "0.0.0.0:9000")
     assert role_inputs.fronts([with_port], "lb", GROUPS, hosts) == [
@@ -1502,7 +1490,7 @@ def test_a_load_balancer_asks_its_nginx_as_a_visitor_would(entry: dict[str, Any]
     assert front == {"name": "hello", "address": f"127.0.0.1:{port}", "probe": HELLO}
 
 
-def test_an_app_server_asks_at_its_port_over_plain_http_whatever_the_load_balancer_does(
+def test_an_app_server_asks_its_port_over_http_even_if_nginx_uses_tls(
     entry: dict[str, Any],
 ) -> None:
     entry["serve"]["tls"] = {"source": "acme"}
@@ -1511,7 +1499,7 @@ def test_an_app_server_asks_at_its_port_over_plain_http_whatever_the_load_balanc
     assert front["address"] == "0.0.0.0:9000"
 
 
-def test_an_app_server_asks_at_the_port_that_it_opens(entry: dict[str, Any]) -> None:
+def test_an_app_server_asks_its_own_port(entry: dict[str, Any]) -> None:
     hosts = {"app1": switched(hello=WORLD), "app2": switched(hello=HELLO), "lb": {}}
     with_port = changed(entry, "run.listen_http", "0.0.0.0:9000")
     assert role_inputs.fronts([with_port], "app2", GROUPS, hosts) == [
@@ -1519,17 +1507,17 @@ def test_an_app_server_asks_at_the_port_that_it_opens(entry: dict[str, Any]) -> 
     ]
 
 
-def test_a_load_balancer_that_is_an_app_server_asks_at_its_nginx(entry: dict[str, Any]) -> None:
+def test_a_load_balancer_that_is_an_app_server_asks_its_nginx(entry: dict[str, Any]) -> None:
     with_port = changed(entry, "run.listen_http", "0.0.0.0:9000")
     (front,) = role_inputs.fronts([with_port], "app1", TOGETHER, {"app1": switched(hello=HELLO)})
     assert front["address"] == "127.0.0.1:80"
 
 
-def test_an_app_server_without_a_port_of_its_own_has_no_front_door(entry: dict[str, Any]) -> None:
+def test_an_app_server_without_a_port_has_no_front_door(entry: dict[str, Any]) -> None:
     assert role_inputs.fronts([entry], "app2", TOGETHER, {"app2": switched(hello=HELLO)}) == []
 
 
-def test_an_application_without_nginx_is_asked_where_its_port_is(entry: dict[str, Any]) -> None:
+def test_an_application_without_nginx_is_asked_at_its_port(entry: dict[str, Any]) -> None:
     alone = changed(without(entry, "serve"), "run.listen_http", "127.0.0.1:9000")
     hosts = {"app1": switched(hello=HELLO), "app2": {}, "lb": {}}
     (front,) = role_inputs.fronts([alone], "app1", TOGETHER, hosts)
@@ -1538,24 +1526,24 @@ def test_an_application_without_nginx_is_asked_where_its_port_is(entry: dict[str
 
 
 @pytest.mark.parametrize("variables", [switched(), switched(world=WORLD), {"uwsgi_switched": {"skipped": True}}])
-def test_what_did_not_go_live_is_not_asked_for(entry: dict[str, Any], variables: dict[str, Any]) -> None:
+def test_only_live_applications_are_asked(entry: dict[str, Any], variables: dict[str, Any]) -> None:
     assert role_inputs.fronts([entry], "app1", TOGETHER, {"app1": variables}) == []
 
 
-def test_before_the_switch_it_is_asked_for_what_its_entry_says(entry: dict[str, Any]) -> None:
+def test_before_the_switch_the_probe_of_the_entry_is_used(entry: dict[str, Any]) -> None:
     entry["run"]["probe"] = {"path": "/health", "tries": "2"}
     (front,) = role_inputs.fronts([entry], "app1", TOGETHER, {"app1": {}})
     expected = {"host": "hello.example.org", "path": "/health", "tries": 2}
     assert {key: front["probe"][key] for key in expected} == expected
 
 
-def test_each_application_is_asked_its_own(entry: dict[str, Any]) -> None:
+def test_each_app_gets_its_own_probe(entry: dict[str, Any]) -> None:
     hosts = {"app1": switched(world=WORLD, hello=HELLO)}
     found = role_inputs.fronts([entry, second(entry)], "app1", TOGETHER, hosts)
     assert [(front["name"], front["probe"]) for front in found] == [("hello", HELLO), ("world", WORLD)]
 
 
-def test_a_load_balancer_asks_even_if_the_first_app_server_has_no_part_in_the_run(entry: dict[str, Any]) -> None:
+def test_a_load_balancer_asks_even_if_the_first_app_server_is_not_in_the_run(entry: dict[str, Any]) -> None:
     hosts = {"app1": {}, "app2": switched(hello=HELLO), "lb": {}}
     assert len(role_inputs.fronts([entry], "lb", GROUPS, hosts)) == 1
 
@@ -1574,6 +1562,6 @@ def test_a_static_directory_that_is_not_in_the_source_is_refused(entry: dict[str
     assert checks.objections([changed(served, "build.include", ["web/dist/"])]) == []
 
 
-def test_a_static_directory_that_commands_may_make_is_seen_after_the_build(entry: dict[str, Any]) -> None:
+def test_a_static_directory_that_commands_may_create_is_not_checked(entry: dict[str, Any]) -> None:
     entry["build"]["commands"] = ["npm run build"]
     assert checks.objections([changed(entry, "serve.static", [{"path": "/static/", "directory": "dist"}])]) == []

@@ -1,4 +1,4 @@
-"""What the doors to what is live promise."""
+"""What the doors to the live release promise."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def listens(layout: Layout, protocol: str = "http") -> list[str]:
     return re.findall(r"^ListenStream=(.*)$", text, re.MULTILINE)
 
 
-def test_without_an_address_no_door_is_right(layout: Layout, systemd: FakeSystemd) -> None:
+def test_a_closed_door_needs_no_address(layout: Layout, systemd: FakeSystemd) -> None:
     assert door(layout, systemd, "").is_right()
 
 
@@ -62,26 +62,26 @@ def limits(layout: Layout, systemd: FakeSystemd, address: str, **given: Any) -> 
         ("192.0.2.5:9000", "localhost 192.0.2.5 10.0.0.0/8 ::1"),
     ],
 )
-def test_a_door_lets_in_this_host_and_the_networks_that_are_named(
+def test_a_door_admits_this_host_and_the_listed_networks(
     layout: Layout, systemd: FakeSystemd, address: str, allowed: str
 ) -> None:
     said = limits(layout, systemd, address, networks=["10.0.0.0/8", "::1"])
     assert said == ["IPAddressDeny=any", f"IPAddressAllow={allowed}"]
 
 
-def test_other_networks_are_another_door(layout: Layout, systemd: FakeSystemd) -> None:
+def test_other_networks_change_the_door(layout: Layout, systemd: FakeSystemd) -> None:
     one, other = (described("0.0.0.0:9000", [network], "") for network in ("10.0.0.0/8", "192.0.2.0/24"))
     door(layout, systemd, one).put_right()
     assert not door(layout, systemd, other).is_right()
 
 
-def test_a_unix_socket_is_for_its_group_and_goes_with_the_door(layout: Layout, systemd: FakeSystemd) -> None:
+def test_a_unix_socket_has_a_group_and_closes_with_its_door(layout: Layout, systemd: FakeSystemd) -> None:
     path = layout.units / "web.socket"
     one = door(layout, systemd, described(str(path), [], "caddy"))
     one.put_right()
     lines = (layout.units / "hello-http.socket").read_text().splitlines()
     assert {"SocketUser=root", "SocketGroup=caddy", "SocketMode=0660", "RemoveOnStop=yes"} <= set(lines)
-    # Its unit may run though somebody has removed the socket.
+    # Its unit may run although somebody has removed the socket.
     assert not one.is_right()
 
 
@@ -93,12 +93,12 @@ def test_a_door_runs_as_a_user_that_no_application_can_have(layout: Layout, syst
     assert len(users) == 2 and all(rules.name(user) for user in users)
 
 
-def test_a_door_that_is_open_is_right_for_the_next_run(layout: Layout, systemd: FakeSystemd) -> None:
+def test_an_open_door_is_right_for_the_next_run(layout: Layout, systemd: FakeSystemd) -> None:
     door(layout, systemd, "0.0.0.0:9000").put_right()
     assert door(layout, systemd, "0.0.0.0:9000").is_right()
 
 
-def test_a_door_opens_twice_with_the_same_result(layout: Layout, systemd: FakeSystemd) -> None:
+def test_opening_a_door_twice_changes_nothing(layout: Layout, systemd: FakeSystemd) -> None:
     one = door(layout, systemd, "0.0.0.0:9000")
     one.put_right()
     one.put_right()
@@ -135,7 +135,7 @@ def test_a_door_whose_unit_is_changed_by_hand_is_not_right(layout: Layout, syste
     assert not one.is_right()
 
 
-def test_a_door_that_is_stopped_or_not_enabled_is_not_right(layout: Layout, systemd: FakeSystemd) -> None:
+def test_a_stopped_or_disabled_door_is_not_right(layout: Layout, systemd: FakeSystemd) -> None:
     one = door(layout, systemd, "0.0.0.0:9000")
     one.put_right()
     systemd.stop("hello-http.socket")
@@ -147,7 +147,7 @@ def test_a_door_that_is_stopped_or_not_enabled_is_not_right(layout: Layout, syst
 
 @pytest.mark.parametrize("left", sorted(DOOR))
 @pytest.mark.parametrize("address", ["0.0.0.0:9000", ""])
-def test_a_door_that_a_killed_run_left_half_made_is_put_right(
+def test_a_door_that_a_killed_run_left_half_made_is_repaired(
     layout: Layout, systemd: FakeSystemd, left: str, address: str
 ) -> None:
     (layout.units / left).write_text("half of a door")
@@ -157,7 +157,7 @@ def test_a_door_that_a_killed_run_left_half_made_is_put_right(
     assert one.is_right()
 
 
-def test_an_address_that_cannot_be_listened_on_is_named(layout: Layout, systemd: FakeSystemd) -> None:
+def test_an_unusable_address_is_named(layout: Layout, systemd: FakeSystemd) -> None:
     systemd.broken = {"hello-http.socket"}
     one = door(layout, systemd, "192.0.2.1:9000")
     with pytest.raises(Failed, match=r"cannot listen on 192\.0\.2\.1:9000.*\nthe log of hello-http\.socket"):
@@ -166,14 +166,14 @@ def test_an_address_that_cannot_be_listened_on_is_named(layout: Layout, systemd:
 
 
 @pytest.mark.parametrize(("protocol", "link"), [("uwsgi", "socket"), ("http", "http")])
-def test_a_door_leads_to_whatever_is_live(layout: Layout, systemd: FakeSystemd, protocol: str, link: str) -> None:
+def test_a_door_leads_to_the_live_release(layout: Layout, systemd: FakeSystemd, protocol: str, link: str) -> None:
     door(layout, systemd, "127.0.0.1:9000", protocol).put_right()
     service = (layout.units / f"hello-{protocol}.service").read_text()
     command = re.findall(r"^ExecStart=(.*)$", service, re.MULTILINE)[0].split()
     assert Path(command[-1]) == layout.current / link
 
 
-def test_the_two_doors_do_not_touch_each_other(layout: Layout, systemd: FakeSystemd) -> None:
+def test_the_two_doors_are_independent(layout: Layout, systemd: FakeSystemd) -> None:
     uwsgi = door(layout, systemd, "127.0.0.1:9001", "uwsgi")
     uwsgi.put_right()
     door(layout, systemd, "0.0.0.0:9000").put_right()
@@ -186,13 +186,13 @@ def test_a_door_is_not_an_instance(layout: Layout, systemd: FakeSystemd) -> None
     assert layout.instances() == []
 
 
-def test_a_door_is_open_where_it_was_put_last(layout: Layout, systemd: FakeSystemd) -> None:
+def test_a_door_is_open_at_its_latest_address(layout: Layout, systemd: FakeSystemd) -> None:
     for address in ("0.0.0.0:9000", "0.0.0.0:9001", ""):
         door(layout, systemd, address).put_right()
         assert open_doors(layout) == ({"http": address} if address else {})
 
 
-def test_the_doors_that_are_open_are_those_that_were_opened(layout: Layout, systemd: FakeSystemd) -> None:
+def test_open_doors_lists_the_doors_that_are_open(layout: Layout, systemd: FakeSystemd) -> None:
     assert open_doors(layout) == {}
     door(layout, systemd, "127.0.0.1:9001", "uwsgi").put_right()
     assert open_doors(layout) == {"uwsgi": "127.0.0.1:9001"}
@@ -202,19 +202,19 @@ def test_the_doors_that_are_open_are_those_that_were_opened(layout: Layout, syst
     assert open_doors(layout) == {"http": "[::1]:9000"}
 
 
-def test_the_doors_of_another_application_are_not_open_here(layout: Layout, systemd: FakeSystemd) -> None:
+def test_open_doors_skips_doors_of_other_applications(layout: Layout, systemd: FakeSystemd) -> None:
     other = Layout("hello-two", root=layout.home.parent, units=layout.units)
     door(other, systemd, "0.0.0.0:9000").put_right()
     assert open_doors(layout) == {}
 
 
 @pytest.mark.parametrize("text", ["", "half of a door", "[Socket]\nListenStream=", "#ListenStream=0.0.0.0:9000"])
-def test_half_of_a_door_is_not_open(layout: Layout, text: str) -> None:
+def test_a_partial_door_is_not_open(layout: Layout, text: str) -> None:
     (layout.units / "hello-http.socket").write_text(text)
     assert open_doors(layout) == {}
 
 
-def test_a_door_that_could_not_be_opened_is_opened_by_the_next_run(layout: Layout, systemd: FakeSystemd) -> None:
+def test_the_next_run_opens_a_door_that_could_not_open(layout: Layout, systemd: FakeSystemd) -> None:
     systemd.broken = {"hello-http.socket"}
     one = door(layout, systemd, "0.0.0.0:9000")
     with pytest.raises(Failed):
@@ -225,12 +225,12 @@ def test_a_door_that_could_not_be_opened_is_opened_by_the_next_run(layout: Layou
     assert one.is_right()
 
 
-def test_systemd_reads_a_door_before_it_opens_it(layout: Layout, systemd: FakeSystemd) -> None:
+def test_systemd_reloads_before_a_door_opens(layout: Layout, systemd: FakeSystemd) -> None:
     door(layout, systemd, "0.0.0.0:9000").put_right()
     assert systemd.calls == ["reload", "enable hello-http.socket", "start hello-http.socket"]
 
 
-def test_systemd_hears_that_a_door_is_gone(layout: Layout, systemd: FakeSystemd) -> None:
+def test_closing_a_door_reloads_systemd(layout: Layout, systemd: FakeSystemd) -> None:
     door(layout, systemd, "0.0.0.0:9000").put_right()
     door(layout, systemd, "").put_right()
     assert systemd.calls[-1] == "reload"

@@ -70,13 +70,13 @@ def as_systemd_reads(text: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("value", HARD + HARD_LINES)
-def test_systemd_reads_back_each_value_as_it_was_given(value: str) -> None:
+def test_systemd_reads_each_value_unchanged(value: str) -> None:
     env = {"BEFORE": "1", "MIDDLE": value, "ZLAST": "2"}
     assert as_systemd_reads(environment_file(env)) == env
 
 
 @pytest.mark.parametrize(("value", "written"), [(8, "8"), (0.5, "0.5"), (0, "0")])
-def test_a_number_in_the_environment_is_its_text(value: float, written: str) -> None:
+def test_numbers_in_the_environment_become_text(value: float, written: str) -> None:
     assert as_systemd_reads(environment_file({"NUMBER": value})) == {"NUMBER": written}
 
 
@@ -85,19 +85,19 @@ def test_the_order_of_variables_does_not_matter() -> None:
 
 
 @pytest.mark.parametrize("value", HARD + HARD_LINES)
-def test_each_variable_is_found_in_what_was_written(value: str) -> None:
+def test_each_written_variable_is_found(value: str) -> None:
     env = {"A": value, "B_2": "x", "_c": "y"}
     assert {name for name, _ in variables(environment_file(env))} == set(env)
 
 
 @pytest.mark.parametrize(("before", "after"), [("a", "b"), ("", " "), ("a\nB=c", 'a\nB="c"'), ("\\", '"')])
-def test_variables_differ_where_their_values_do(before: str, after: str) -> None:
+def test_variables_differ_if_their_values_do(before: str, after: str) -> None:
     same = {"SAME": "x"}
     differing = variables(environment_file({**same, "A": before})) ^ variables(environment_file({**same, "A": after}))
     assert {name for name, _ in differing} == {"A"}
 
 
-def test_no_variables_are_found_in_nothing() -> None:
+def test_an_empty_file_has_no_variables() -> None:
     assert variables("") == set()
 
 
@@ -139,7 +139,7 @@ def runs(command: str) -> list[str]:
 
 
 @pytest.mark.parametrize("word", HARD)
-def test_a_command_is_run_with_the_words_that_were_given(word: str) -> None:
+def test_a_command_runs_with_the_given_words(word: str) -> None:
     words = ["python", "-m", word, f"--option={word}", "last"]
     assert runs(shlex.join(words)) == words
 
@@ -157,7 +157,7 @@ def test_a_command_is_run_with_the_words_that_were_given(word: str) -> None:
         ("echo #no comment", ["echo", "#no", "comment"]),
     ],
 )
-def test_a_command_is_split_as_a_shell_does(command: str, words: list[str]) -> None:
+def test_a_command_is_split_as_by_a_shell(command: str, words: list[str]) -> None:
     assert runs(command) == words
 
 
@@ -171,7 +171,7 @@ def test_a_command_is_split_as_a_shell_does(command: str, words: list[str]) -> N
         ("my+app-2.0", "my+app-2.0"),
     ],
 )
-def test_a_program_is_looked_for_in_the_path_unless_it_is_one_itself(program: str, path: str) -> None:
+def test_a_program_is_searched_in_the_path_unless_it_is_a_path(program: str, path: str) -> None:
     assert rules.command(f"{program} x") is None
     assert runs(f"{program} x") == [path, "x"]
 
@@ -182,5 +182,5 @@ def test_a_command_is_one_line_for_systemd(word: str) -> None:
 
 
 @pytest.mark.parametrize("env", [{"A": 1}, {"A": "x"}, {}])
-def test_what_is_written_ends_with_its_line(env: dict[str, Any]) -> None:
+def test_each_variable_has_its_own_line(env: dict[str, Any]) -> None:
     assert environment_file(env) == "".join(f'{name}="{value}"\n' for name, value in env.items())

@@ -110,7 +110,7 @@ def options(words: list[str]) -> list[str]:
     return [word for word in words if word in ("--require-hashes", "--no-deps")]
 
 
-def test_what_the_controller_says_is_what_is_wanted() -> None:
+def test_the_request_of_the_controller_is_parsed() -> None:
     content = {"file": "uv.lock", "format": "uv", "digest": "00", "hashed": True, "local": True}
     told = Wanted.of({**content, "project": ".", "extras": ["pg"], "options": ["--pre"]})
     assert told == Wanted("uv.lock", "uv", True, ".", ("pg",), ("--pre",))
@@ -147,7 +147,7 @@ def test_a_file_with_hashes_is_installed_by_its_hashes(
 
 
 @pytest.mark.parametrize("format_", ["requirements", "poetry", "pipfile"])
-def test_pip_can_install_what_uv_is_not_needed_for(tools: Tools, code: Path, format_: str) -> None:
+def test_pip_installs_formats_that_do_not_need_uv(tools: Tools, code: Path, format_: str) -> None:
     install(code, format_, Pip(Index()))
     assert "--require-hashes" in tools.commands[-1]
     assert tools.installed[-1] == LOCKED
@@ -164,7 +164,7 @@ def test_without_uv_a_file_that_needs_it_is_refused(tools: Tools, code: Path, fo
 @pytest.mark.parametrize(
     "line", ["-e ./lib", "./lib", "/code/lib", "-e lib", "lib @ file:///lib", "lib @ git+https://x@0"]
 )
-def test_what_can_have_no_hash_does_not_need_one_and_brings_nothing_along(
+def test_local_and_git_packages_need_no_hash_and_bring_no_dependencies(
     tools: Tools, code: Path, format_: str, line: str
 ) -> None:
     tools.exported = f"{LOCKED}{line}\n"
@@ -173,14 +173,14 @@ def test_what_can_have_no_hash_does_not_need_one_and_brings_nothing_along(
 
 
 @pytest.mark.parametrize("line", ["six @ https://example.org/six.whl", "git==1.0", "a-e ==1.0"])
-def test_whatever_else_has_no_hash_is_refused(tools: Tools, code: Path, line: str) -> None:
+def test_other_lines_must_have_a_hash(tools: Tools, code: Path, line: str) -> None:
     tools.exported = f"{LOCKED}{line}\n"
     install(code, "uv")
     assert "--require-hashes" in tools.commands[-1]
 
 
 @pytest.mark.parametrize("text", ['[packages.directory]\npath = "."\n', 'vcs = { type = "git" }\n'])
-def test_a_pylock_with_what_can_have_no_hash_is_installed_by_the_hashes_that_there_are(
+def test_a_pylock_with_unhashable_packages_is_installed_by_the_existing_hashes(
     tools: Tools, code: Path, text: str
 ) -> None:
     (code / "pylock.toml").write_text(text)
@@ -189,20 +189,20 @@ def test_a_pylock_with_what_can_have_no_hash_is_installed_by_the_hashes_that_the
 
 
 @pytest.mark.parametrize("format_", ["uv", "poetry", "pipfile"])
-def test_a_lock_is_read_in_the_directory_of_the_source(tools: Tools, code: Path, format_: str) -> None:
+def test_a_lock_is_read_in_the_source_directory(tools: Tools, code: Path, format_: str) -> None:
     install(code, format_)
     assert tools.places[-2:] == [code, code]
 
 
 @pytest.mark.parametrize("format_", ["pyproject", "uv", "poetry", "pipfile", "requirements", "pylock"])
-def test_the_user_that_builds_reads_the_file_and_installs_what_it_says(tools: Tools, code: Path, format_: str) -> None:
+def test_the_build_user_reads_the_file_and_installs_its_packages(tools: Tools, code: Path, format_: str) -> None:
     install(code, format_)
     reads = [purpose for purpose in tools.purposes if purpose.startswith("read ")]
     assert tools.purposes.count("install the packages") == 1
     assert [writes[0] for writes in tools.at_work.writes][-len(reads) - 1 :] == [code] * len(reads) + [Path("/venv")]
 
 
-def test_a_lock_of_uv_must_fit_its_project_and_is_read_for_production(tools: Tools, code: Path) -> None:
+def test_a_uv_lock_must_match_its_project_and_is_read_for_production(tools: Tools, code: Path) -> None:
     install(code, "uv", extras=("pg", "s3"))
     words = tools.of("export")
     assert words[:2] == ["/opt/uv", "export"]
@@ -212,7 +212,7 @@ def test_a_lock_of_uv_must_fit_its_project_and_is_read_for_production(tools: Too
     assert [words[at + 1] for at, word in enumerate(words) if word == "--extra"] == ["pg", "s3"]
 
 
-def test_whether_a_lock_of_uv_fits_is_not_a_question_of_the_host(tools: Tools, code: Path) -> None:
+def test_the_check_of_a_uv_lock_ignores_settings_of_the_host(tools: Tools, code: Path) -> None:
     install(code, "uv", uv(Index("https://pypi.example.org/simple")))
     env = tools.environment("export")
     assert not {"UV_NO_CONFIG", "UV_DEFAULT_INDEX"} & set(env)
@@ -221,13 +221,13 @@ def test_whether_a_lock_of_uv_fits_is_not_a_question_of_the_host(tools: Tools, c
     assert env["XDG_CONFIG_DIRS"] != "" and not os.path.exists(env["XDG_CONFIG_DIRS"])
 
 
-def test_without_an_index_uv_takes_the_projects_own(tools: Tools, code: Path) -> None:
+def test_without_an_index_uv_uses_the_projects_own(tools: Tools, code: Path) -> None:
     install(code, "uv")
     assert not {"UV_INDEX", "UV_DEFAULT_INDEX"} & set(tools.environment("export"))
 
 
 @pytest.mark.parametrize("format_", ["pylock", "uv"])
-def test_bytes_that_are_no_text_are_the_tools_business(tools: Tools, code: Path, format_: str) -> None:
+def test_invalid_utf8_is_left_to_the_tool(tools: Tools, code: Path, format_: str) -> None:
     (code / "pylock.toml").write_bytes(b"\xff")
     tools.raw = b"\xff"
     install(code, format_)
@@ -242,7 +242,7 @@ def test_bytes_that_are_no_text_are_the_tools_business(tools: Tools, code: Path,
         ("pipfile", "requirements", "--exclude-index", ""),
     ],
 )
-def test_an_index_that_is_given_takes_the_place_of_the_projects_own(
+def test_a_given_index_replaces_that_of_the_project(
     tools: Tools, code: Path, format_: str, command: str, with_index: str, without: str
 ) -> None:
     install(code, format_, uv(Index("https://pypi.example.org/simple")))
@@ -267,9 +267,7 @@ def test_a_lock_of_poetry_is_read_for_production(tools: Tools, code: Path) -> No
     assert env["HOME"] != "/root"
 
 
-def test_poetry_is_asked_whether_the_project_may_run_in_this_interpreter_before_it_exports(
-    tools: Tools, code: Path
-) -> None:
+def test_poetry_checks_the_interpreter_of_the_project_before_it_exports(tools: Tools, code: Path) -> None:
     tools.broken = "show"
     with pytest.raises(Failed, match=r"^could not read poetry\.lock$"):
         install(code, "poetry")
@@ -278,7 +276,7 @@ def test_poetry_is_asked_whether_the_project_may_run_in_this_interpreter_before_
     assert not [words for words in tools.commands if "export" in words]
 
 
-def test_a_lock_of_pipenv_must_fit_its_pipfile(tools: Tools, code: Path) -> None:
+def test_a_pipenv_lock_must_match_its_pipfile(tools: Tools, code: Path) -> None:
     tools.broken = "verify"
     with pytest.raises(Failed, match=r"^could not read Pipfile\.lock$"):
         install(code, "pipfile")
@@ -296,12 +294,12 @@ def test_a_lock_of_pipenv_is_read_with_its_hashes(tools: Tools, code: Path) -> N
         assert env["HOME"] != "/root"
 
 
-def test_a_lock_tool_is_installed_from_what_the_controller_sent(tools: Tools, code: Path) -> None:
+def test_a_lock_tool_is_installed_from_the_controllers_pins(tools: Tools, code: Path) -> None:
     install(code, "pipfile")
     assert tools.installed == [PINS["pipenv"], LOCKED]
 
 
-def test_a_project_without_a_lock_is_resolved_for_the_interpreter_that_it_runs_in(tools: Tools, code: Path) -> None:
+def test_a_project_without_a_lock_is_resolved_for_its_interpreter(tools: Tools, code: Path) -> None:
     install(code, "pyproject", hashed=False, extras=("pg",))
     words = tools.of("compile")
     assert words[:3] == ["/opt/uv", "pip", "compile"]
@@ -310,7 +308,7 @@ def test_a_project_without_a_lock_is_resolved_for_the_interpreter_that_it_runs_i
     assert words[-1] == "pyproject.toml"
 
 
-def test_a_project_is_installed_afterwards_alone_from_a_copy_of_the_source(tools: Tools, code: Path) -> None:
+def test_a_project_is_installed_last_without_dependencies_from_a_copy(tools: Tools, code: Path) -> None:
     (code / "link").symlink_to("nowhere")
     install(code, "uv", project=".")
     words = tools.commands[-1]
@@ -319,7 +317,7 @@ def test_a_project_is_installed_afterwards_alone_from_a_copy_of_the_source(tools
     assert not Path(words[-1]).is_relative_to(code) and Path(words[-1]).is_absolute()
 
 
-def test_the_copy_of_a_project_is_all_of_it_with_its_links(tools: Tools, code: Path, tmp_path: Path) -> None:
+def test_the_copy_of_a_project_is_complete_with_its_links(tools: Tools, code: Path, tmp_path: Path) -> None:
     (code / "link").symlink_to("nowhere")
     scratch = tmp_path / "scratch"
     scratch.mkdir()
@@ -328,23 +326,23 @@ def test_the_copy_of_a_project_is_all_of_it_with_its_links(tools: Tools, code: P
     assert (copy / "uv.lock").read_text() == LOCKED
 
 
-def test_an_error_says_what_could_not_be_done(tools: Tools, code: Path) -> None:
+def test_an_error_says_what_failed(tools: Tools, code: Path) -> None:
     install(code, "uv", project=".")
     assert tools.purposes == ["read uv.lock", "install the packages", "install the project"]
 
 
-def test_a_wheel_is_installed_afterwards_alone(tools: Tools, code: Path) -> None:
+def test_a_wheel_is_installed_last_and_alone(tools: Tools, code: Path) -> None:
     install(code, "requirements", project="shop-1.0-py3-none-any.whl")
     assert tools.commands[-1][-2:] == ["--no-deps", str(code / "shop-1.0-py3-none-any.whl")]
     assert len(tools.installed) == 1
 
 
-def test_where_nothing_is_wanted_nothing_is_done(tools: Tools, code: Path) -> None:
+def test_without_dependencies_nothing_is_run(tools: Tools, code: Path) -> None:
     install(code, "none", hashed=False)
     assert tools.commands == []
 
 
-def test_a_password_is_in_no_error_of_a_lock_tool(tools: Tools, code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_error_of_a_lock_tool_shows_a_password(tools: Tools, code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> str:
         raise Failed("https://user:hunter2@pypi.example.org is not there")
 
@@ -356,6 +354,6 @@ def test_a_password_is_in_no_error_of_a_lock_tool(tools: Tools, code: Path, monk
         resolved.arguments()
 
 
-def test_packages_of_an_index_have_nothing_more_to_remember() -> None:
+def test_packages_of_an_index_add_nothing_to_the_manifest() -> None:
     assert FromIndex(Wanted("", "none", False), {}).about() == {}
     assert unit.LOCK_TOOLS == {"poetry": "poetry", "pipfile": "pipenv"}

@@ -45,24 +45,24 @@ def test_the_first_release_has_none_before_it(history: History) -> None:
     assert (history.latest(), history.previous()) == (A, None)
 
 
-def test_releases_are_remembered_in_the_order_in_which_they_went_live(history: History) -> None:
+def test_releases_are_remembered_in_the_order_they_went_live(history: History) -> None:
     went_live(history, C, A, B)
     assert list(history.entries()) == [C, A, B]
     assert (history.latest(), history.previous()) == (B, A)
 
 
-def test_what_one_run_remembers_the_next_one_knows(history: History, layout: Layout) -> None:
+def test_the_next_run_reads_the_history(history: History, layout: Layout) -> None:
     went_live(history, A, B)
     assert History(layout).entries() == history.entries()
 
 
-def test_a_release_that_one_went_back_to_is_the_latest_and_there_once(history: History) -> None:
+def test_after_a_rollback_its_release_is_the_latest_and_listed_once(history: History) -> None:
     went_live(history, A, B, C, A)
     assert list(history.entries()) == [B, C, A]
     assert history.previous() == C
 
 
-def test_a_switch_that_is_not_verified_is_not_in_the_history(history: History, layout: Layout) -> None:
+def test_an_unverified_switch_is_not_in_the_history(history: History, layout: Layout) -> None:
     went_live(history, A, B)
     replace_link(layout.current, f"releases/{C}")
     assert (history.latest(), history.previous()) == (B, B)
@@ -74,14 +74,14 @@ def test_a_release_went_live_when_it_was_recorded(history: History) -> None:
     assert abs((datetime.now(UTC) - since).total_seconds()) < 60
 
 
-def test_a_release_that_stays_live_does_so_since_it_went_live(history: History) -> None:
+def test_a_release_that_stays_live_keeps_its_time(history: History) -> None:
     went_live(history, A)
     set_times(history, "2026-01-01T00:00:00+00:00")
     went_live(history, A)
     assert history.entries() == {A: {"live": "2026-01-01T00:00:00+00:00", "doors": {}}}
 
 
-def test_a_release_that_one_went_back_to_is_live_since_then(history: History) -> None:
+def test_a_rollback_gives_its_release_a_new_time(history: History) -> None:
     went_live(history, A, B)
     set_times(history, "2026-01-01T00:00:00+00:00")
     went_live(history, A)
@@ -89,7 +89,7 @@ def test_a_release_that_one_went_back_to_is_live_since_then(history: History) ->
     assert history.entries()[A]["live"] > "2026-01-01T00:00:00+00:00"
 
 
-def test_each_release_is_remembered_with_the_doors_that_were_open(history: History, layout: Layout) -> None:
+def test_each_release_is_recorded_with_its_open_doors(history: History, layout: Layout) -> None:
     history.record(A, HTTP, 7)
     history.record(B, BOTH, 7)
     assert {release: entry["doors"] for release, entry in History(layout).entries().items()} == {A: HTTP, B: BOTH}
@@ -101,7 +101,7 @@ def test_the_doors_are_those_of_the_latest_release(history: History) -> None:
         assert history.doors() == doors
 
 
-def test_doors_that_change_leave_a_release_live_since_it_went_live(history: History) -> None:
+def test_changed_doors_keep_the_time_of_a_release(history: History) -> None:
     history.record(A, {}, 7)
     set_times(history, "2026-01-01T00:00:00+00:00")
     history.record(A, HTTP, 7)
@@ -112,7 +112,7 @@ def test_doors_that_change_leave_a_release_live_since_it_went_live(history: Hist
     ("release", "keep", "kept"),
     [(D, 2, [C, D]), (D, 3, [B, C, D]), (D, 9, [A, B, C, D]), (C, 2, [B, C]), (A, 2, [C, A]), (A, 3, [B, C, A])],
 )
-def test_the_newest_releases_are_kept_the_live_one_among_them(
+def test_the_newest_releases_and_the_live_one_are_kept(
     history: History, release: str, keep: int, kept: list[str]
 ) -> None:
     went_live(history, A, B, C)
@@ -120,12 +120,12 @@ def test_the_newest_releases_are_kept_the_live_one_among_them(
     assert list(history.entries()) == [A, B, C]
 
 
-def test_no_more_releases_are_remembered_than_are_kept(history: History) -> None:
+def test_only_kept_releases_are_remembered(history: History) -> None:
     went_live(history, A, B, C, D, keep=2)
     assert list(history.entries()) == [C, D]
 
 
-def test_a_history_that_cannot_be_written_stays_as_it_was(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_history_that_cannot_be_written_stays_unchanged(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
     went_live(history, A)
 
     def fail(path: Path, target: Path) -> Path:
@@ -156,7 +156,7 @@ def test_a_history_that_cannot_be_written_stays_as_it_was(history: History, monk
         b'[{"release": "aaa111", "live": "2026-01-01T00:00:00+00:00", "doors": [7]}]',
     ],
 )
-def test_a_history_that_is_none_is_refused_and_stays_as_it_is(history: History, content: bytes) -> None:
+def test_a_damaged_history_is_refused_and_stays_unchanged(history: History, content: bytes) -> None:
     history.path.write_bytes(content)
     asks: list[Callable[[], object]] = [
         history.entries,

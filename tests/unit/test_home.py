@@ -14,7 +14,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.layout import Layo
 from ansible_collections.wsgi.production.plugins.module_utils.user import User
 from tests.unit.fakes import make_build, make_release
 
-# A number that is no user's of the machine of a test.
+# No user of a test machine has this number.
 NOBODY = 4242
 
 
@@ -25,7 +25,7 @@ def home(tmp_path: Path) -> Home:
     return Home(Layout("hello", root=tmp_path / "srv"))
 
 
-def test_a_directory_of_ours_bears_a_mark_and_cannot_be_listed_by_others(home: Home) -> None:
+def test_our_directory_has_a_mark_and_others_cannot_list_it(home: Home) -> None:
     assert not home.is_ours()
     home.check()
     home.make()
@@ -38,9 +38,7 @@ def test_a_directory_of_ours_bears_a_mark_and_cannot_be_listed_by_others(home: H
 
 
 @pytest.mark.parametrize("kind", ["release", "build"])
-def test_a_directory_that_was_made_before_there_was_a_mark_is_known_by_what_is_sealed_in_it(
-    home: Home, kind: str
-) -> None:
+def test_an_older_directory_without_a_mark_is_recognized_by_its_sealed_entries(home: Home, kind: str) -> None:
     if kind == "release":
         make_release(home.layout, "aaa111")
     else:
@@ -48,7 +46,7 @@ def test_a_directory_that_was_made_before_there_was_a_mark_is_known_by_what_is_s
     assert home.is_ours()
 
 
-def test_a_directory_of_somebody_else_is_refused(home: Home) -> None:
+def test_a_directory_of_others_is_refused(home: Home) -> None:
     home.layout.home.mkdir()
     home.check()
     (home.layout.home / "shop").touch()
@@ -63,7 +61,7 @@ def test_a_directory_of_somebody_else_is_refused(home: Home) -> None:
 @pytest.mark.parametrize(
     ("owner", "made", "fits"), [("root", False, True), ("hello", True, True), ("hello", False, False)]
 )
-def test_data_may_be_there_first_where_it_is_roots_or_the_applications(
+def test_existing_data_of_root_or_of_the_application_is_accepted(
     home: Home, monkeypatch: pytest.MonkeyPatch, owner: str, made: bool, fits: bool
 ) -> None:
     home.layout.data.mkdir(parents=True)

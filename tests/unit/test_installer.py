@@ -1,4 +1,4 @@
-"""What the installing of packages promises."""
+"""What the installation of packages promises."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PIN = "uv==1.0 \\\n    --hash=sha256:00\n"
 
 
 class Runner:
-    """Notes the programs that would be run; `failure` is what becomes of each."""
+    """Notes the programs that would be run; each fails with `failure`, if there is one."""
 
     def __init__(self) -> None:
         self.commands: list[list[str]] = []
@@ -74,27 +74,27 @@ def test_without_settings_the_tools_use_their_own_index() -> None:
 
 
 @pytest.mark.parametrize("name", ["PIP_INDEX_URL", "UV_DEFAULT_INDEX"])
-def test_both_tools_use_the_index_that_is_given(name: str) -> None:
+def test_both_tools_use_the_given_index(name: str) -> None:
     assert Index("https://pypi.example.org/simple").environment()[name] == "https://pypi.example.org/simple"
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"])
-def test_both_tools_use_the_proxy_that_is_given(name: str) -> None:
+def test_both_tools_use_the_given_proxy(name: str) -> None:
     assert Index(proxy="http://proxy.example.org:3128").environment()[name] == "http://proxy.example.org:3128"
 
 
 @pytest.mark.parametrize("name", ["PIP_CERT", "SSL_CERT_FILE"])
-def test_both_tools_trust_the_certificates_that_are_given(tmp_path: Path, name: str) -> None:
+def test_both_tools_trust_the_given_certificates(tmp_path: Path, name: str) -> None:
     bundle = tmp_path / "ca.crt"
     bundle.touch()
     assert Index(ca_bundle=str(bundle)).environment()[name] == str(bundle)
 
 
-def test_certificates_that_are_not_there_are_not_asked_for(tmp_path: Path) -> None:
+def test_a_missing_ca_bundle_is_ignored(tmp_path: Path) -> None:
     assert Index(ca_bundle=str(tmp_path / "ca.crt")).environment() == Index().environment()
 
 
-def test_the_tools_ask_nothing_say_little_and_follow_no_settings_of_the_host() -> None:
+def test_the_tools_never_prompt_are_quiet_and_ignore_settings_of_the_host() -> None:
     assert Index().environment() == {
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_INPUT": "1",
@@ -106,7 +106,7 @@ def test_the_tools_ask_nothing_say_little_and_follow_no_settings_of_the_host() -
     }
 
 
-def test_uv_never_brings_an_interpreter_of_its_own() -> None:
+def test_uv_never_downloads_an_interpreter() -> None:
     assert Index().environment()["UV_PYTHON_DOWNLOADS"] == "never"
 
 
@@ -137,7 +137,7 @@ def test_a_password_is_never_an_argument(runner: Runner) -> None:
     ],
 )
 @pytest.mark.parametrize("option", ["url", "proxy"])
-def test_a_password_is_in_no_error(runner: Runner, option: str, url: str, told: str, secret: str) -> None:
+def test_no_error_shows_a_password(runner: Runner, option: str, url: str, told: str, secret: str) -> None:
     runner.failure = Failed(f"could not install flask; uv said:\n{told}")
     for tool in tools(Index(**{option: url})):
         calls: list[Callable[[], None]] = [
@@ -152,7 +152,7 @@ def test_a_password_is_in_no_error(runner: Runner, option: str, url: str, told: 
             assert failure.value.__cause__ is None and failure.value.__suppress_context__
 
 
-def test_of_a_password_within_another_no_part_is_told(runner: Runner) -> None:
+def test_a_password_within_another_is_fully_hidden(runner: Runner) -> None:
     runner.failure = Failed("user:xyz@proxy.example.org")
     with pytest.raises(Failed, match=r"^user:\*\*\*\*@proxy\.example\.org$"):
         Pip(Index("https://user:yz@pypi.example.org", proxy="http://user:xyz@proxy.example.org")).make_venv(
@@ -160,29 +160,27 @@ def test_of_a_password_within_another_no_part_is_told(runner: Runner) -> None:
         )
 
 
-def test_an_error_without_a_password_stays_as_it_is(runner: Runner) -> None:
+def test_an_error_without_a_password_is_unchanged(runner: Runner) -> None:
     runner.failure = Failed("https://pypi.example.org/simple says user@example.org")
     with pytest.raises(Failed, match=r"^https://pypi\.example\.org/simple says user@example\.org$"):
         Pip(Index("https://pypi.example.org/simple")).make_venv(Path("/venv"), "python3")
 
 
-def test_a_program_may_be_told_of_the_index_in_its_own_way(runner: Runner) -> None:
+def test_a_program_can_have_its_own_index_variables(runner: Runner) -> None:
     index = Index("https://pypi.example.org/simple")
     index.run(["uv"], "ask", Path("/code"), {"UV_INDEX": index.url})
     assert runner.environments == [{"UV_INDEX": index.url}]
 
 
 class Nowhere(Index):
-    """An index that has to be told of by an argument."""
+    """An index that needs an argument."""
 
     def arguments(self) -> list[str]:
         """Return the argument."""
         return ["--no-index"]
 
 
-def test_each_call_is_what_the_tool_understands(
-    runner: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_each_tool_gets_its_own_arguments(runner: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(unit, "DISTRIBUTION_WHEELS", tmp_path)
     for tool in tools(Index()):
         tool.make_venv(Path("/venv"), "python3.12")
@@ -201,7 +199,7 @@ def test_each_call_is_what_the_tool_understands(
     assert [tool.name for tool in tools(Index())] == ["pip", "uv"]
 
 
-def test_pip_is_the_newest_that_the_distribution_brings(
+def test_the_newest_pip_of_the_distribution_is_used(
     runner: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in ("pip-23.0.1-py3-none-any.whl", "pip-25.1-py3-none-any.whl", "wheel-0.38-py3-none-any.whl"):
@@ -211,21 +209,21 @@ def test_pip_is_the_newest_that_the_distribution_brings(
     assert runner.commands[0][:2] == [sys.executable, str(tmp_path / "pip-25.1-py3-none-any.whl/pip")]
 
 
-def test_debian_keeps_its_wheels_where_they_are_looked_for() -> None:
+def test_the_path_of_debians_wheels_is_correct() -> None:
     assert Path("/usr/share/python-wheels") == unit.DISTRIBUTION_WHEELS
 
 
-def test_a_module_can_be_told_of_the_index_in_order() -> None:
+def test_index_options_are_strings_in_a_fixed_order() -> None:
     assert list(unit.INDEX_OPTIONS) == ["index_url", "ca_bundle", "proxy"]
     assert all((option["type"], option["default"]) == ("str", "") for option in unit.INDEX_OPTIONS.values())
 
 
-def test_what_may_carry_a_password_is_not_logged() -> None:
+def test_options_with_passwords_are_not_logged() -> None:
     assert [name for name, option in unit.INDEX_OPTIONS.items() if option["no_log"]] == ["index_url", "proxy"]
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_what_an_index_has_to_say_reaches_the_command_and_not_the_program(runner: Runner, number: int) -> None:
+def test_arguments_of_an_index_follow_the_install_command(runner: Runner, number: int) -> None:
     tool = tools(Nowhere())[number]
     tool.install(Path("/venv"), ["flask"], "install flask")
     tool.install_into(Path("/target"), "python3", ["flask"], "install flask")
@@ -234,7 +232,7 @@ def test_what_an_index_has_to_say_reaches_the_command_and_not_the_program(runner
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_packages_go_into_the_virtual_environment_that_is_named(runner: Runner, number: int) -> None:
+def test_packages_go_into_the_named_virtual_environment(runner: Runner, number: int) -> None:
     tools(Index())[number].install(Path("/venv"), ["flask"], "install flask")
     words = runner.commands[0]
     assert words[words.index("--python") + 1] == "/venv/bin/python"
@@ -242,13 +240,13 @@ def test_packages_go_into_the_virtual_environment_that_is_named(runner: Runner, 
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_what_may_run_code_of_a_package_runs_as_the_user_that_builds(runner: Runner, number: int) -> None:
+def test_code_of_packages_runs_as_the_build_user(runner: Runner, number: int) -> None:
     tool = tools(Index())[number]
     tool.install(Path("/venv"), ["flask"], "install flask", writes=(Path("/code"),))
     assert runner.at_work.writes == [(Path("/venv"), Path("/code"))]
     assert runner.environments[-1]["HOME"] == "/home/of/a/build"
     assert runner.environments[-1]["UV_CACHE_DIR"].startswith("/var/cache/wsgi-build/")
-    # What the collection pins by hash is root's own.
+    # Root itself installs what the collection pins by hash.
     tool.install_into(Path("/target"), "python3", ["uv"], "install uv")
     assert len(runner.at_work.writes) == 1
 
@@ -270,13 +268,13 @@ def test_another_version_of_uv_is_another_tool(runner: Runner) -> None:
     assert first.executable != second.executable
 
 
-def test_pip_does_the_work_where_the_index_lacks_uv(runner: Runner, tmp_path: Path) -> None:
+def test_pip_is_used_if_the_index_lacks_uv(runner: Runner, tmp_path: Path) -> None:
     runner.failure = Failed("no matching distribution")
     assert isinstance(installer(Index(), PIN), Pip)
     assert list((tmp_path / "tools").iterdir()) == []
 
 
-def test_uv_is_asked_for_again_after_it_was_not_to_be_had(runner: Runner) -> None:
+def test_uv_is_tried_again_after_a_failed_download(runner: Runner) -> None:
     runner.failure = Failed("no matching distribution")
     installer(Index(), PIN)
     runner.failure = None
@@ -288,7 +286,7 @@ def test_others_cannot_read_the_cache(runner: Runner, tmp_path: Path) -> None:
     assert (tmp_path / "cache").stat().st_mode & 0o777 == 0o700
 
 
-def test_what_is_pinned_is_installed_by_its_digest_and_alone(runner: Runner, tmp_path: Path) -> None:
+def test_pinned_requirements_are_installed_by_hash_without_dependencies(runner: Runner, tmp_path: Path) -> None:
     (tmp_path / ".lock").touch()
     install_pinned(Pip(Index()), tmp_path, sys.executable, PIN, "--only-binary", ":all:")
     words = runner.commands[0]
@@ -311,7 +309,7 @@ def test_a_tool_is_fetched_once_and_a_failure_leaves_nothing(runner: Runner, tmp
     assert (read_manifest(first) or {})["requirement"] == "uv==1.0"
 
 
-def test_a_lock_tool_has_a_virtual_environment_of_its_own_with_hashed_packages(runner: Runner) -> None:
+def test_a_lock_tool_has_its_own_virtual_environment_with_hashed_packages(runner: Runner) -> None:
     tool = Uv(Index(), Path("/opt/uv"))
     program = lock_tool(tool, "poetry", PIN)
     assert lock_tool(tool, "poetry", PIN) == program
@@ -326,7 +324,7 @@ def test_a_lock_tool_has_a_virtual_environment_of_its_own_with_hashed_packages(r
     assert Path(installed[installed.index("-r") + 1]).read_text() == PIN
 
 
-def test_a_lock_of_uv_does_not_stay_with_a_lock_tool(monkeypatch: pytest.MonkeyPatch, runner: Runner) -> None:
+def test_a_lock_tool_keeps_no_lock_file_of_uv(monkeypatch: pytest.MonkeyPatch, runner: Runner) -> None:
     class Careless(Pip):
         def install(self, venv: Path, arguments: list[str], purpose: str, cwd: Path | None = None, **_: Any) -> None:
             (venv / ".lock").touch()
@@ -335,13 +333,13 @@ def test_a_lock_of_uv_does_not_stay_with_a_lock_tool(monkeypatch: pytest.MonkeyP
     assert not (program.parents[1] / ".lock").exists()
 
 
-def test_the_directories_of_the_tools_are_known_by_their_names(runner: Runner) -> None:
+def test_tool_entries_names_the_directories_of_the_tools(runner: Runner) -> None:
     places = [pinned_tool(Pip(Index()), "uv", PIN), lock_tool(Pip(Index()), "poetry", PIN).parents[1]]
     assert {place.name for place in places} < tool_entries([tool_name("uv", PIN), tool_name("poetry", PIN)])
     assert not tool_entries([tool_name("uv", "uv==1.1\n")]) & {place.name for place in places}
 
 
-def test_a_lock_tool_is_made_anew_for_another_interpreter(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_interpreter_gets_another_lock_tool(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     before, before_version = lock_tool(Pip(Index()), "poetry", PIN), sys.version_info
     monkeypatch.setattr(sys, "version_info", (4, 0, 1))
     assert lock_tool(Pip(Index()), "poetry", PIN) != before
@@ -350,7 +348,7 @@ def test_a_lock_tool_is_made_anew_for_another_interpreter(runner: Runner, monkey
 
 
 @pytest.mark.parametrize("name", sorted({*TOOLS, "pyuwsgi", "uwsgi"}))
-def test_what_the_collection_installs_is_pinned_by_hash(name: str) -> None:
+def test_tools_of_the_collection_are_pinned_by_hash(name: str) -> None:
     (pin,) = pins(name).values()
     assert re.search(rf"^{name}==\S+ \\\n    --hash=sha256:[0-9a-f]{{64}}", pin, re.MULTILINE)
     assert pin.count("==") <= pin.count("--hash=sha256:")
@@ -364,12 +362,12 @@ def test_what_the_collection_installs_is_pinned_by_hash(name: str) -> None:
         (["--extra-index-url", "--require-hashes"], ["--index-strategy=unsafe-best-match"]),
     ],
 )
-def test_uv_heeds_the_options_of_a_requirements_file_as_pip_does(options: list[str], words: list[str]) -> None:
+def test_uv_follows_options_of_a_requirements_file_like_pip(options: list[str], words: list[str]) -> None:
     assert Uv(Index(), Path("uv")).words(options) == words
     assert Pip(Index()).words(options) == []
 
 
-def test_what_a_program_warns_of_is_told_once_and_without_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warning_is_reported_once_and_without_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     index = Index("https://ci:hunter2@pypi.example.org/simple")
     script = (
         "import sys; sys.stderr.write('warning: a hunter2\\x1b\\nResolved\\n WARNING: b\\nwarning: a hunter2\\x1b\\n')"
@@ -394,7 +392,7 @@ def test_what_a_program_warns_of_is_told_once_and_without_passwords(monkeypatch:
         ("error: can't find Rust compiler", "build-essential"),
     ],
 )
-def test_what_the_host_lacks_is_told_with_the_setting(runner: Runner, said: str, hint: str) -> None:
+def test_a_missing_tool_is_reported_with_the_setting(runner: Runner, said: str, hint: str) -> None:
     runner.failure = Failed(f"could not install the packages; uv said:\n{said}")
     with pytest.raises(Failed) as failed:
         Index().run(["uv"], "install the packages")
@@ -403,7 +401,7 @@ def test_what_the_host_lacks_is_told_with_the_setting(runner: Runner, said: str,
     assert hint in first and second == said
 
 
-def test_another_failure_has_no_hint(runner: Runner) -> None:
+def test_other_failures_have_no_hint(runner: Runner) -> None:
     runner.failure = Failed("could not install the packages; uv said:\nno such package: flaks")
     with pytest.raises(Failed, match=r"flaks$"):
         Index().run(["uv"], "install the packages")

@@ -46,7 +46,7 @@ def make_live(instance: Instance) -> None:
 
 
 def make_way(old: Instance, new: Instance) -> None:
-    """Let `new` be live instead of `old`, which runs on."""
+    """Make `new` live instead of `old`, which keeps running."""
     new.boot()
     make_live(new)
     assert old.runs() and old.was_live()
@@ -66,13 +66,13 @@ def test_a_boot_puts_the_units_in_place_and_starts_them(new: Instance, layout: L
     assert new.runs()
 
 
-def test_a_boot_asks_the_instance_at_its_own_socket(old: Instance, new: Instance, apps: FakeApps) -> None:
+def test_a_boot_probes_the_socket_of_the_instance(old: Instance, new: Instance, apps: FakeApps) -> None:
     apps.asked.clear()
     new.boot()
     assert apps.asked == [NEW]
 
 
-def test_a_boot_asks_as_its_release_says(
+def test_a_release_defines_its_probe(
     layout: Layout, systemd: FakeSystemd, apps: FakeApps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
@@ -83,7 +83,7 @@ def test_a_boot_asks_as_its_release_says(
     assert (apps.asked, pauses) == ([NEW] * 3, [7, 7])
 
 
-def test_a_boot_waits_for_an_application_that_needs_a_moment(
+def test_a_boot_waits_for_a_slow_application(
     layout: Layout, systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(time, "sleep", lambda _: None)
@@ -101,7 +101,7 @@ def test_a_boot_does_not_make_a_release_live(old: Instance, new: Instance, layou
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["missing", "half made"])
-def test_a_release_that_is_not_there_complete_is_not_booted(layout: Layout, systemd: FakeSystemd, there: bool) -> None:
+def test_a_missing_or_incomplete_release_is_not_booted(layout: Layout, systemd: FakeSystemd, there: bool) -> None:
     if there:
         make_release(layout, NEW, sealed=False)
     with pytest.raises(Failed, match=f"this host has no release {NEW}"):
@@ -116,9 +116,7 @@ def test_an_instance_that_is_not_booted_does_not_run(new: Instance) -> None:
 
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("state", ["inactive", "activating", "failed"])
-def test_an_instance_runs_only_with_both_of_its_units(
-    new: Instance, systemd: FakeSystemd, unit: str, state: str
-) -> None:
+def test_an_instance_runs_only_with_both_units(new: Instance, systemd: FakeSystemd, unit: str, state: str) -> None:
     new.boot()
     systemd.states[unit] = state
     assert not new.runs()
@@ -132,9 +130,7 @@ def test_an_instance_without_its_unit_files_does_not_run(new: Instance, layout: 
 
 
 @pytest.mark.parametrize("half", [UNITS[:1], UNITS])
-def test_an_instance_whose_boot_was_killed_half_way_is_booted_by_the_next_run(
-    new: Instance, layout: Layout, half: list[str]
-) -> None:
+def test_the_next_run_boots_an_instance_whose_boot_was_killed(new: Instance, layout: Layout, half: list[str]) -> None:
     for unit in half:
         (layout.units / unit).write_text("half")
     new.boot()
@@ -143,7 +139,7 @@ def test_an_instance_whose_boot_was_killed_half_way_is_booted_by_the_next_run(
     assert [(layout.units / unit).read_text() for unit in UNITS] == texts
 
 
-def test_an_instance_whose_probe_was_killed_is_probed_by_the_next_run(new: Instance, apps: FakeApps) -> None:
+def test_the_next_run_probes_an_instance_whose_probe_was_killed(new: Instance, apps: FakeApps) -> None:
     new.boot()
     apps.sick = {NEW}
     with pytest.raises(Failed, match="does not pass its probe"):
@@ -152,7 +148,7 @@ def test_an_instance_whose_probe_was_killed_is_probed_by_the_next_run(new: Insta
 
 
 @pytest.mark.parametrize("broken", UNITS)
-def test_a_release_that_does_not_start_is_taken_away_and_its_log_is_the_error(
+def test_a_release_that_does_not_start_is_removed_and_its_log_is_the_error(
     new: Instance, layout: Layout, systemd: FakeSystemd, broken: str
 ) -> None:
     systemd.broken = {broken}
@@ -164,23 +160,21 @@ def test_a_release_that_does_not_start_is_taken_away_and_its_log_is_the_error(
     assert systemd.calls[-1] == "reload"
 
 
-def test_a_release_that_does_not_start_in_time_is_told_the_time(new: Instance, systemd: FakeSystemd) -> None:
+def test_the_error_of_a_slow_start_states_the_timeout(new: Instance, systemd: FakeSystemd) -> None:
     systemd.slow = {UNITS[1]}
     with pytest.raises(Failed, match=f"^release {NEW} of main:app does not start within 60 s; its log"):
         new.boot()
     assert new.has_ended()
 
 
-def test_a_release_that_does_not_start_is_not_asked_anything(
-    new: Instance, systemd: FakeSystemd, apps: FakeApps
-) -> None:
+def test_a_release_that_does_not_start_is_not_probed(new: Instance, systemd: FakeSystemd, apps: FakeApps) -> None:
     systemd.broken = {UNITS[1]}
     with pytest.raises(Failed):
         new.boot()
     assert apps.asked == []
 
 
-def test_a_release_that_does_not_pass_its_probe_is_taken_away_and_its_log_is_the_error(
+def test_a_release_that_fails_its_probe_is_removed_and_its_log_is_the_error(
     new: Instance, layout: Layout, systemd: FakeSystemd, apps: FakeApps
 ) -> None:
     apps.sick = {NEW}
@@ -194,7 +188,7 @@ def test_a_release_that_does_not_pass_its_probe_is_taken_away_and_its_log_is_the
 
 
 @pytest.mark.parametrize("wrong", ["does not start", "does not answer"])
-def test_a_release_that_does_not_work_leaves_the_live_one_alone(
+def test_a_broken_release_leaves_the_live_one_alone(
     old: Instance, new: Instance, layout: Layout, systemd: FakeSystemd, apps: FakeApps, wrong: str
 ) -> None:
     systemd.broken = {UNITS[1]} if wrong == "does not start" else set()
@@ -208,7 +202,7 @@ def test_a_release_that_does_not_work_leaves_the_live_one_alone(
 
 @pytest.mark.parametrize("wrong", ["does not start", "does not pass its probe"])
 @pytest.mark.parametrize("visited", [*UNITS, "deactivating"])
-def test_an_instance_that_visitors_may_use_ends_with_their_requests_when_it_does_not_work(
+def test_a_broken_instance_that_visitors_may_use_finishes_their_requests(
     old: Instance, new: Instance, systemd: FakeSystemd, apps: FakeApps, wrong: str, visited: str
 ) -> None:
     new.boot()
@@ -230,7 +224,7 @@ def test_an_instance_that_visitors_may_use_ends_with_their_requests_when_it_does
 
 
 @pytest.mark.parametrize("wrong", ["does not start", "does not pass its probe"])
-def test_the_live_instance_keeps_its_units_when_it_does_not_work(
+def test_a_broken_live_instance_keeps_its_units(
     old: Instance, layout: Layout, systemd: FakeSystemd, apps: FakeApps, wrong: str
 ) -> None:
     systemd.broken = {old.service} if wrong == "does not start" else set()
@@ -242,7 +236,7 @@ def test_the_live_instance_keeps_its_units_when_it_does_not_work(
     assert not [call for call in systemd.calls if call.startswith(("stop", "kill", "disable"))]
 
 
-def test_an_instance_is_live_when_current_leads_to_it_and_it_is_enabled(old: Instance, new: Instance) -> None:
+def test_an_instance_is_live_if_it_is_current_and_enabled(old: Instance, new: Instance) -> None:
     new.boot()
     make_live(new)
     assert new.is_live()
@@ -250,9 +244,7 @@ def test_an_instance_is_live_when_current_leads_to_it_and_it_is_enabled(old: Ins
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_what_the_next_boot_of_the_host_would_not_start_is_not_live(
-    new: Instance, systemd: FakeSystemd, unit: str
-) -> None:
+def test_an_instance_that_a_reboot_would_not_start_is_not_live(new: Instance, systemd: FakeSystemd, unit: str) -> None:
     new.boot()
     make_live(new)
     systemd.enabled.remove(unit)
@@ -260,7 +252,7 @@ def test_what_the_next_boot_of_the_host_would_not_start_is_not_live(
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_visitors_may_have_reached_what_a_killed_switch_enabled(new: Instance, systemd: FakeSystemd, unit: str) -> None:
+def test_an_instance_that_a_killed_switch_enabled_was_live(new: Instance, systemd: FakeSystemd, unit: str) -> None:
     new.boot()
     systemd.enable(unit)
     assert new.was_live()
@@ -280,9 +272,7 @@ def test_an_instance_has_ended_when_neither_process_nor_socket_is_left(
 
 
 @pytest.mark.parametrize("state", ["inactive", "failed", "active", "activating"])
-def test_an_instance_is_ending_from_when_it_is_retired_until_its_last_request(
-    new: Instance, systemd: FakeSystemd, state: str
-) -> None:
+def test_a_retired_instance_is_ending_until_its_last_request(new: Instance, systemd: FakeSystemd, state: str) -> None:
     new.boot()
     new.retire()
     assert new.is_ending() and not new.has_ended()
@@ -290,13 +280,13 @@ def test_an_instance_is_ending_from_when_it_is_retired_until_its_last_request(
     assert not new.is_ending()
 
 
-def test_an_instance_that_is_to_end_is_not_heard_any_more(old: Instance, new: Instance, systemd: FakeSystemd) -> None:
+def test_a_retired_instance_cannot_extend_its_time(old: Instance, new: Instance, systemd: FakeSystemd) -> None:
     service = old.layout.units / old.service
     make_way(old, new)
     service.write_text("[Service]\nType=notify\nExecStart=x\n")
     systemd.calls.clear()
     old.retire()
-    # It could ask for more time for as long as it likes.
+    # Otherwise it could ask for more time again and again.
     assert service.read_text() == "[Service]\nType=exec\nExecStart=x\n"
     assert systemd.calls.index("reload") < next(n for n, call in enumerate(systemd.calls) if call.startswith("stop"))
 
@@ -306,7 +296,7 @@ def test_a_retired_instance_may_answer_its_last_request(old: Instance, new: Inst
     systemd.calls.clear()
     old.retire()
     units = " ".join(old.units)
-    # Systemd hears that the service may not ask for more time.
+    # Systemd reloads, so that the service cannot ask for more time.
     assert systemd.calls == [f"disable {units}", "reload", f"stop --no-block {units}"]
     assert unit_files(old.layout) == {*old.units, *new.units}
 
@@ -319,9 +309,7 @@ def test_the_live_instance_is_not_retired(old: Instance, systemd: FakeSystemd) -
     assert old.is_live() and old.runs()
 
 
-def test_a_retired_instance_does_not_come_back_at_the_next_boot_of_the_host(
-    old: Instance, new: Instance, systemd: FakeSystemd
-) -> None:
+def test_a_retired_instance_does_not_start_after_a_reboot(old: Instance, new: Instance, systemd: FakeSystemd) -> None:
     make_way(old, new)
     old.retire()
     assert systemd.enabled == set(new.units)
@@ -336,7 +324,7 @@ def test_a_retired_instance_can_be_booted_and_made_live_again(old: Instance, new
     assert old.runs() and old.is_live()
 
 
-def test_an_instance_that_nobody_reached_is_removed_without_waiting_for_its_requests(
+def test_an_unused_instance_is_removed_without_waiting_for_requests(
     new: Instance, layout: Layout, systemd: FakeSystemd
 ) -> None:
     new.boot()
@@ -357,9 +345,7 @@ def test_forgetting_an_instance_leaves_nothing_of_it_in_systemd(
     assert unit_files(layout) == set(old.units) == systemd.enabled
 
 
-def test_an_instance_that_failed_is_not_listed_as_failed_once_its_units_are_gone(
-    new: Instance, systemd: FakeSystemd
-) -> None:
+def test_a_removed_instance_is_not_listed_as_failed(new: Instance, systemd: FakeSystemd) -> None:
     systemd.broken = {new.service}
     with pytest.raises(Failed):
         new.boot()
@@ -368,7 +354,7 @@ def test_an_instance_that_failed_is_not_listed_as_failed_once_its_units_are_gone
 
 @pytest.mark.parametrize("gone", UNITS)
 @pytest.mark.parametrize("end", ["retire", "remove", "forget"])
-def test_an_instance_of_which_a_killed_run_left_one_unit_is_ended(
+def test_an_instance_with_one_unit_left_can_be_ended(
     new: Instance, layout: Layout, systemd: FakeSystemd, end: str, gone: str
 ) -> None:
     new.boot()
@@ -381,11 +367,11 @@ def test_an_instance_of_which_a_killed_run_left_one_unit_is_ended(
 
 
 class Killed(BaseException):
-    """Ends a run where it stands, as a signal does."""
+    """Ends a run at once, as a signal does."""
 
 
 def kill_at(monkeypatch: pytest.MonkeyPatch, change: str, name: str) -> None:
-    """Let the run be killed when it is about to change the file `name`."""
+    """Kill the run right before it changes the file `name`."""
     real = getattr(Path, change)
 
     def touch(path: Path, *args: Path, **kwargs: bool) -> object:
@@ -396,7 +382,7 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, change: str, name: str) -> None:
     monkeypatch.setattr(Path, change, touch)
 
 
-def test_an_instance_is_found_from_the_first_of_its_files_on(
+def test_an_instance_is_found_once_its_first_file_exists(
     new: Instance, layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
@@ -406,7 +392,7 @@ def test_an_instance_is_found_from_the_first_of_its_files_on(
     assert layout.instances() == [NEW]
 
 
-def test_an_instance_is_found_until_the_last_of_its_files_is_gone(
+def test_an_instance_is_found_until_its_last_file_is_gone(
     new: Instance, layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     new.boot()
@@ -446,14 +432,14 @@ def before(layout: Layout, systemd: FakeSystemd, apps: FakeApps) -> Instance:
     return instance
 
 
-def test_an_instance_knows_its_workers_timers_and_jobs_from_the_files_of_its_release(full: Instance) -> None:
+def test_an_instance_knows_its_workers_timers_and_jobs_from_its_release(full: Instance) -> None:
     assert full.front == UNITS
     assert (full.workers, full.timers, full.jobs) == ([MAIL, QUEUE], [TIMER], [JOB])
     assert full.lasting == [*UNITS, MAIL, QUEUE, TIMER]
     assert full.units == [*full.lasting, JOB]
 
 
-def test_an_instance_knows_its_units_where_its_release_is_gone(full: Instance, layout: Layout) -> None:
+def test_an_instance_knows_its_units_if_its_release_is_gone(full: Instance, layout: Layout) -> None:
     full.boot()
     shutil.rmtree(layout.releases / NEW)
     assert Instance(layout, NEW, full.systemd).units == full.units
@@ -466,7 +452,7 @@ def test_an_instance_knows_no_unit_of_another_release_or_application(full: Insta
     assert Instance(layout, NEW, full.systemd).units == full.units
 
 
-def test_a_boot_starts_the_workers_first_and_no_timer_and_no_job(
+def test_a_boot_starts_workers_first_but_no_timers_or_jobs(
     full: Instance, layout: Layout, systemd: FakeSystemd
 ) -> None:
     full.boot()
@@ -478,12 +464,12 @@ def test_a_boot_starts_the_workers_first_and_no_timer_and_no_job(
     assert systemd.enabled == set()
 
 
-def test_a_boot_waits_until_the_workers_have_lived_for_a_while(full: Instance, clock: Clock) -> None:
+def test_a_boot_waits_until_the_workers_have_run_for_a_while(full: Instance, clock: Clock) -> None:
     full.boot()
     assert (clock.now, clock.slept) == (TRIAL, [TRIAL])
 
 
-def test_the_time_that_the_application_takes_to_start_is_a_part_of_the_trial(
+def test_the_start_time_of_the_application_counts_towards_the_trial(
     full: Instance, systemd: FakeSystemd, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = systemd.start
@@ -497,7 +483,7 @@ def test_the_time_that_the_application_takes_to_start_is_a_part_of_the_trial(
     assert clock.slept == [TRIAL - 2]
 
 
-def test_a_trial_that_the_start_has_outlasted_is_not_waited_for(
+def test_a_start_longer_than_the_trial_needs_no_more_waiting(
     full: Instance, systemd: FakeSystemd, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = systemd.start
@@ -511,7 +497,7 @@ def test_a_trial_that_the_start_has_outlasted_is_not_waited_for(
     assert clock.slept == [0]
 
 
-def test_a_boot_without_workers_waits_for_nobody(new: Instance, clock: Clock) -> None:
+def test_a_boot_without_workers_does_not_wait(new: Instance, clock: Clock) -> None:
     new.boot()
     assert clock.slept == []
 
@@ -524,7 +510,7 @@ def refused(instance: Instance) -> str:
 
 
 def assert_left(instance: Instance, systemd: FakeSystemd) -> None:
-    """Expect an instance to end with the jobs of its workers, and to come back at no boot of the host."""
+    """Expect an instance to end with the jobs of its workers, and not to start after a reboot."""
     assert not [call for call in systemd.calls if call.startswith("kill")]
     assert systemd.calls[-1] == f"stop --no-block {' '.join(instance.lasting)}"
     assert set(instance.units) <= unit_files(instance.layout)
@@ -534,7 +520,7 @@ def assert_left(instance: Instance, systemd: FakeSystemd) -> None:
 
 
 @pytest.mark.parametrize("worker", [MAIL, QUEUE])
-def test_a_worker_that_ends_in_its_trial_refuses_the_release_and_the_old_one_stays(
+def test_a_worker_that_exits_in_its_trial_fails_the_release_and_the_old_one_stays(
     before: Instance, full: Instance, layout: Layout, systemd: FakeSystemd, worker: str
 ) -> None:
     systemd.restless = {worker: 0}
@@ -545,7 +531,7 @@ def test_a_worker_that_ends_in_its_trial_refuses_the_release_and_the_old_one_sta
 
 
 @pytest.mark.parametrize("state", ["inactive", "failed", "activating", ""])
-def test_a_worker_that_is_not_there_after_its_trial_refuses_the_release(
+def test_a_worker_that_is_not_running_after_its_trial_fails_the_release(
     full: Instance, systemd: FakeSystemd, clock: Clock, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
     monkeypatch.setattr(clock, "sleep", lambda _: systemd.states.update({QUEUE: state}))
@@ -553,19 +539,19 @@ def test_a_worker_that_is_not_there_after_its_trial_refuses_the_release(
     assert_left(full, systemd)
 
 
-def test_a_worker_that_does_not_start_refuses_the_release(full: Instance, systemd: FakeSystemd) -> None:
+def test_a_worker_that_does_not_start_fails_the_release(full: Instance, systemd: FakeSystemd) -> None:
     systemd.broken = {QUEUE}
     assert f"has a worker that exits within {TRIAL} s, {QUEUE}" in refused(full)
     assert_left(full, systemd)
 
 
-def test_a_worker_that_lives_longer_than_its_trial_refuses_nothing(full: Instance, systemd: FakeSystemd) -> None:
+def test_a_worker_that_outlives_its_trial_is_accepted(full: Instance, systemd: FakeSystemd) -> None:
     systemd.restless = {MAIL: TRIAL}
     full.boot()
     assert full.runs()
 
 
-def test_a_worker_that_had_restarted_long_ago_refuses_nothing(full: Instance, systemd: FakeSystemd) -> None:
+def test_earlier_restarts_of_a_worker_do_not_matter(full: Instance, systemd: FakeSystemd) -> None:
     full.boot()
     systemd.restarts = {MAIL: 3}
     full.boot()
@@ -573,7 +559,7 @@ def test_a_worker_that_had_restarted_long_ago_refuses_nothing(full: Instance, sy
     assert systemd.restarts == {MAIL: 3}
 
 
-def test_a_worker_that_still_finishes_its_jobs_refuses_nothing_and_begins_anew_afterwards(
+def test_a_worker_that_still_finishes_its_jobs_is_accepted_and_starts_again_afterwards(
     before: Instance, systemd: FakeSystemd
 ) -> None:
     before.stand_down()
@@ -584,7 +570,7 @@ def test_a_worker_that_still_finishes_its_jobs_refuses_nothing_and_begins_anew_a
     assert systemd.states[OLD_MAIL] == "active"
 
 
-def test_a_worker_that_had_restarted_long_ago_and_finishes_its_jobs_in_its_trial_refuses_nothing(
+def test_a_worker_with_earlier_restarts_that_finishes_jobs_in_its_trial_is_accepted(
     before: Instance, systemd: FakeSystemd, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     systemd.restarts = {OLD_MAIL: 3}
@@ -594,16 +580,14 @@ def test_a_worker_that_had_restarted_long_ago_and_finishes_its_jobs_in_its_trial
     assert before.runs()
 
 
-def test_a_front_that_does_not_start_ends_the_workers_with_it_when_their_jobs_are_done(
-    full: Instance, systemd: FakeSystemd
-) -> None:
+def test_a_front_that_does_not_start_ends_its_workers_after_their_jobs(full: Instance, systemd: FakeSystemd) -> None:
     systemd.broken = {full.service}
     assert "does not start" in refused(full)
     assert {systemd.states[worker] for worker in full.workers} == {"deactivating"}
     assert_left(full, systemd)
 
 
-def test_a_front_that_does_not_pass_its_probe_ends_the_workers_with_it_when_their_jobs_are_done(
+def test_a_front_that_fails_its_probe_ends_its_workers_after_their_jobs(
     full: Instance, systemd: FakeSystemd, apps: FakeApps, clock: Clock
 ) -> None:
     apps.sick = {NEW}
@@ -614,7 +598,7 @@ def test_a_front_that_does_not_pass_its_probe_ends_the_workers_with_it_when_thei
     assert clock.slept == []
 
 
-def test_a_release_that_was_refused_with_its_workers_can_be_booted_again(
+def test_a_refused_release_with_workers_can_be_booted_again(
     full: Instance, systemd: FakeSystemd, apps: FakeApps
 ) -> None:
     apps.sick = {NEW}
@@ -626,7 +610,7 @@ def test_a_release_that_was_refused_with_its_workers_can_be_booted_again(
 
 
 @pytest.mark.parametrize("visited", [False, True])
-def test_an_instance_with_workers_is_left_to_finish_whether_visitors_have_reached_it_or_not(
+def test_an_instance_with_workers_always_finishes_even_without_visitors(
     full: Instance, systemd: FakeSystemd, visited: bool
 ) -> None:
     full.boot()
@@ -647,7 +631,7 @@ def test_an_instance_with_a_timer_and_no_worker_is_removed_unless_visitors_have_
     assert instance.has_ended() and unit_files(layout) == set()
 
 
-def test_workers_of_the_live_release_that_do_not_work_leave_it_live(before: Instance, systemd: FakeSystemd) -> None:
+def test_broken_workers_of_the_live_release_leave_it_live(before: Instance, systemd: FakeSystemd) -> None:
     systemd.restless = {OLD_MAIL: 0}
     assert OLD_MAIL in refused(before)
     assert before.is_live() and before.answers()
@@ -656,7 +640,7 @@ def test_workers_of_the_live_release_that_do_not_work_leave_it_live(before: Inst
 
 @pytest.mark.parametrize("worker", [MAIL, QUEUE])
 @pytest.mark.parametrize("state", STATES)
-def test_an_instance_runs_only_with_its_workers_and_answers_without(
+def test_an_instance_needs_its_workers_to_run_but_not_to_answer(
     full: Instance, systemd: FakeSystemd, worker: str, state: str
 ) -> None:
     full.boot()
@@ -665,9 +649,7 @@ def test_an_instance_runs_only_with_its_workers_and_answers_without(
     assert full.answers()
 
 
-def test_what_goes_live_is_enabled_and_its_timers_start_and_its_jobs_do_not(
-    full: Instance, systemd: FakeSystemd
-) -> None:
+def test_a_release_going_live_is_enabled_and_starts_timers_but_no_jobs(full: Instance, systemd: FakeSystemd) -> None:
     full.boot()
     systemd.calls.clear()
     full.enable()
@@ -677,7 +659,7 @@ def test_what_goes_live_is_enabled_and_its_timers_start_and_its_jobs_do_not(
 
 
 @pytest.mark.parametrize("unit", [*UNITS, MAIL, QUEUE, TIMER])
-def test_what_the_next_boot_of_the_host_would_start_a_part_of_is_not_live(
+def test_an_instance_that_a_reboot_would_start_only_in_part_is_not_live(
     full: Instance, systemd: FakeSystemd, unit: str
 ) -> None:
     full.boot()
@@ -688,16 +670,14 @@ def test_what_the_next_boot_of_the_host_would_start_a_part_of_is_not_live(
 
 
 @pytest.mark.parametrize("state", ["inactive", "failed", ""])
-def test_what_has_a_timer_that_does_not_run_is_not_live(full: Instance, systemd: FakeSystemd, state: str) -> None:
+def test_an_instance_with_a_stopped_timer_is_not_live(full: Instance, systemd: FakeSystemd, state: str) -> None:
     full.boot()
     make_live(full)
     systemd.states[TIMER] = state
     assert not full.is_live()
 
 
-def test_an_instance_with_jobs_at_work_or_workers_that_do_not_run_is_live_all_the_same(
-    full: Instance, systemd: FakeSystemd
-) -> None:
+def test_an_instance_with_running_jobs_or_stopped_workers_is_still_live(full: Instance, systemd: FakeSystemd) -> None:
     full.boot()
     make_live(full)
     systemd.states.update({MAIL: "inactive", JOB: "activating"})
@@ -705,13 +685,13 @@ def test_an_instance_with_jobs_at_work_or_workers_that_do_not_run_is_live_all_th
 
 
 @pytest.mark.parametrize("unit", [MAIL, TIMER])
-def test_no_visitor_has_reached_a_worker_or_a_timer(full: Instance, systemd: FakeSystemd, unit: str) -> None:
+def test_visitors_never_reach_workers_or_timers(full: Instance, systemd: FakeSystemd, unit: str) -> None:
     full.boot()
     systemd.enable(unit)
     assert not full.was_live()
 
 
-def test_an_instance_that_stands_down_ends_timers_and_workers_and_neither_jobs_nor_requests(
+def test_standing_down_ends_timers_and_workers_but_not_jobs_and_requests(
     before: Instance, systemd: FakeSystemd
 ) -> None:
     systemd.start(OLD_JOB, wait=False)
@@ -724,15 +704,13 @@ def test_an_instance_that_stands_down_ends_timers_and_workers_and_neither_jobs_n
     assert before.answers() and before.was_live()
 
 
-def test_an_instance_without_workers_and_timers_stands_down_without_a_word(old: Instance, systemd: FakeSystemd) -> None:
+def test_standing_down_without_workers_and_timers_does_nothing(old: Instance, systemd: FakeSystemd) -> None:
     systemd.calls.clear()
     old.stand_down()
     assert systemd.calls == []
 
 
-def test_an_instance_of_which_a_killed_run_left_no_worker_stands_down(
-    full: Instance, layout: Layout, systemd: FakeSystemd
-) -> None:
+def test_an_instance_that_lost_a_worker_can_stand_down(full: Instance, layout: Layout, systemd: FakeSystemd) -> None:
     full.boot()
     full.enable()
     (layout.units / MAIL).unlink()
@@ -740,7 +718,7 @@ def test_an_instance_of_which_a_killed_run_left_no_worker_stands_down(
     assert systemd.calls[-1] == f"stop --no-block {TIMER} {QUEUE}"
 
 
-def test_a_retired_instance_ends_all_but_the_job_that_is_at_work(
+def test_a_retired_instance_ends_everything_but_a_running_job(
     before: Instance, new: Instance, systemd: FakeSystemd
 ) -> None:
     make_way(before, new)
@@ -760,7 +738,7 @@ def test_a_retired_instance_ends_all_but_the_job_that_is_at_work(
 @pytest.mark.parametrize(
     ("unit", "state"), [(OLD_MAIL, "deactivating"), (OLD_JOB, "activating"), (OLD_JOB, "deactivating")]
 )
-def test_an_instance_whose_requests_are_done_is_ending_while_its_workers_and_jobs_have_work(
+def test_a_retired_instance_is_ending_while_its_workers_and_jobs_still_work(
     before: Instance, new: Instance, systemd: FakeSystemd, unit: str, state: str
 ) -> None:
     make_way(before, new)
@@ -769,7 +747,7 @@ def test_an_instance_whose_requests_are_done_is_ending_while_its_workers_and_job
     assert before.is_ending() and not before.has_ended()
 
 
-def test_an_instance_with_workers_that_ends_is_waited_for_with_its_jobs(
+def test_ending_an_instance_with_workers_waits_for_its_jobs(
     before: Instance, new: Instance, systemd: FakeSystemd
 ) -> None:
     make_way(before, new)
@@ -786,7 +764,7 @@ def test_the_live_instance_is_not_ended(before: Instance, systemd: FakeSystemd) 
     assert systemd.calls == []
 
 
-def test_an_instance_whose_boot_was_killed_before_its_front_started_is_not_taken_for_one_that_ends(
+def test_an_instance_whose_boot_was_killed_before_its_front_started_is_not_ending(
     full: Instance, systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = systemd.start
@@ -804,7 +782,7 @@ def test_an_instance_whose_boot_was_killed_before_its_front_started_is_not_taken
     assert not full.has_ended() and not full.is_ending()
 
 
-def test_an_instance_that_is_removed_takes_workers_timers_and_jobs_with_it(
+def test_a_removed_instance_takes_workers_timers_and_jobs_with_it(
     full: Instance, layout: Layout, systemd: FakeSystemd
 ) -> None:
     full.boot()
@@ -816,7 +794,7 @@ def test_an_instance_that_is_removed_takes_workers_timers_and_jobs_with_it(
     assert "failed" not in systemd.states.values()
 
 
-def test_systemd_forgets_with_an_instance_when_its_timers_were_due(
+def test_forgetting_an_instance_forgets_when_its_timers_are_due(
     full: Instance, layout: Layout, systemd: FakeSystemd
 ) -> None:
     full.boot()
@@ -829,7 +807,7 @@ def test_systemd_forgets_with_an_instance_when_its_timers_were_due(
 
 @pytest.mark.parametrize("gone", [MAIL, TIMER, JOB])
 @pytest.mark.parametrize("end", ["retire", "end", "remove", "forget"])
-def test_an_instance_of_which_a_killed_run_left_a_part_is_ended(
+def test_an_instance_with_a_missing_unit_can_be_ended(
     full: Instance, layout: Layout, systemd: FakeSystemd, end: str, gone: str
 ) -> None:
     full.boot()
@@ -842,7 +820,7 @@ def test_an_instance_of_which_a_killed_run_left_a_part_is_ended(
 
 
 @pytest.mark.parametrize("part", ["mail.service", "queue.service", "nightly.timer", "nightly.service"])
-def test_an_instance_with_workers_is_found_until_the_last_of_its_files_is_gone(
+def test_an_instance_with_workers_is_found_until_its_last_file_is_gone(
     full: Instance, layout: Layout, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     full.boot()
@@ -854,7 +832,7 @@ def test_an_instance_with_workers_is_found_until_the_last_of_its_files_is_gone(
 
 
 @pytest.mark.parametrize("part", ["mail.service", "queue.service", "nightly.timer", "nightly.service"])
-def test_an_instance_with_workers_is_found_from_the_first_of_its_files_on(
+def test_an_instance_with_workers_is_found_once_its_first_file_exists(
     full: Instance, layout: Layout, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     with monkeypatch.context() as patch:
@@ -864,17 +842,17 @@ def test_an_instance_with_workers_is_found_from_the_first_of_its_files_on(
     assert layout.instances() == [NEW]
 
 
-# Workers that are alone
+# Exclusive workers
 
 
 @pytest.fixture
 def alone(layout: Layout, systemd: FakeSystemd, apps: FakeApps) -> Instance:
-    """Return an instance that is not booted yet, and of whose workers `queue` runs beside no other."""
+    """Return an instance that is not booted yet, whose worker `queue` is exclusive."""
     make_release(layout, NEW, workers=["mail", "queue"], exclusive=["queue"])
     return Instance(layout, NEW, systemd)
 
 
-def test_an_exclusive_worker_does_not_begin_before_its_release_is_live(alone: Instance, systemd: FakeSystemd) -> None:
+def test_an_exclusive_worker_does_not_start_before_its_release_is_live(alone: Instance, systemd: FakeSystemd) -> None:
     alone.boot()
     assert alone.runs() and not alone.has_its_turn()
     assert (systemd.is_active(MAIL), systemd.is_active(QUEUE)) == (True, False)
@@ -882,7 +860,7 @@ def test_an_exclusive_worker_does_not_begin_before_its_release_is_live(alone: In
 
 
 @pytest.mark.parametrize("exclusive", [[], ["queue"]])
-def test_an_exclusive_worker_begins_when_that_of_the_release_before_has_ended(
+def test_an_exclusive_worker_starts_after_that_of_the_previous_release_ends(
     layout: Layout, alone: Instance, systemd: FakeSystemd, exclusive: list[str]
 ) -> None:
     make_release(layout, OLD, workers=["queue", "other"], exclusive=exclusive)
@@ -899,7 +877,7 @@ def test_an_exclusive_worker_begins_when_that_of_the_release_before_has_ended(
     assert systemd.is_active(f"hello@{OLD}-other.service")
 
 
-def test_an_exclusive_worker_that_ends_by_itself_is_an_error_with_its_log(
+def test_an_exclusive_worker_that_exits_is_an_error_with_its_log(
     alone: Instance, systemd: FakeSystemd, layout: Layout
 ) -> None:
     alone.boot()
@@ -912,19 +890,19 @@ def test_an_exclusive_worker_that_ends_by_itself_is_an_error_with_its_log(
     assert layout.live() == NEW and alone.answers()
 
 
-# An application that is imported after uWSGI has said that it is ready
+# An application that is imported after uWSGI has reported that it is ready
 
 
 @pytest.fixture
 def lazy(new: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the file that is there until the application is."""
+    """Return the file that exists until the application is imported."""
     monkeypatch.setattr(Layout, "runtime", lambda layout, release: tmp_path)
     starting = tmp_path / "starting"
     starting.touch()
     return starting
 
 
-def test_an_application_is_asked_when_it_has_been_imported(
+def test_an_application_is_probed_after_its_import(
     new: Instance, lazy: Path, clock: Clock, apps: FakeApps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passing = clock.sleep
@@ -945,7 +923,7 @@ def test_an_application_that_is_not_imported_in_time_is_refused(new: Instance, l
     assert clock.now >= 60
 
 
-def test_an_application_that_ends_while_it_is_imported_is_refused_at_once(
+def test_an_application_that_exits_during_its_import_is_refused_at_once(
     new: Instance, lazy: Path, clock: Clock, systemd: FakeSystemd
 ) -> None:
     systemd.restless = {UNITS[1]: -0.9}

@@ -26,7 +26,7 @@ TOOLS = ["uv-today", "poetry-today"]
 
 @pytest.fixture
 def went_live(app: Application, systemd: FakeSystemd) -> Callable[..., None]:
-    """Return what lets releases go live one after the other; the instances before the last one end.
+    """Return a function that makes releases live one after the other; all instances but the last one end.
 
     Release `aaa111` is of build `b-aaa111` with packages `v-aaa111`, and so on.
     """
@@ -43,7 +43,7 @@ def went_live(app: Application, systemd: FakeSystemd) -> Callable[..., None]:
 
 
 def end_what_is_ending(systemd: FakeSystemd) -> None:
-    """Let the last requests of retired instances be answered."""
+    """Finish the last requests of retired instances."""
     systemd.finish(*(unit for unit, state in systemd.states.items() if state == "deactivating"))
 
 
@@ -60,18 +60,16 @@ def those_of(*releases: str) -> dict[str, list[str]]:
     }
 
 
-def test_where_nothing_is_beyond_those_to_keep_nothing_is_removed(
-    app: Application, went_live: Callable[..., None]
-) -> None:
+def test_nothing_is_removed_if_all_releases_are_kept(app: Application, went_live: Callable[..., None]) -> None:
     went_live(A, B)
     assert Keeper([]).prune(app, B, 2) == []
 
 
-def test_a_host_that_has_nothing_yet_has_nothing_to_remove(app: Application) -> None:
+def test_an_empty_host_has_nothing_to_remove(app: Application) -> None:
     assert Keeper([]).prune(app, A, 2) == []
 
 
-def test_what_is_beyond_those_to_keep_goes_with_all_that_it_is_made_of(
+def test_an_old_release_is_removed_with_its_build_and_packages(
     app: Application, went_live: Callable[..., None]
 ) -> None:
     went_live(A, B, C)
@@ -87,7 +85,7 @@ def test_what_is_beyond_those_to_keep_goes_with_all_that_it_is_made_of(
     assert Keeper([]).prune(app, C, 2) == []
 
 
-def test_systemd_hears_of_the_units_that_are_gone(
+def test_systemd_reloads_after_units_are_removed(
     app: Application, went_live: Callable[..., None], systemd: FakeSystemd
 ) -> None:
     went_live(A, B, C)
@@ -97,20 +95,20 @@ def test_systemd_hears_of_the_units_that_are_gone(
     assert not [name for name in os.listdir(systemd.units) if A in name]
 
 
-def test_telling_what_would_go_removes_nothing(app: Application, went_live: Callable[..., None]) -> None:
+def test_planning_a_removal_removes_nothing(app: Application, went_live: Callable[..., None]) -> None:
     went_live(A, B, C)
     Keeper([]).prune(app, C, 2)
     assert there(app) == those_of(A, B, C)
 
 
-def test_the_releases_that_stay_are_those_that_were_live_last(app: Application, went_live: Callable[..., None]) -> None:
+def test_the_releases_that_were_live_last_are_kept(app: Application, went_live: Callable[..., None]) -> None:
     went_live(A, B, C, A)
     take(Keeper([]).prune(app, A, 2))
     assert there(app) == those_of(A, C)
     assert app.choose("") == C
 
 
-def test_the_live_release_stays_before_it_is_remembered(app: Application, went_live: Callable[..., None]) -> None:
+def test_the_live_release_stays_before_it_is_recorded(app: Application, went_live: Callable[..., None]) -> None:
     went_live(A, B, C)
     app.history.path.unlink()
     take(Keeper([]).prune(app, C, 2))
@@ -126,9 +124,7 @@ def test_a_release_that_never_went_live_is_removed(app: Application, went_live: 
 
 
 @pytest.mark.parametrize("kind", ["releases", "builds", "venvs"])
-def test_what_is_of_no_kind_that_is_kept_there_is_let_be(
-    app: Application, went_live: Callable[..., None], kind: str
-) -> None:
+def test_unknown_files_and_links_are_left_alone(app: Application, went_live: Callable[..., None], kind: str) -> None:
     went_live(A)
     (app.layout.home / kind / "notes").touch()
     (app.layout.home / kind / "link").symlink_to(A)
@@ -136,9 +132,7 @@ def test_what_is_of_no_kind_that_is_kept_there_is_let_be(
 
 
 @pytest.mark.parametrize("kind", ["releases", "builds", "venvs"])
-def test_what_a_killed_run_left_half_made_is_removed(
-    app: Application, went_live: Callable[..., None], kind: str
-) -> None:
+def test_an_incomplete_entry_is_removed(app: Application, went_live: Callable[..., None], kind: str) -> None:
     went_live(A)
     half = app.layout.home / kind / "half"
     half.mkdir()
@@ -147,7 +141,7 @@ def test_what_a_killed_run_left_half_made_is_removed(
     assert there(app) == those_of(A)
 
 
-def test_a_build_that_a_kept_release_shares_stays(app: Application, went_live: Callable[..., None]) -> None:
+def test_a_build_that_a_kept_release_uses_stays(app: Application, went_live: Callable[..., None]) -> None:
     went_live(A, B, C)
     link = app.releases.path(C) / "build"
     link.unlink()
@@ -156,7 +150,7 @@ def test_a_build_that_a_kept_release_shares_stays(app: Application, went_live: C
     assert there(app) == {**those_of(A, B), "releases": [B, C]}
 
 
-def test_packages_that_a_kept_build_shares_stay(app: Application, went_live: Callable[..., None]) -> None:
+def test_packages_that_a_kept_build_uses_stay(app: Application, went_live: Callable[..., None]) -> None:
     went_live(A, B, C)
     link = app.layout.builds / f"b-{C}/venv"
     link.unlink()
@@ -165,7 +159,7 @@ def test_packages_that_a_kept_build_shares_stay(app: Application, went_live: Cal
     assert there(app) == {**those_of(B, C), "venvs": [f"v-{A}", f"v-{B}"]}
 
 
-def test_a_release_whose_instance_answers_its_last_requests_stays_with_all_that_it_is_made_of(
+def test_a_release_whose_instance_answers_its_last_requests_stays_completely(
     app: Application, went_live: Callable[..., None], systemd: FakeSystemd
 ) -> None:
     went_live(A, B, C)
@@ -176,7 +170,7 @@ def test_a_release_whose_instance_answers_its_last_requests_stays_with_all_that_
     assert there(app) == those_of(B, C)
 
 
-def test_a_release_with_a_job_at_work_stays_and_goes_when_the_job_has_ended(
+def test_a_release_with_a_running_job_stays_until_the_job_ends(
     app: Application, went_live: Callable[..., None], systemd: FakeSystemd
 ) -> None:
     parts = {"workers": ["mail"], "timers": ["nightly"]}
@@ -194,7 +188,7 @@ def test_a_release_with_a_job_at_work_stays_and_goes_when_the_job_has_ended(
     assert systemd.due == {f"hello@{release}-nightly.timer" for release in (B, C)}
 
 
-def test_a_release_with_a_worker_that_finishes_its_jobs_stays(
+def test_a_release_stays_while_its_worker_finishes_jobs(
     app: Application, went_live: Callable[..., None], systemd: FakeSystemd
 ) -> None:
     went_live(A, B, C, workers=["mail"])
@@ -211,7 +205,7 @@ def migration(app: Application, systemd: FakeSystemd, release: str, state: str) 
     return oneshot.placed
 
 
-def test_a_release_that_was_refused_stays_until_its_workers_have_finished_and_goes_then(
+def test_a_refused_release_stays_until_its_workers_have_finished(
     app: Application, systemd: FakeSystemd, apps: FakeApps, went_live: Callable[..., None]
 ) -> None:
     went_live(A, B)
@@ -226,7 +220,7 @@ def test_a_release_that_was_refused_stays_until_its_workers_have_finished_and_go
     assert there(app) == those_of(A, B) and app.layout.instances() == [A, B]
 
 
-def test_a_release_whose_migration_a_killed_run_left_at_work_stays(
+def test_a_release_whose_migration_still_runs_stays(
     app: Application, went_live: Callable[..., None], systemd: FakeSystemd
 ) -> None:
     went_live(A, B)
@@ -238,7 +232,7 @@ def test_a_release_whose_migration_a_killed_run_left_at_work_stays(
 
 
 @pytest.mark.parametrize("state", ["inactive", "failed"])
-def test_with_a_release_goes_the_migration_that_a_killed_run_left_behind(
+def test_a_removed_release_takes_the_migration_of_a_killed_run_with_it(
     app: Application, went_live: Callable[..., None], systemd: FakeSystemd, state: str
 ) -> None:
     went_live(A, B)
@@ -250,7 +244,7 @@ def test_with_a_release_goes_the_migration_that_a_killed_run_left_behind(
     assert not placed.exists()
 
 
-def test_a_release_that_is_retired_by_the_same_run_stays(app: Application, went_live: Callable[..., None]) -> None:
+def test_a_release_that_the_same_run_retires_stays(app: Application, went_live: Callable[..., None]) -> None:
     went_live(A, B)
     make_build(app.layout, f"b-{C}", f"v-{C}")
     make_release(app.layout, C, build=f"b-{C}")
@@ -272,7 +266,7 @@ def test_a_release_that_is_retired_by_the_same_run_stays(app: Application, went_
         ("venvs/v-{0}0/lib/some.so", those_of(B, C)),
     ],
 )
-def test_what_a_living_process_uses_stays_with_all_that_it_is_made_of(
+def test_entries_in_use_by_a_process_stay_with_their_parts(
     app: Application, went_live: Callable[..., None], inside: str, left: dict[str, list[str]]
 ) -> None:
     went_live(A, B, C)
@@ -280,7 +274,7 @@ def test_what_a_living_process_uses_stays_with_all_that_it_is_made_of(
     assert there(app) == left
 
 
-def test_what_a_living_process_uses_stays_where_a_link_leads_there(
+def test_entries_that_a_process_uses_through_a_link_stay(
     app: Application, went_live: Callable[..., None], systemd: FakeSystemd, tmp_path: Path
 ) -> None:
     went_live(A, B, C)
@@ -291,12 +285,12 @@ def test_what_a_living_process_uses_stays_where_a_link_leads_there(
     assert there(app) == {**those_of(B, C), "venvs": [f"v-{A}", f"v-{B}", f"v-{C}"]}
 
 
-def test_the_steps_are_of_the_application(app: Application, went_live: Callable[..., None]) -> None:
+def test_the_steps_name_the_application(app: Application, went_live: Callable[..., None]) -> None:
     went_live(A, B, C)
     assert [step.of for step in Keeper([]).prune(app, C, 2)] == ["hello"] * 5
 
 
-def test_the_seal_goes_first_so_that_half_of_a_release_never_counts(
+def test_the_seal_goes_first_so_that_a_partial_release_never_counts(
     app: Application, went_live: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     went_live(A, B, C)
@@ -314,7 +308,7 @@ def test_the_seal_goes_first_so_that_half_of_a_release_never_counts(
     assert there(app) == those_of(B, C)
 
 
-def test_the_units_of_an_instance_that_still_runs_are_not_taken_from_under_it(
+def test_the_units_of_a_running_instance_are_not_removed(
     app: Application, went_live: Callable[..., None], systemd: FakeSystemd
 ) -> None:
     went_live(A, B, C)
@@ -343,7 +337,7 @@ def servers(shared: Path) -> list[str]:
     return sorted(os.listdir(shared / "servers"))
 
 
-def test_a_uwsgi_goes_with_the_last_release_that_runs_with_it(app: Application, shared: Path) -> None:
+def test_a_uwsgi_goes_with_the_last_release_that_uses_it(app: Application, shared: Path) -> None:
     keeper = Keeper([])
     steps = keeper.prune(app, C, 2)
     assert prune_shared(keeper, shared)[0] == f"remove servers/s-{A}"
@@ -351,7 +345,7 @@ def test_a_uwsgi_goes_with_the_last_release_that_runs_with_it(app: Application, 
     assert servers(shared) == [f"s-{B}", f"s-{C}"]
 
 
-def test_a_uwsgi_stays_while_a_release_of_another_application_runs_with_it(app: Application, shared: Path) -> None:
+def test_a_uwsgi_stays_while_a_release_of_another_application_uses_it(app: Application, shared: Path) -> None:
     make_release(Layout("other", root=shared / "srv"), D, server=f"s-{A}")
     keeper = Keeper([])
     keeper.prune(app, C, 2)
@@ -359,7 +353,7 @@ def test_a_uwsgi_stays_while_a_release_of_another_application_runs_with_it(app: 
     assert servers(shared) == [f"s-{A}", f"s-{B}", f"s-{C}"]
 
 
-def test_a_uwsgi_stays_while_a_living_process_uses_it(app: Application, shared: Path) -> None:
+def test_a_uwsgi_stays_while_a_process_uses_it(app: Application, shared: Path) -> None:
     keeper = Keeper([shared / f"servers/s-{A}/pyuwsgi.so"])
     keeper.prune(app, C, 2)
     prune_shared(keeper, shared)
@@ -376,20 +370,20 @@ def test_a_uwsgi_stays_while_its_release_answers_its_last_requests(
     assert servers(shared) == [f"s-{A}", f"s-{B}", f"s-{C}"]
 
 
-def test_a_uwsgi_that_a_killed_run_left_half_made_is_removed(shared: Path) -> None:
+def test_an_incomplete_uwsgi_of_a_killed_run_is_removed(shared: Path) -> None:
     (shared / "servers/half").mkdir()
     prune_shared(Keeper([]), shared)
     assert servers(shared) == [f"s-{A}", f"s-{B}", f"s-{C}"]
 
 
-def test_a_release_that_is_half_made_keeps_no_uwsgi_and_loses_none(shared: Path) -> None:
+def test_an_incomplete_release_keeps_no_uwsgi_and_removes_none(shared: Path) -> None:
     make_release(Layout("hello", root=shared / "srv"), D, sealed=False)
     (shared / f"servers/s-{D}").mkdir()
     prune_shared(Keeper([]), shared)
     assert servers(shared) == [f"s-{A}", f"s-{B}", f"s-{C}"]
 
 
-def test_of_the_tools_only_those_of_today_stay(shared: Path) -> None:
+def test_only_current_tools_stay(shared: Path) -> None:
     for name in tool_entries(TOOLS):
         (shared / "tools" / name).mkdir(exist_ok=True)
     assert prune_shared(Keeper([]), shared) == ["remove tools/uv-before"]
@@ -397,13 +391,13 @@ def test_of_the_tools_only_those_of_today_stay(shared: Path) -> None:
 
 
 def gathered(app: Application, shared: Path, release: str, wheels: str | None) -> None:
-    """Let the packages of a release come from a folder of wheels, or from an index."""
+    """Note that the packages of a release come from a folder of wheels, or from an index."""
     (shared / f"wheels/{wheels}").mkdir(parents=True, exist_ok=True)
     manifest = {} if wheels is None else {"wheels": wheels}
     (app.layout.venvs / f"v-{release}/manifest.json").write_text(json.dumps(manifest))
 
 
-def test_wheels_go_with_the_last_packages_that_came_from_them(app: Application, shared: Path) -> None:
+def test_wheels_go_with_the_last_packages_from_them(app: Application, shared: Path) -> None:
     for release, wheels in ((A, "w1"), (B, "w2"), (C, "w2")):
         gathered(app, shared, release, wheels)
     (shared / "wheels/half").mkdir()
@@ -414,7 +408,7 @@ def test_wheels_go_with_the_last_packages_that_came_from_them(app: Application, 
     assert os.listdir(shared / "wheels") == ["w2"]
 
 
-def test_wheels_stay_while_packages_of_another_application_came_from_them(app: Application, shared: Path) -> None:
+def test_wheels_stay_while_packages_of_another_application_use_them(app: Application, shared: Path) -> None:
     for release, wheels in ((A, "w1"), (B, None), (C, None)):
         gathered(app, shared, release, wheels)
     other = Layout("other", root=shared / "srv")
@@ -426,14 +420,14 @@ def test_wheels_stay_while_packages_of_another_application_came_from_them(app: A
     assert "w1" in os.listdir(shared / "wheels")
 
 
-def test_the_steps_for_what_applications_share_are_of_the_whole_host(app: Application, shared: Path) -> None:
+def test_steps_for_shared_files_name_no_application(app: Application, shared: Path) -> None:
     keeper = Keeper([])
     keeper.prune(app, C, 2)
     steps = keeper.prune_shared(shared / "srv", TOOLS, shared / "servers", shared / "tools", shared / "wheels")
     assert [(step.says, step.of) for step in steps] == [(f"remove servers/s-{A}", ""), ("remove tools/uv-before", "")]
 
 
-def test_a_uwsgi_stays_while_a_living_process_uses_it_where_a_link_leads_there(app: Application, shared: Path) -> None:
+def test_a_uwsgi_stays_while_a_process_uses_it_through_a_link(app: Application, shared: Path) -> None:
     (shared / "link").symlink_to("servers")
     keeper = Keeper([(shared / f"servers/s-{A}/pyuwsgi.so").resolve()])
     keeper.prune(app, C, 2)
@@ -442,7 +436,7 @@ def test_a_uwsgi_stays_while_a_living_process_uses_it_where_a_link_leads_there(a
     ]
 
 
-def test_a_host_without_shared_things_has_none_to_remove(app: Application, tmp_path: Path) -> None:
+def test_a_host_without_shared_files_has_none_to_remove(app: Application, tmp_path: Path) -> None:
     assert (
         Keeper([]).prune_shared(tmp_path / "srv", TOOLS, tmp_path / "servers", tmp_path / "tools", tmp_path / "wheels")
         == []
@@ -453,7 +447,7 @@ def test_a_host_without_shared_things_has_none_to_remove(app: Application, tmp_p
 
 
 def process(processes: Path, number: str, cwd: Path, *mapped: Path) -> None:
-    """Let a process be as /proc shows it: what it works in, and what it has mapped."""
+    """Make a process as /proc shows it: its working directory, and the files that it has mapped."""
     (processes / number).mkdir(parents=True)
     (processes / number / "cwd").symlink_to(cwd)
     lines = ["55d0c0000000-55d0c0001000 r--p 00000000 fe:01 0 ", "7ffd00000000-7ffd00021000 rw-p 0 00:00 0 [stack]"]
@@ -461,7 +455,7 @@ def process(processes: Path, number: str, cwd: Path, *mapped: Path) -> None:
     (processes / number / "maps").write_text("\n".join(lines) + "\n")
 
 
-def test_what_processes_have_mapped_or_work_in_is_in_use(tmp_path: Path) -> None:
+def test_files_that_processes_map_or_work_in_are_in_use(tmp_path: Path) -> None:
     srv, servers, processes = tmp_path / "srv", tmp_path / "servers", tmp_path / "proc"
     process(processes, "12", srv / "hello/builds/b1/app", srv / "hello/venvs/v1/a b.so", servers / "s1/uwsgi.so")
     process(processes, "345", srv / "hello/builds/b2/app", Path("/usr/lib/libc.so.6"))
@@ -473,7 +467,7 @@ def test_what_processes_have_mapped_or_work_in_is_in_use(tmp_path: Path) -> None
     }
 
 
-def test_what_processes_use_is_found_where_a_link_leads_there(tmp_path: Path) -> None:
+def test_files_that_processes_use_through_a_link_are_found(tmp_path: Path) -> None:
     srv, servers, processes = tmp_path / "disk/srv", tmp_path / "servers", tmp_path / "proc"
     srv.mkdir(parents=True)
     (tmp_path / "srv").symlink_to("disk/srv")
@@ -485,13 +479,13 @@ def test_what_processes_use_is_found_where_a_link_leads_there(tmp_path: Path) ->
     }
 
 
-def test_what_lies_elsewhere_is_not_looked_for(tmp_path: Path) -> None:
+def test_files_elsewhere_are_ignored(tmp_path: Path) -> None:
     srv, processes = tmp_path / "srv", tmp_path / "proc"
     process(processes, "12", tmp_path / "srv-of-mine/x", tmp_path / f"mnt/{srv}/x", srv)
     assert in_use(srv, processes=processes) == set()
 
 
-def test_a_process_that_has_ended_meanwhile_is_passed_over(tmp_path: Path) -> None:
+def test_a_process_that_has_ended_is_skipped(tmp_path: Path) -> None:
     srv, processes = tmp_path / "srv", tmp_path / "proc"
     process(processes, "12", srv / "one")
     process(processes, "13", srv / "two")

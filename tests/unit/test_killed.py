@@ -1,4 +1,4 @@
-"""What a run that is killed leaves, the next one completes or cleans up."""
+"""The next run completes or cleans up what a killed run leaves."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ DOORS = {"http": "0.0.0.0:9000"}
 
 
 class Killed(BaseException):
-    """Ends a run where it stands, as a signal does."""
+    """Ends a run at once, as a signal does."""
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for no disk: a process that is killed loses nothing that it has written."""
+    """Do not wait for the disk: a killed process loses nothing that it has written."""
     monkeypatch.setattr(os, "fsync", lambda file: None)
 
 
 @contextmanager
 def killed_after(number: int) -> Iterator[None]:
-    """Kill the body before its `number`th change of the host, which is after the one before it."""
+    """Kill the body right before its `number`th change of the host."""
     left = itertools.count(number, -1)
 
     def around(change: Callable[..., object]) -> Callable[..., object]:
@@ -65,14 +65,14 @@ def host(root: Path) -> Application:
 
 
 def have(app: Application, release: str) -> None:
-    """Make a release; that it may be killed itself is the store's affair."""
+    """Make a release; the tests of the store kill that."""
     if app.releases.manifest(release) is None:
         make_build(app.layout, f"b-{release}", f"v-{release}")
         make_release(app.layout, release, build=f"b-{release}", **PARTS)
 
 
 def run(app: Application, release: str, doors: dict[str, str] = DOORS) -> None:
-    """Take every step of a run that brings `release` live."""
+    """Take every step of a run that makes `release` live."""
     have(app, release)
     take(app.migrate(release, True))
     take(app.boot(release))
@@ -85,13 +85,13 @@ def run(app: Application, release: str, doors: dict[str, str] = DOORS) -> None:
 
 
 def take_back(app: Application) -> None:
-    """Take every step of the way back."""
+    """Take every step of a rollback."""
     take(app.close_doors())
     take(way_back(app))
 
 
 def finish_requests(app: Application) -> None:
-    """Let what was told to end reach its end, and what waits for that begin."""
+    """Finish what is ending, and start what waits for that."""
     assert isinstance(app.systemd, FakeSystemd)
     app.systemd.finish()
 
@@ -101,7 +101,7 @@ def answering(app: Application) -> list[str]:
 
 
 def working(app: Application) -> list[str]:
-    """Return the units that have not ended, the doors left out."""
+    """Return the units that have not ended, without the doors."""
     assert isinstance(app.systemd, FakeSystemd)
     states = app.systemd.states.items()
     return sorted(unit for unit, state in states if state not in ("inactive", "failed") and "@" in unit)
@@ -159,14 +159,14 @@ each_body = pytest.mark.parametrize(
 
 @each_body
 @pytest.mark.usefixtures("apps")
-def test_at_every_moment_what_is_live_answers(tmp_path: Path, body: Callable[[Application], None]) -> None:
+def test_the_live_release_always_answers(tmp_path: Path, body: Callable[[Application], None]) -> None:
     for number, app in each_way_to_be_killed(tmp_path, body):
         assert app.layout.live() in answering(app), number
 
 
 @each_body
 @pytest.mark.usefixtures("apps")
-def test_at_every_moment_the_timers_of_what_is_live_run(tmp_path: Path, body: Callable[[Application], None]) -> None:
+def test_the_timers_of_the_live_release_always_run(tmp_path: Path, body: Callable[[Application], None]) -> None:
     for number, app in each_way_to_be_killed(tmp_path, body):
         live = app.instance(app.layout.live() or "")
         assert live.is_live() or answering(app) != [live.release], number
@@ -174,7 +174,7 @@ def test_at_every_moment_the_timers_of_what_is_live_run(tmp_path: Path, body: Ca
 
 @each_body
 @pytest.mark.usefixtures("apps")
-def test_the_next_run_brings_its_release_live_and_leaves_nothing_of_another_running(
+def test_the_next_run_makes_its_release_live_and_stops_all_others(
     tmp_path: Path, body: Callable[[Application], None]
 ) -> None:
     for number, app in each_way_to_be_killed(tmp_path, body):
@@ -191,9 +191,7 @@ def test_the_next_run_brings_its_release_live_and_leaves_nothing_of_another_runn
 
 @each_body
 @pytest.mark.usefixtures("apps")
-def test_the_way_back_leads_to_what_was_last_known_to_be_healthy(
-    tmp_path: Path, body: Callable[[Application], None]
-) -> None:
+def test_a_rollback_restores_the_last_healthy_release(tmp_path: Path, body: Callable[[Application], None]) -> None:
     for number, app in each_way_to_be_killed(tmp_path, body):
         assert isinstance(app.systemd, FakeSystemd)
         healthy = app.history.latest()
@@ -210,9 +208,7 @@ def test_the_way_back_leads_to_what_was_last_known_to_be_healthy(
 
 @each_body
 @pytest.mark.usefixtures("apps")
-def test_after_the_way_back_the_workers_of_what_is_live_run(
-    tmp_path: Path, body: Callable[[Application], None]
-) -> None:
+def test_a_rollback_leaves_the_live_workers_running(tmp_path: Path, body: Callable[[Application], None]) -> None:
     for number, app in each_way_to_be_killed(tmp_path, body):
         take_back(app)
         finish_requests(app)
@@ -233,19 +229,17 @@ def test_nothing_is_left_over_two_runs_later(tmp_path: Path, body: Callable[[App
         assert sorted(os.listdir(layout.releases)) == kept, number
         assert sorted(os.listdir(layout.builds)) == [f"b-{release}" for release in kept], number
         assert sorted(os.listdir(layout.venvs)) == [f"v-{release}" for release in kept], number
-        # What begins with a dot was going to replace a unit, and is none to systemd.
+        # A file that begins with a dot was going to replace a unit; systemd ignores it.
         units = {name for name in os.listdir(layout.units) if not name.startswith(".")}
         doors = {"hello-http.socket", "hello-http.service"}
         assert units == doors | {unit for one in kept for unit in app.instance(one).units}, number
-        # Of a release that is gone, it does not remember when its timers were due.
+        # It does not remember when the timers of a removed release were due.
         assert app.systemd.due <= units, number
 
 
 @each_body
 @pytest.mark.usefixtures("apps")
-def test_a_migration_that_was_done_to_its_end_is_not_done_again(
-    tmp_path: Path, body: Callable[[Application], None]
-) -> None:
+def test_a_completed_migration_is_not_repeated(tmp_path: Path, body: Callable[[Application], None]) -> None:
     for number, app in each_way_to_be_killed(tmp_path, body):
         done = [release for release in app.releases.names() if app.oneshot(release, "migrate").is_done()]
         assert [app.migrate(release, True) for release in done] == [[]] * len(done), number

@@ -33,7 +33,7 @@ def test_there_are_no_instances_before_the_first_boot(layout: Layout) -> None:
     assert layout.instances() == []
 
 
-def test_the_instances_are_those_of_this_application_alone(layout: Layout) -> None:
+def test_only_instances_of_this_application_are_listed(layout: Layout) -> None:
     units = ["hello@bbb222.service", "hello@aaa111.service", "hello@aaa111.socket"]
     units += ["hello-http.service", "hello-two@ccc333.service", "hello@.service", "hello@ddd444.service.d"]
     for unit in units:
@@ -41,7 +41,7 @@ def test_the_instances_are_those_of_this_application_alone(layout: Layout) -> No
     assert layout.instances() == ["aaa111", "bbb222"]
 
 
-def test_each_protocol_has_a_socket_of_its_own() -> None:
+def test_each_protocol_has_its_own_socket() -> None:
     layout = Layout("hello")
     assert str(layout.socket("aaa111", "uwsgi")) == "/run/hello/aaa111.socket"
     assert str(layout.socket("aaa111", "http")) == "/run/hello/aaa111.http"
@@ -51,14 +51,14 @@ PARTS = ["instance.socket", "instance.service", "instance-mail.service", "instan
 
 
 @pytest.mark.parametrize("file", PARTS)
-def test_the_unit_of_a_release_and_the_file_that_describes_it_lead_to_each_other(file: str) -> None:
+def test_the_unit_of_a_release_and_its_file_name_convert_to_each_other(file: str) -> None:
     layout = Layout("hello-two")
     unit = layout.unit_of("aaa111", file)
     assert unit == f"hello-two@aaa111{file.removeprefix('instance')}"
     assert layout.unit_file(unit) == file
 
 
-def test_the_units_that_answer_requests_are_two_of_those(layout: Layout) -> None:
+def test_unit_and_unit_of_give_the_same_names(layout: Layout) -> None:
     units = [layout.unit("aaa111", "socket"), layout.unit("aaa111", "service")]
     assert units == [layout.unit_of("aaa111", file) for file in PARTS[:2]]
 
@@ -69,7 +69,7 @@ def test_workers_and_timers_are_no_instances(layout: Layout) -> None:
     assert layout.instances() == []
 
 
-def test_what_the_next_boot_of_the_host_forgets_lies_elsewhere() -> None:
+def test_transient_units_are_in_another_directory() -> None:
     layout = Layout("hello")
     assert str(layout.units) == "/etc/systemd/system"
     assert str(layout.transient) == "/run/systemd/system"
@@ -83,14 +83,14 @@ def test_a_link_is_made_and_then_moved(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["current"]
 
 
-def test_a_link_moves_when_a_killed_run_left_its_own_beside(tmp_path: Path) -> None:
+def test_a_link_moves_despite_a_leftover_of_a_killed_run(tmp_path: Path) -> None:
     (tmp_path / ".current.new").symlink_to("leftover")
     replace_link(tmp_path / "current", "one")
     assert os.readlink(tmp_path / "current") == "one"
     assert os.listdir(tmp_path) == ["current"]
 
 
-def test_no_reader_finds_a_link_missing_while_it_moves(tmp_path: Path) -> None:
+def test_a_link_is_never_missing_while_it_moves(tmp_path: Path) -> None:
     link, seen, done = tmp_path / "current", set[str](), threading.Event()
     replace_link(link, "0")
 
@@ -109,7 +109,7 @@ def test_no_reader_finds_a_link_missing_while_it_moves(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("strict_umask")
 @pytest.mark.parametrize("mode", [0o600, 0o644])
-def test_a_file_has_its_mode_whatever_the_umask_is(tmp_path: Path, mode: int) -> None:
+def test_a_file_has_its_mode_with_any_umask(tmp_path: Path, mode: int) -> None:
     write_file(tmp_path / "file", "text", mode)
     assert (tmp_path / "file").stat().st_mode & 0o777 == mode
 
@@ -121,7 +121,7 @@ def test_a_file_is_replaced_with_its_new_mode(tmp_path: Path) -> None:
     assert (tmp_path / "env").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_file_that_a_killed_run_left_beside_lends_nothing_to_the_new_one(tmp_path: Path) -> None:
+def test_a_leftover_of_a_killed_run_does_not_affect_the_new_file(tmp_path: Path) -> None:
     leftover = tmp_path / ".env.new"
     leftover.write_text("a longer text than the new one")
     leftover.chmod(0o666)
@@ -131,7 +131,7 @@ def test_a_file_that_a_killed_run_left_beside_lends_nothing_to_the_new_one(tmp_p
     assert os.listdir(tmp_path) == ["env"]
 
 
-def test_a_file_has_its_group_before_its_text_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_gets_its_group_before_its_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, str, str]] = []
     monkeypatch.setattr(shutil, "chown", lambda path, group: seen.append((path.name, path.read_text(), group)))
     write_file(tmp_path / "users", "secret", 0o640, "www-data")
@@ -142,7 +142,7 @@ def test_a_file_has_its_group_before_its_text_is_there(tmp_path: Path, monkeypat
     assert len(seen) == 1
 
 
-def test_a_file_for_a_group_that_is_not_there_is_not_written(tmp_path: Path) -> None:
+def test_a_file_for_a_missing_group_is_not_written(tmp_path: Path) -> None:
     (tmp_path / "users").write_text("before")
     with pytest.raises(LookupError, match="no-such-group"):
         write_file(tmp_path / "users", "secret", 0o640, "no-such-group")

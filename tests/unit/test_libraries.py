@@ -8,7 +8,7 @@ from ansible_collections.wsgi.production.plugins.action import check
 from ansible_collections.wsgi.production.plugins.plugin_utils import libraries
 
 
-def test_a_missing_library_is_named_with_where_it_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_is_reported_with_a_solution(monkeypatch: pytest.MonkeyPatch) -> None:
     libraries.require_all()
     monkeypatch.setattr(libraries, "MISSING", [])
     libraries.note_missing(ModuleNotFoundError("No module named 'packaging'", name="packaging"))

@@ -25,7 +25,7 @@ MINE: dict[str, Any] = {"id": "here:1:10", "who": "me on here (process 1)"}
 THEIRS: dict[str, Any] = {"id": "there:2:20", "who": "you on there (process 2)"}
 NEIGHBOUR: dict[str, Any] = {"id": "here:3:30", "who": "you on here (process 3)"}
 
-# What the file may hold that no run has written, or not to its end.
+# Contents that no run has written, or not completely.
 STRANGE = [b"", b"{", b'{"id": "there', b"null", b"7", b"[]", b'"text"', b"{}", b'{"id": "there"}', b"\xff\xfe"]
 STRANGE += [
     b'{"id": "there:2:20", "who": "you", "since": "this morning", "seen": "long ago"}',
@@ -48,13 +48,13 @@ def step(path: Path, run: dict[str, Any], **more: Any) -> None:
 
 
 def silent_for(path: Path, seconds: float) -> None:
-    """Let the holder have been at work `seconds` ago."""
+    """Make the holder last active `seconds` ago."""
     path.write_text(json.dumps({**json.loads(path.read_text()), "seen": time.monotonic() - seconds}))
 
 
 @contextmanager
 def at_work(path: Path, run: dict[str, Any], seconds: float = 60) -> Iterator[None]:
-    """Let a step of `run` be at work while the body is, for `seconds` at most."""
+    """Run a step of `run` during the body, for `seconds` at most."""
     begun, over = threading.Event(), threading.Event()
 
     def work() -> None:
@@ -76,7 +76,7 @@ def test_the_lock_ends_with_a_reboot_of_the_host() -> None:
     assert Lock().path.parent == Path("/run")
 
 
-def test_a_run_that_does_not_hold_it_lets_go_after_each_step(path: Path) -> None:
+def test_a_run_without_hold_frees_the_lock_after_each_step(path: Path) -> None:
     step(path, MINE)
     step(path, THEIRS)
     step(path, MINE)
@@ -89,14 +89,14 @@ def test_a_run_that_holds_it_keeps_others_out_between_its_steps(path: Path) -> N
     step(path, MINE, hold=True)
 
 
-def test_a_run_that_holds_it_keeps_it_over_a_step_that_does_not_ask_for_that(path: Path) -> None:
+def test_a_run_that_holds_it_keeps_it_after_a_step_without_hold(path: Path) -> None:
     step(path, MINE, hold=True)
     step(path, MINE)
     with pytest.raises(Held):
         step(path, THEIRS)
 
 
-def test_a_step_that_fails_leaves_the_lock_with_its_run(path: Path) -> None:
+def test_a_failed_step_leaves_the_lock_with_its_run(path: Path) -> None:
     with pytest.raises(ZeroDivisionError), Lock(path).during({**MINE, "hold": True}):
         raise ZeroDivisionError
     with pytest.raises(Held):
@@ -104,13 +104,13 @@ def test_a_step_that_fails_leaves_the_lock_with_its_run(path: Path) -> None:
     step(path, MINE)
 
 
-def test_a_step_that_fails_lets_go_where_its_run_does_not_hold_the_lock(path: Path) -> None:
+def test_a_failed_step_releases_a_lock_that_its_run_does_not_hold(path: Path) -> None:
     with pytest.raises(ZeroDivisionError), Lock(path).during(MINE):
         raise ZeroDivisionError
     step(path, THEIRS)
 
 
-def test_the_last_step_lets_go_when_it_is_over_and_not_before(path: Path) -> None:
+def test_the_last_step_releases_the_lock_only_at_its_end(path: Path) -> None:
     step(path, MINE, hold=True)
     with Lock(path).during({**MINE, "hold": True}) as lock:
         lock.release()
@@ -119,14 +119,14 @@ def test_the_last_step_lets_go_when_it_is_over_and_not_before(path: Path) -> Non
     step(path, THEIRS)
 
 
-def test_the_last_step_lets_go_when_it_fails(path: Path) -> None:
+def test_a_failed_last_step_frees_the_lock(path: Path) -> None:
     with pytest.raises(ZeroDivisionError), Lock(path).during({**MINE, "hold": True}) as lock:
         lock.release()
         raise ZeroDivisionError
     step(path, THEIRS)
 
 
-def test_letting_go_once_does_not_let_go_of_the_next_run(path: Path) -> None:
+def test_releasing_once_does_not_affect_the_next_run(path: Path) -> None:
     lock = Lock(path)
     with lock.during({**MINE, "hold": True}):
         lock.release()
@@ -136,7 +136,7 @@ def test_letting_go_once_does_not_let_go_of_the_next_run(path: Path) -> None:
         step(path, THEIRS)
 
 
-def test_who_waits_in_vain_is_told_who_holds_it_and_since_when(path: Path) -> None:
+def test_the_error_says_who_holds_the_lock_and_since_when(path: Path) -> None:
     step(path, MINE, hold=True)
     silent_for(path, 42)
     since = json.loads(path.read_text())["since"]
@@ -166,23 +166,21 @@ def test_a_run_that_takes_over_holds_the_lock_since_then(path: Path) -> None:
     assert holder["since"] != "this morning"
 
 
-def test_the_lock_of_a_run_that_is_known_to_be_dead_is_taken_over(path: Path) -> None:
+def test_the_lock_of_a_dead_run_is_taken_over(path: Path) -> None:
     step(path, THEIRS, hold=True)
     step(path, MINE, hold=True, dead=[THEIRS["id"]])
     with pytest.raises(Held):
         step(path, THEIRS, hold=True)
 
 
-def test_that_one_run_is_dead_says_nothing_of_another(path: Path) -> None:
+def test_another_dead_run_does_not_free_the_lock(path: Path) -> None:
     step(path, THEIRS, hold=True)
     with pytest.raises(Held):
         step(path, MINE, dead=["there:3:30"])
 
 
 @pytest.mark.parametrize(("seconds", "dead"), [(500, False), (unit.SILENCE - 10, False), (unit.SILENCE + 1, True)])
-def test_a_run_that_nobody_can_ask_counts_as_dead_when_it_is_silent_for_long(
-    path: Path, seconds: int, dead: bool
-) -> None:
+def test_a_remote_run_counts_as_dead_after_a_long_silence(path: Path, seconds: int, dead: bool) -> None:
     step(path, THEIRS, hold=True)
     silent_for(path, seconds)
     if dead:
@@ -192,7 +190,7 @@ def test_a_run_that_nobody_can_ask_counts_as_dead_when_it_is_silent_for_long(
             step(path, MINE)
 
 
-def test_a_run_that_can_be_asked_does_not_count_as_dead_however_silent_it_is(path: Path) -> None:
+def test_a_local_run_never_counts_as_dead_because_of_silence(path: Path) -> None:
     step(path, NEIGHBOUR, hold=True)
     silent_for(path, unit.SILENCE * 100)
     with pytest.raises(Held) as held:
@@ -209,7 +207,7 @@ def test_a_run_that_takes_over_from_a_silent_one_keeps_others_out(path: Path) ->
         step(path, THEIRS)
 
 
-def test_a_run_is_heard_of_when_a_step_begins_and_when_it_ends(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_marked_active_at_the_start_and_end_of_a_step(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now)
     with Lock(path).during({**MINE, "hold": True}):
@@ -218,7 +216,7 @@ def test_a_run_is_heard_of_when_a_step_begins_and_when_it_ends(path: Path, monke
     assert json.loads(path.read_text())["seen"] == now
 
 
-def test_while_a_step_is_at_work_others_are_refused_at_once(path: Path) -> None:
+def test_while_a_step_runs_others_are_refused_at_once(path: Path) -> None:
     with at_work(path, THEIRS):
         before = time.monotonic()
         with pytest.raises(Held) as held:
@@ -227,7 +225,7 @@ def test_while_a_step_is_at_work_others_are_refused_at_once(path: Path) -> None:
     assert held.value.holder["id"] == THEIRS["id"]
 
 
-def test_who_is_refused_while_a_step_is_at_work_is_told_that_it_is(path: Path) -> None:
+def test_the_error_says_that_a_step_is_running(path: Path) -> None:
     with at_work(path, THEIRS):
         silent_for(path, 42)
         since = json.loads(path.read_text())["since"]
@@ -238,14 +236,14 @@ def test_who_is_refused_while_a_step_is_at_work_is_told_that_it_is(path: Path) -
     )
 
 
-def test_a_step_that_is_at_work_for_long_is_not_taken_for_dead(path: Path) -> None:
+def test_a_step_that_runs_for_long_does_not_count_as_dead(path: Path) -> None:
     with at_work(path, THEIRS):
         silent_for(path, unit.SILENCE * 2)
         with pytest.raises(Held):
             step(path, MINE)
 
 
-def test_the_step_that_a_dead_run_left_at_work_is_waited_for(path: Path) -> None:
+def test_a_step_that_a_dead_run_left_running_is_awaited(path: Path) -> None:
     with at_work(path, THEIRS, seconds=0.5):
         before = time.monotonic()
         step(path, MINE, hold=True, dead=[THEIRS["id"]])
@@ -253,14 +251,14 @@ def test_the_step_that_a_dead_run_left_at_work_is_waited_for(path: Path) -> None
     assert json.loads(path.read_text())["id"] == MINE["id"]
 
 
-def test_the_step_before_of_the_same_run_is_waited_for(path: Path) -> None:
+def test_the_previous_step_of_the_same_run_is_awaited(path: Path) -> None:
     with at_work(path, MINE, seconds=0.5):
         before = time.monotonic()
         step(path, MINE, hold=True)
         assert time.monotonic() - before > 0.3
 
 
-def test_the_step_that_a_dead_run_left_at_work_is_not_waited_for_without_end(
+def test_a_step_that_a_dead_run_left_running_is_awaited_only_for_a_while(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unit, "PATIENCE", 0.3)
@@ -268,7 +266,7 @@ def test_the_step_that_a_dead_run_left_at_work_is_not_waited_for_without_end(
         step(path, MINE, dead=[THEIRS["id"]])
 
 
-def test_the_step_before_of_the_same_run_is_not_waited_for_without_end(
+def test_the_previous_step_of_the_same_run_is_awaited_only_for_a_while(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unit, "PATIENCE", 0.3)
@@ -277,7 +275,7 @@ def test_the_step_before_of_the_same_run_is_not_waited_for_without_end(
 
 
 @pytest.mark.parametrize("content", STRANGE)
-def test_a_lock_that_is_no_run_s_is_not_waited_for_without_end(
+def test_a_lock_of_another_program_is_awaited_only_for_a_while(
     path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
     monkeypatch.setattr(unit, "PATIENCE", 0.3)
@@ -293,7 +291,7 @@ def test_a_lock_that_is_no_run_s_is_not_waited_for_without_end(
     assert path.read_bytes() == content
 
 
-def test_a_run_whose_module_was_killed_leaves_the_lock_to_those_who_know_that_it_is_dead(path: Path) -> None:
+def test_the_lock_of_a_killed_module_goes_only_to_runs_that_know_it_is_dead(path: Path) -> None:
     context = multiprocessing.get_context("fork")
     begun = context.Event()
 
@@ -313,26 +311,26 @@ def test_a_run_whose_module_was_killed_leaves_the_lock_to_those_who_know_that_it
 
 
 @pytest.mark.parametrize("content", STRANGE)
-def test_a_lock_that_holds_no_record_is_free(path: Path, content: bytes) -> None:
+def test_a_lock_without_a_record_is_free(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     step(path, MINE, hold=True)
     assert json.loads(path.read_text())["id"] == MINE["id"]
 
 
 @pytest.mark.parametrize("seen", [float("nan"), float("inf"), float("-inf")])
-def test_a_lock_whose_record_names_no_time_is_free(path: Path, seen: float) -> None:
+def test_a_lock_with_an_invalid_time_is_free(path: Path, seen: float) -> None:
     path.write_text(json.dumps({**NEIGHBOUR, "since": "this morning", "seen": seen}))
     step(path, MINE, hold=True)
     assert json.loads(path.read_text())["id"] == MINE["id"]
 
 
-def test_a_longer_record_lends_nothing_to_a_shorter_one(path: Path) -> None:
+def test_a_shorter_record_fully_replaces_a_longer_one(path: Path) -> None:
     step(path, {**THEIRS, "who": "x" * 1000}, hold=True)
     step(path, MINE, hold=True, dead=[THEIRS["id"]])
     assert json.loads(path.read_text())["who"] == MINE["who"]
 
 
-def test_a_lock_whose_record_is_not_written_yet_is_waited_for(path: Path) -> None:
+def test_a_lock_whose_record_is_not_written_yet_is_awaited(path: Path) -> None:
     path.touch()
     with path.open("r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -342,12 +340,12 @@ def test_a_lock_whose_record_is_not_written_yet_is_waited_for(path: Path) -> Non
         timer.join()
 
 
-def test_nobody_but_root_can_open_the_file(path: Path) -> None:
+def test_only_root_can_open_the_file(path: Path) -> None:
     step(path, MINE)
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_file_that_others_have_open_is_replaced_and_the_run_that_holds_it_holds_it_still(path: Path) -> None:
+def test_a_file_that_others_have_open_is_replaced_and_its_run_keeps_the_lock(path: Path) -> None:
     step(path, THEIRS, hold=True)
     path.chmod(0o644)
     with path.open() as file:

@@ -1,4 +1,4 @@
-"""What is told of a failure from a log."""
+"""What an error shows from a log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.log import MOST_LI
 
 DATA = Path("/srv/hello/data")
 
-# What uWSGI and systemd say of a start, whatever the application does.
+# What uWSGI and systemd log at every start, whatever the application does.
 BANNER = """\
 Starting hello@81d0e77c2b6f.service - hello, release 81d0e77c2b6f...
 [uWSGI] getting INI configuration from /srv/hello/releases/81d0e77c2b6f/uwsgi.ini
@@ -53,7 +53,7 @@ def traceback(last: str) -> str:
     return f'Traceback (most recent call last):\n  File "main.py", line 1, in <module>\n    run()\n{last}\n'
 
 
-def test_the_cause_comes_first_and_the_tail_has_the_lines_of_the_application_alone() -> None:
+def test_the_cause_comes_first_and_the_tail_has_only_lines_of_the_application() -> None:
     log = BANNER + "connecting\n" + traceback("RuntimeError: no luck") + AFTER
     assert explained("release 1 does not start", log, DATA).splitlines() == [
         "release 1 does not start: RuntimeError: no luck; its log ends with:",
@@ -62,18 +62,18 @@ def test_the_cause_comes_first_and_the_tail_has_the_lines_of_the_application_alo
     ]
 
 
-def test_of_several_tracebacks_the_last_one_is_the_cause() -> None:
+def test_the_last_of_several_tracebacks_is_the_cause() -> None:
     log = traceback("KeyError: 'x'") + "\nDuring handling\n\n" + traceback("ValueError: two")
     assert explained("it fails", log, DATA).startswith("it fails: ValueError: two; its log")
 
 
-def test_a_sentence_of_the_collection_is_the_cause() -> None:
+def test_a_message_of_the_collection_is_the_cause() -> None:
     log = BANNER + traceback("ValueError: an older one") + "main:app: there is no app\n" + AFTER
     assert explained("it fails", log, DATA, "main:app").startswith("it fails: main:app: there is no app; its log")
 
 
 @pytest.mark.parametrize("log", ["", BANNER + AFTER])
-def test_a_log_that_says_nothing_is_told_so(log: str) -> None:
+def test_an_empty_log_is_reported_as_such(log: str) -> None:
     assert explained("it fails", log, DATA) == "it fails; its log has no entry about it"
 
 
@@ -89,7 +89,7 @@ def test_a_log_that_says_nothing_is_told_so(log: str) -> None:
         ("MemoryError", "There was not enough memory: raise run.memory_max"),
     ],
 )
-def test_a_cause_that_many_meet_is_told_with_what_to_do(line: str, advice: str) -> None:
+def test_a_common_cause_comes_with_advice(line: str, advice: str) -> None:
     first = explained("it fails", traceback(line), DATA).splitlines()[0]
     assert first.startswith(f"it fails: {line}. ")
     assert advice in first
@@ -99,7 +99,7 @@ def test_a_key_that_is_no_variable_has_no_advice() -> None:
     assert explained("it fails", traceback("KeyError: 'name'"), DATA).startswith("it fails: KeyError: 'name'; its log")
 
 
-def test_a_process_that_the_kernel_has_killed_is_the_cause() -> None:
+def test_a_process_killed_by_the_kernel_is_the_cause() -> None:
     line = "DAMN ! worker 1 (pid: 17) died, killed by signal 9 :( trying respawn ..."
     assert explained("it fails", f"{BANNER}{line}\n", DATA).startswith(f"it fails: {line}. There was not enough memory")
 
@@ -107,18 +107,18 @@ def test_a_process_that_the_kernel_has_killed_is_the_cause() -> None:
 KILLED = "hello@81d0e77c2b6f.service: Main process exited, code=killed, status=9/KILL"
 
 
-def test_a_start_that_the_kernel_has_killed_took_too_much_memory_unless_it_took_too_long() -> None:
+def test_a_start_killed_by_the_kernel_needs_more_memory_unless_it_timed_out() -> None:
     assert explained("it fails", BANNER + KILLED, DATA).startswith(f"it fails: {KILLED}. There was not enough memory")
     late = f"hello@81d0e77c2b6f.service: start operation timed out. Terminating.\n{KILLED}"
     assert explained("it fails within 3 s", BANNER + late, DATA).startswith("it fails within 3 s; its log")
 
 
-def test_no_more_than_the_last_lines_are_told() -> None:
+def test_only_the_last_lines_are_shown() -> None:
     log = "".join(f"line {number}\n" for number in range(100))
     lines = explained("it fails", log, DATA).splitlines()
     assert (len(lines), lines[-1]) == (MOST_LINES + 1, "line 99")
 
 
-def test_what_uwsgi_itself_objects_to_is_the_cause() -> None:
+def test_an_error_of_uwsgi_itself_is_the_cause() -> None:
     line = "[strict-mode] unknown config directive: max-request"
     assert explained("it fails", f"{line}\nusage\n", DATA).startswith(f"it fails: {line}; its log ends with:")

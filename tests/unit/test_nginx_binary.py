@@ -1,4 +1,4 @@
-"""What is known of the NGINX of a host."""
+"""What the collection knows about the NGINX of a host."""
 
 from __future__ import annotations
 
@@ -33,22 +33,20 @@ SAID = "nginx version: nginx/{}\nbuilt with OpenSSL 3.0.15\nconfigure arguments:
         ("2.0", "new"),
     ],
 )
-def test_the_text_is_the_one_for_the_nginx_of_the_host(version: str, text: str) -> None:
+def test_the_text_matches_the_version_of_nginx(version: str, text: str) -> None:
     known = NginxBinary(SAID.format(version, ""))
     assert known.version == version
     assert known.text({"0": "old", "1.25.1": "new"}) == known.text({"1.25.1": "new", "0": "old"}) == text
 
 
-def test_the_text_for_an_nginx_that_is_yet_to_come_is_the_newest() -> None:
+def test_an_nginx_that_is_not_installed_yet_gets_the_newest_text() -> None:
     unknown = NginxBinary("")
     assert unknown.version == ""
     assert unknown.text({"0": "old", "1.25.1": "new", "1.9.5": "older"}) == "new"
 
 
 @pytest.mark.parametrize(("there", "said"), [(True, SAID.format("1.22.1", "")), (False, "")])
-def test_the_nginx_of_a_host_is_asked_where_there_is_one(
-    monkeypatch: pytest.MonkeyPatch, there: bool, said: str
-) -> None:
+def test_an_installed_nginx_is_asked_for_its_version(monkeypatch: pytest.MonkeyPatch, there: bool, said: str) -> None:
     asked: list[list[str]] = []
 
     def run(argv: list[str], purpose: str) -> str:
@@ -78,20 +76,18 @@ HTTP3 = [{"name": "world", "http3": False}, {"name": "hello", "http3": True}]
         ),
     ],
 )
-def test_an_nginx_without_http_3_is_not_asked_for_it(
-    said: str, sites: list[dict[str, Any]], objection: str | None
-) -> None:
+def test_http_3_is_refused_if_nginx_lacks_it(said: str, sites: list[dict[str, Any]], objection: str | None) -> None:
     assert NginxBinary(said).objection(sites) == objection
 
 
-def test_where_the_host_has_no_ipv6_nginx_listens_on_none() -> None:
+def test_without_ipv6_nginx_listens_only_on_ipv4() -> None:
     text = "    server {\n        listen 80 default_server;\n        listen [::]:80 default_server;\n        # [::]\n"
     without = text.replace("        listen [::]:80 default_server;\n", "")
     assert NginxBinary("", ipv6=True).text({"0": text}) == text
     assert NginxBinary("", ipv6=False).text({"0": text}) == without
 
 
-def test_a_kernel_without_ipv6_is_told_by_its_refusal_of_a_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_without_ipv6_is_recognized_by_its_socket_error(monkeypatch: pytest.MonkeyPatch) -> None:
     assert unit.has_ipv6()
 
     def refuse(family: int) -> None:
@@ -102,7 +98,7 @@ def test_a_kernel_without_ipv6_is_told_by_its_refusal_of_a_socket(monkeypatch: p
     assert not unit.has_ipv6()
 
 
-def test_only_workers_that_accept_count(tmp_path: Path, systemd: FakeSystemd) -> None:
+def test_only_accepting_workers_count(tmp_path: Path, systemd: FakeSystemd) -> None:
     systemd.main[SERVICE] = "10"
     processes = {
         (10, 1): "nginx: master process /usr/sbin/nginx",
@@ -119,7 +115,7 @@ def test_only_workers_that_accept_count(tmp_path: Path, systemd: FakeSystemd) ->
     assert Workers(systemd, tmp_path).pids() == {11}
 
 
-def test_new_workers_are_asked_of_the_master_alone(systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_master_is_told_to_renew_workers(systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[int, int]] = []
     monkeypatch.setattr(os, "kill", lambda pid, number: told.append((pid, number)))
     systemd.main[SERVICE] = "10"
@@ -127,6 +123,6 @@ def test_new_workers_are_asked_of_the_master_alone(systemd: FakeSystemd, monkeyp
     assert told == [(10, signal.SIGHUP)]
 
 
-def test_where_nginx_does_not_run_nobody_is_told_to_renew_anything(systemd: FakeSystemd) -> None:
+def test_a_stopped_nginx_cannot_be_reloaded(systemd: FakeSystemd) -> None:
     with pytest.raises(Failed, match=r"^could not reload NGINX, because it is not running$"):
         Workers(systemd).renew()

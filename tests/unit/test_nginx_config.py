@@ -82,7 +82,7 @@ def directives(block: str, name: str) -> list[str]:
 @pytest.mark.parametrize("sites", [[], [LOCAL], [LOCAL, REMOTE]])
 def test_an_unknown_host_name_gets_no_response(sites: list[dict[str, Any]]) -> None:
     config = render(sites)
-    # Where no server of a port says that it is the default one, the first is.
+    # If no server of a port is marked as the default, the first one is.
     tls, plain = blocks(config, "server")[:2]
     assert directives(plain, "listen") == PLAIN
     assert "80 default_server" not in config
@@ -102,14 +102,14 @@ def test_a_site_answers_to_all_of_its_host_names() -> None:
     assert directives(server, "server_name") == ["hello.example.org www.hello.example.org"]
 
 
-def test_a_uwsgi_site_is_passed_on_by_the_uwsgi_protocol() -> None:
+def test_a_uwsgi_site_uses_the_uwsgi_protocol() -> None:
     server = site_of(render([LOCAL]))
     assert directives(server, "uwsgi_pass") == ["hello"]
     assert directives(server, "uwsgi_read_timeout") == ["65s"]
     assert "proxy_pass" not in server
 
 
-def test_an_http_site_is_passed_on_by_http() -> None:
+def test_an_http_site_uses_http() -> None:
     server = site_of(render([REMOTE]))
     assert directives(server, "proxy_pass") == ["http://world"]
     assert directives(server, "proxy_read_timeout") == ["35s"]
@@ -128,19 +128,19 @@ PASSED = {
 
 
 @pytest.mark.parametrize(("header", "value"), PASSED.items())
-def test_an_application_hears_from_nginx_alone_who_asked_and_for_what(header: str, value: str) -> None:
+def test_only_nginx_sets_the_headers_about_a_request(header: str, value: str) -> None:
     assert f"{header} {value}" in directives(render([]), "proxy_set_header")
     parameter = f"HTTP_{header.upper().replace('-', '_')}"
     assert f"{parameter} {value} if_not_empty" in directives(render([]), "uwsgi_param")
 
 
 @pytest.mark.parametrize("site", [LOCAL, REMOTE])
-def test_no_site_says_anything_else_to_its_application(site: dict[str, Any]) -> None:
-    # NGINX passes nothing of what is said for all where a site says one thing more.
+def test_no_site_sets_request_headers_of_its_own(site: dict[str, Any]) -> None:
+    # NGINX drops all common directives for a site that has one of its own.
     assert not re.search("uwsgi_param|proxy_set_header", site_of(render([site])))
 
 
-def test_a_header_that_says_who_a_visitor_is_is_believed_of_a_known_proxy_alone() -> None:
+def test_identity_headers_are_believed_only_from_a_known_proxy() -> None:
     config = render([])
     for header in nginx_config.BELIEVED:
         name = header.lower().replace("-", "_")
@@ -157,7 +157,7 @@ def test_the_password_for_a_site_does_not_reach_its_application(users: dict[str,
 
 
 @pytest.mark.parametrize("site", [LOCAL, REMOTE])
-def test_each_server_is_used_and_the_idlest_first(site: dict[str, Any]) -> None:
+def test_each_server_is_used_the_least_busy_first(site: dict[str, Any]) -> None:
     (upstream,) = blocks(render([site]), "upstream")
     assert directives(upstream, "server") == site["servers"]
     assert upstream.splitlines()[1].strip() == "least_conn;"
@@ -169,19 +169,19 @@ def test_every_block_is_closed() -> None:
     assert config.endswith("}\n")
 
 
-def test_the_same_sites_are_the_same_text() -> None:
+def test_same_sites_give_the_same_text() -> None:
     assert render([LOCAL, REMOTE]) == render([dict(LOCAL), dict(REMOTE)])
 
 
 @pytest.mark.parametrize("key", sorted(input_spec("nginx")))
-def test_a_site_that_is_not_complete_is_never_rendered(key: str) -> None:
+def test_an_incomplete_site_is_never_rendered(key: str) -> None:
     site = with_defaults({**REMOTE, "requests_per_second": 1, "connections": 1}, input_spec("nginx"))
     incomplete = {word: value for word, value in site.items() if word != key}
     with pytest.raises((Failed, KeyError)):
         nginx_config.render({**SETTINGS, "sites": [incomplete]})
 
 
-def test_what_an_operator_adds_by_hand_stands_where_an_error_is_traced_to_it() -> None:
+def test_snippets_are_marked_so_that_errors_can_be_traced_to_them() -> None:
     config = render([{**LOCAL, "snippet": "one 1;\ntwo 2;\n"}, REMOTE], snippet="three 3;\nfour 4;")
     assert site_of(render([{**LOCAL, "snippet": "one 1;\ntwo 2;\n"}])).endswith(
         "        # from hello: snippet\n        one 1;\n        two 2;\n    }"
@@ -239,7 +239,7 @@ def maps(config: str) -> dict[str, tuple[str, list[str]]]:
     return {name: (source, [line.strip(" ;") for line in body.splitlines()]) for source, name, body in found}
 
 
-def test_a_header_is_added_where_the_application_does_not_say_it_itself() -> None:
+def test_a_header_is_added_if_the_application_does_not_set_it() -> None:
     site = {**LOCAL, "headers": {"X-Frame-Options": "DENY", "X-Odd": 'a "b" \\c', "Referrer-Policy": ""}}
     common = {"X-Frame-Options": "SAMEORIGIN", "Referrer-Policy": "same-origin", "X-Content-Type-Options": "nosniff"}
     config = render([site], headers=common)
@@ -256,7 +256,7 @@ def test_a_header_is_added_where_the_application_does_not_say_it_itself() -> Non
 
 
 @pytest.mark.parametrize("name", ["X-Frame-Options", "x-frame-options"])
-def test_a_header_is_said_once_however_it_is_written(name: str) -> None:
+def test_a_header_is_set_once_in_any_spelling(name: str) -> None:
     config = render([{**LOCAL, "headers": {name: "DENY"}}], headers={"X-Frame-Options": "SAMEORIGIN"})
     said = [line for line in directives(site_of(config), "add_header") if "x_frame_options" in line]
     assert said == [f"{name} $site_hello_x_frame_options always"]
@@ -289,7 +289,7 @@ def test_files_that_nginx_serves_have_their_own_content_security_policy(site: di
     assert all(values[kind].startswith("\"default-src 'none'; ") for kind in ("uploads", "page"))
 
 
-def test_limits_are_for_each_client_and_not_for_the_health_path() -> None:
+def test_limits_apply_to_each_client_but_not_to_the_health_path() -> None:
     site = {**LOCAL, "requests_per_second": 5, "burst": 7, "connections": 3, "health": "/health"}
     config = render([site])
     assert directives(config, "limit_req_zone") == ["$visitor zone=hello_requests:10m rate=5r/s"]
@@ -312,7 +312,7 @@ def test_only_allowed_networks_see_a_site() -> None:
     assert "if ($site_a_b_refused) {\n            return 403;" in site_of(config)
 
 
-def test_a_proxy_is_believed_where_it_is_known() -> None:
+def test_only_a_known_proxy_is_believed() -> None:
     config = render([LOCAL], trusted_proxies=["192.0.2.0/24", "2001:db8::/32"])
     assert directives(config, "set_real_ip_from") == ["192.0.2.0/24", "2001:db8::/32"]
     # Of several proxies in a row, the first that is not known is the client.
@@ -320,7 +320,7 @@ def test_a_proxy_is_believed_where_it_is_known() -> None:
     assert "geo $realip_remote_addr $behind_proxy {\n        default 0;\n        192.0.2.0/24 1;" in config
 
 
-def test_no_version_is_shown_and_no_ticket_outlives_the_key_it_was_made_with() -> None:
+def test_the_version_is_hidden_and_session_tickets_are_off() -> None:
     config = render([SECURE])
     assert directives(config, "server_tokens") == ["off"]
     assert set(directives(config, "ssl_session_tickets")) == {"off"}
@@ -334,7 +334,7 @@ def test_the_number_of_connections_is_reported_at_the_status_address() -> None:
 # TLS
 
 
-def test_a_site_without_a_certificate_is_served_over_plain_http_alone() -> None:
+def test_a_site_without_a_certificate_is_served_only_over_http() -> None:
     server = site_of(render([LOCAL]))
     assert directives(server, "listen") == PLAIN
     assert "ssl" not in server
@@ -350,18 +350,18 @@ def test_a_site_with_a_certificate_is_served_over_https() -> None:
 
 
 @pytest.mark.parametrize("line", ["listen 443 ssl;", "ssl_certificate /", "return 308 https"])
-def test_an_error_over_https_is_traced_to_the_setting(line: str) -> None:
+def test_an_error_about_tls_is_traced_to_the_setting(line: str) -> None:
     before = render([SECURE]).partition(f"        {line}")[0]
     assert re.findall(r"# from (.*)", before)[-1] == "hello: tls"
 
 
-def test_a_default_site_over_https_answers_to_its_own_names_there() -> None:
+def test_a_default_site_over_https_answers_only_to_its_own_names() -> None:
     listen = directives(site_of(render([{**SECURE, "default": True}])), "listen")
     assert listen == ["80 default_server", "[::]:80 default_server", "443 ssl", "[::]:443 ssl"]
 
 
 @pytest.mark.parametrize("source", ["acme", "self_signed"])
-def test_a_site_finds_the_certificate_that_the_host_places_for_it(source: str) -> None:
+def test_a_site_uses_the_certificate_that_the_host_places(source: str) -> None:
     site = with_defaults({**LOCAL, "tls": {"source": source}}, input_spec("nginx"))
     found = certificates.pair(site, SETTINGS["acme_directory"])
     assert found
@@ -369,7 +369,7 @@ def test_a_site_finds_the_certificate_that_the_host_places_for_it(source: str) -
     assert [directives(server, f"ssl_certificate{key}") for key in ("", "_key")] == [[found[0]], [found[1]]]
 
 
-def test_http_2_is_said_as_each_nginx_understands_it() -> None:
+def test_http_2_is_written_for_each_version_of_nginx() -> None:
     known = texts([SECURE])
     assert list(known) == ["0", "1.25.1"]
     old, new = known.values()
@@ -385,13 +385,13 @@ def test_without_a_certificate_there_is_no_http_2(config: str) -> None:
     assert "http2" not in config
 
 
-def test_http_3_is_offered_where_it_is_asked_for() -> None:
+def test_http_3_is_offered_if_it_is_set() -> None:
     assert "quic" not in render([SECURE])
     assert "Alt-Svc" not in render([SECURE])
     config = render([{**SECURE, "tls": {**HOST, "http3": True}}])
     assert directives(site_of(config), "listen") == [*PLAIN, "443 ssl", "[::]:443 ssl", "443 quic", "[::]:443 quic"]
     assert "Alt-Svc 'h3=\":443\"; ma=86400' always" in directives(site_of(config), "add_header")
-    # The port is opened once, by the server that turns strangers away.
+    # The port is opened once, by the server that refuses unknown names.
     assert [line for line in directives(config, "listen") if "reuseport" in line] == [
         "443 quic reuseport default_server",
         "[::]:443 quic reuseport default_server",
@@ -409,7 +409,7 @@ def test_http_3_of_one_site_is_not_offered_by_another() -> None:
     ("profile", "protocols", "ciphers"),
     [("modern", "TLSv1.3", []), ("intermediate", "TLSv1.2 TLSv1.3", [":".join(nginx_config.INTERMEDIATE)])],
 )
-def test_what_is_offered_is_what_the_profile_says(profile: str, protocols: str, ciphers: list[str]) -> None:
+def test_the_profile_sets_protocols_and_ciphers(profile: str, protocols: str, ciphers: list[str]) -> None:
     config = render([SECURE], tls_profile=profile)
     assert directives(config, "ssl_protocols") == [protocols]
     assert directives(config, "ssl_ciphers") == ciphers
@@ -421,22 +421,22 @@ def test_only_ciphers_with_forward_secrecy_are_offered() -> None:
     assert [one for one in nginx_config.INTERMEDIATE if not good.fullmatch(one)] == []
 
 
-def test_what_comes_over_http_is_sent_to_https() -> None:
+def test_http_redirects_to_https() -> None:
     config = render([{**SECURE, "allowed_networks": ["10.0.0.0/8"]}])
     server = site_of(config)
-    # The run that verifies a change is answered over HTTP too.
+    # Requests of a run that verifies a change are answered over HTTP too.
     assert "$insecure $verifies$visitor_scheme" in directives(server, "set")
     assert "        if ($insecure = 0http) {\n            return 308 https://$host$request_uri;\n        }\n" in server
     # Before anything else is answered, so that nobody types a password over HTTP.
     assert server.index("$insecure") < min(server.index(word) for word in ("_refused", "$closed", "location /"))
 
 
-def test_what_comes_over_http_stays_there_where_it_is_told_to() -> None:
+def test_the_redirect_to_https_can_be_turned_off() -> None:
     assert "$insecure" not in render([{**SECURE, "tls": {**HOST, "redirect": False}}])
 
 
 @pytest.mark.parametrize("redirect", [True, False])
-def test_a_browser_is_told_over_https_alone_to_come_back_over_https(redirect: bool) -> None:
+def test_hsts_is_sent_only_over_https(redirect: bool) -> None:
     config = render([{**SECURE, "tls": {**HOST, "redirect": redirect, "hsts": 300}}])
     assert added(config, "Strict-Transport-Security", "site_hello_strict_transport_security") == (
         "$visitor_scheme$upstream_http_strict_transport_security",
@@ -446,7 +446,7 @@ def test_a_browser_is_told_over_https_alone_to_come_back_over_https(redirect: bo
 
 
 @pytest.mark.parametrize("tls", [{**HOST, "hsts": 0}, {"source": "self_signed"}, {"source": "none"}])
-def test_a_browser_is_not_told_to_come_back_over_https_where_that_could_fail(tls: dict[str, Any]) -> None:
+def test_hsts_is_not_sent_if_https_could_fail(tls: dict[str, Any]) -> None:
     assert "Strict-Transport-Security" not in render([{**LOCAL, "tls": tls}])
 
 
@@ -457,7 +457,7 @@ def test_hsts_is_two_years_by_default(tls: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("tls", [{"source": "none"}, HOST, {"source": "acme"}])
-def test_an_acme_server_is_answered_by_any_name_and_before_anything_is_closed(tls: dict[str, Any]) -> None:
+def test_acme_challenges_are_answered_for_any_name_even_on_closed_sites(tls: dict[str, Any]) -> None:
     config = render([{**LOCAL, **CLOSED, "aliases": ALIASES, "default": True, "tls": tls}])
     servers = [
         server for server in blocks(config, "server") if {"80", "80 default_server"} & {*directives(server, "listen")}
@@ -478,7 +478,7 @@ def test_an_acme_server_is_answered_by_any_name_and_before_anything_is_closed(tl
         assert directives(challenge, "default_type") == ["text/plain"]
 
 
-# What is left of a site that is described no more
+# Sites that are left over
 
 
 def site_block(config: str, name: str) -> str:
@@ -521,22 +521,22 @@ def test_a_site_is_one_block_and_nothing_else_depends_on_it(tls: dict[str, Any])
         assert rest_of(config) == rest_of(alone[version]) == none[version] == texts([])[version]
 
 
-def test_there_is_room_for_the_variables_of_a_site_with_the_longest_name() -> None:
+def test_variables_of_a_site_with_the_longest_name_fit() -> None:
     name, header = "a" * 31, f"X-{'b' * 150}"
     config = render([{**ALL, "name": name, "headers": {header: "one"}}])
     (room,) = directives(config, "variables_hash_bucket_size")
-    # NGINX adds two pointers, two bytes, and what makes it a multiple of 8.
+    # NGINX adds two pointers and two bytes, and rounds up to a multiple of 8.
     assert max(map(len, re.findall(r"\$(\w+)", config))) + 2 + 8 + 16 <= int(room)
 
 
-def test_without_any_site_nginx_knows_the_variables_that_it_reads() -> None:
+def test_without_sites_all_variables_that_nginx_reads_are_set() -> None:
     config = render([])
-    # NGINX refuses a map of a variable that nobody sets, be the map read or not.
+    # NGINX refuses a map of a variable that is never set, even if the map is not used.
     assert [variable for variable in ("served", "retry_after", "closed") if f"${variable}" in config] == ["served"]
     assert directives(config, "set") == ['$served ""', '$routed ""', "$has_passwords 0"]
 
 
-def test_a_snippet_ends_no_block() -> None:
+def test_no_snippet_ends_a_block() -> None:
     assert "            one 1;\n    }\n    # end of site hello\n" in site_block(render([ALL]), "hello")
 
 
@@ -558,12 +558,12 @@ def test_nginx_serves_static_files_itself() -> None:
     assert [path for path in locations(server) if path.startswith("@static")] == []
 
 
-def test_a_slash_at_the_end_of_a_directory_makes_no_difference() -> None:
+def test_a_trailing_slash_makes_no_difference() -> None:
     slash = {**STATIC, "directory": f"{STATIC['directory']}/"}
     assert render([{**LOCAL, "static": [slash]}]) == render([{**LOCAL, "static": [STATIC]}])
 
 
-def test_what_is_not_in_a_directory_is_looked_for_in_the_one_before_it() -> None:
+def test_files_missing_in_a_directory_come_from_the_previous_one() -> None:
     previous = {**STATIC, "previous": "/srv/hello/previous/build/app/static"}
     server = site_of(render([{**LOCAL, "static": [{**STATIC, "path": "/other/"}, previous]}]))
     assert directives(locations(server)["^~ /other/"], "try_files") == ["$uri =404"]
@@ -593,12 +593,12 @@ def test_hidden_files_and_links_of_the_application_are_not_served(
     assert "            if ($hidden) {\n                return 404;\n" in files
     assert maps(config)["hidden"] == ("$uri", ["default 0", r'"~/\." 1'])
     assert len(known) == (2 if "previous" in more else 1)
-    # No link in a directory of the source is followed; one of the application's user leads to his own files alone.
+    # Links in a source directory are not followed; links in uploads may lead only to files of the same owner.
     links = "if_not_owner" if setting == "uploads" else "on from=/srv/hello/current/build"
     assert directives(files, "disable_symlinks") == [links]
 
 
-def test_no_link_is_followed_in_a_directory_before_the_live_one_either() -> None:
+def test_no_link_in_a_previous_directory_is_followed_either() -> None:
     place = "/srv/hello/previous/build/app/static"
     server = site_of(render([{**LOCAL, "static": [{**STATIC, "previous": place}]}]))
     (fallback,) = [body for path, body in locations(server).items() if path.startswith("@static")]
@@ -606,7 +606,7 @@ def test_no_link_is_followed_in_a_directory_before_the_live_one_either() -> None
     assert directives(fallback, "root") == [place]
 
 
-def test_a_link_above_a_directory_of_the_source_is_not_followed_unless_it_is_that_of_the_release() -> None:
+def test_the_only_link_followed_above_a_source_directory_is_that_of_the_release() -> None:
     place = "/srv/hello/current/build/app/web/static"
     server = site_of(render([{**LOCAL, "static": [{**STATIC, "directory": place}]}]))
     files = locations(server)["^~ /static/"]
@@ -655,11 +655,11 @@ YEAR = "public, max-age=31536000, immutable"
         ("", "/immutable:/app.3f9c2a17.css", ""),
     ],
 )
-def test_a_browser_keeps_a_file_for_as_long_as_it_cannot_change(served: str, uri: str, said: str) -> None:
+def test_browsers_cache_only_files_that_cannot_change(served: str, uri: str, said: str) -> None:
     assert cache_control(served, uri) == said
 
 
-def test_an_error_is_not_kept_as_a_file_would_be() -> None:
+def test_an_error_is_not_cached_like_a_file() -> None:
     assert "Cache-Control $served_cache_control" in directives(site_of(render([LOCAL])), "add_header")
 
 
@@ -682,7 +682,7 @@ CACHED = [
 
 
 @pytest.mark.parametrize(("protocol", "module"), [("uwsgi", "uwsgi"), ("http", "proxy")])
-def test_answers_are_kept_where_that_is_asked_for(protocol: str, module: str) -> None:
+def test_responses_are_cached_if_that_is_set(protocol: str, module: str) -> None:
     config = render([{**LOCAL, "protocol": protocol, "cache_seconds": 30}])
     passed = locations(site_of(config))["@cached"]
     assert [(name, directives(passed, name.format(module))) for name, _ in CACHED] == CACHED
@@ -690,7 +690,7 @@ def test_answers_are_kept_where_that_is_asked_for(protocol: str, module: str) ->
     assert f"    # from hello: cache_seconds\n    {module}_cache_path" in config
 
 
-def test_answers_are_not_kept_where_nobody_asks_for_it() -> None:
+def test_responses_are_not_cached_by_default() -> None:
     assert not re.search("_cache_path|_cache_key|cached;", render([LOCAL]))
     config = render([LOCAL, {**REMOTE, "cache_seconds": 30}])
     servers = {name: server for server in blocks(config, "server") for name in directives(server, "server_name")}
@@ -698,7 +698,7 @@ def test_answers_are_not_kept_where_nobody_asks_for_it() -> None:
     assert "_cache_key" not in servers["hello.example.org www.hello.example.org"]
 
 
-def test_an_answer_for_one_alone_is_not_kept_for_others() -> None:
+def test_a_personal_response_is_not_cached_for_others() -> None:
     known = maps(render([{**LOCAL, "cache_seconds": 30}]))
     asks, cases = known["uncached"]
     assert asks.startswith('"$request_method $verifies$http_') and cases == ["default 1", '"GET 0" 0', '"HEAD 0" 0']
@@ -707,12 +707,12 @@ def test_an_answer_for_one_alone_is_not_kept_for_others() -> None:
 
 
 @pytest.mark.parametrize("protocol", ["uwsgi", "http"])
-def test_an_application_learns_nothing_that_the_key_of_its_cache_does_not_know(protocol: str) -> None:
+def test_a_cached_application_sees_only_what_its_cache_key_contains(protocol: str) -> None:
     passed = locations(site_of(render([{**LOCAL, "protocol": protocol, "cache_seconds": 30}])))["@cached"]
     (key,) = re.findall(r"_cache_key \"(.*)\";", passed)
     said = [words.split()[1] for name in ("uwsgi_param", "proxy_set_header") for words in directives(passed, name)]
     variables = {variable for value in said for variable in re.findall(r"\$\w+", value)}
-    # What the site and the address of the request say, and the number of the request.
+    # Values from the site and the address of the request, and the request id.
     known = {*re.findall(r"\$\w+", key), "$server_name", "$document_uri", "$query_string", "$visitor_request_id"}
     assert variables <= known
 
@@ -720,18 +720,18 @@ def test_an_application_learns_nothing_that_the_key_of_its_cache_does_not_know(p
 # Passwords
 
 
-def test_who_may_see_a_site_has_a_password() -> None:
+def test_a_site_can_require_a_password() -> None:
     config = render([{**LOCAL, "name": "a-b", "basic_auth": {"alice": "hunter2hunter2"}}])
     server = site_of(config)
     assert directives(server, "auth_basic") == ["off", "$site_a_b_realm"]
     assert directives(server, "auth_basic_user_file") == ["/etc/nginx/passwords/a-b"]
-    # Who verifies a change gets through.
+    # Requests that verify a change need no password.
     assert maps(config)["site_a_b_realm"] == ("$verifies", ["default off", "0 a-b"])
     assert "    # from a-b: basic_auth\n    map $verifies" in config
     assert "        # from a-b: basic_auth\n        auth_basic " in config
 
 
-def test_no_password_and_no_key_is_in_the_configuration() -> None:
+def test_the_configuration_has_no_passwords_or_keys() -> None:
     pem = certify("hello.example.org", "www.hello.example.org")
     tls = {"source": "own", **pem._asdict()}
     for config in texts([{**LOCAL, "tls": tls, "basic_auth": {"alice": "hunter2hunter2"}}]).values():
@@ -750,7 +750,7 @@ def test_everyone_may_see_a_site_without_passwords() -> None:
 
 
 def closed_to(config: str, verifies: int, bypass: int) -> bool:
-    """Tell whether a site whose sign is up is closed to whom the variables have these values for."""
+    """Tell whether a site whose flag is set is closed to a visitor with these values of the variables."""
     server = site_of(config)
     (closed,) = re.findall(r"set \$closed (\$verifies\S*);", server)
     (refused,) = re.findall(r"if \(\$closed = (\S+)\)", server)
@@ -758,7 +758,7 @@ def closed_to(config: str, verifies: int, bypass: int) -> bool:
     return bool(refused == "closed" + "".join(values[name] for name in re.findall(r"\$\w+", closed)))
 
 
-def test_a_site_is_closed_while_its_sign_is_up() -> None:
+def test_a_site_with_its_flag_set_is_closed() -> None:
     config = render([LOCAL])
     assert "        if (-f /etc/nginx/maintenance/hello) {\n            set $closed closed$closed;\n" in config
     assert "            set $retry_after 300;\n            return 503;\n" in config
@@ -767,20 +767,20 @@ def test_a_site_is_closed_while_its_sign_is_up() -> None:
 
 
 @pytest.mark.parametrize(("verifies", "bypass", "closed"), [(0, 0, True), (0, 1, False), (1, 0, False), (1, 1, False)])
-def test_a_site_is_not_closed_to_networks_that_may_pass(verifies: int, bypass: int, closed: bool) -> None:
+def test_networks_with_a_bypass_reach_a_closed_site(verifies: int, bypass: int, closed: bool) -> None:
     config = render([{**LOCAL, "maintenance": {"retry_after": 60, "bypass": ["192.0.2.10", "10.0.0.0/8"]}}])
     assert closed_to(config, verifies, bypass) is closed
     assert "geo $site_hello_bypass {\n        default 0;\n        192.0.2.10 1;\n        10.0.0.0/8 1;\n    }" in config
     assert "set $retry_after 60;" in config
 
 
-def test_a_closed_site_says_when_to_come_back_and_an_open_one_does_not() -> None:
+def test_only_a_closed_site_says_when_to_come_back() -> None:
     server = site_of(render([LOCAL]))
     assert "Retry-After $retry_after always" in directives(server, "add_header")
     assert server.index('set $retry_after "";') < server.index("set $retry_after 300;")
 
 
-def test_the_sign_of_a_site_is_put_up_where_nginx_looks(tmp_path: Path) -> None:
+def test_the_flag_of_a_site_is_where_nginx_looks(tmp_path: Path) -> None:
     live = tmp_path / "nginx.conf"
     live.write_text(render([LOCAL, REMOTE]))
     for name in ("hello", "world"):
@@ -818,12 +818,12 @@ def test_a_page_says_what_has_happened(status: str, title: str, text: str) -> No
     assert said["page_text"].startswith(text)
 
 
-def test_a_page_has_a_number_to_name_and_nothing_from_elsewhere() -> None:
+def test_a_page_shows_the_request_id_and_loads_nothing() -> None:
     config = render([LOCAL])
     (page,) = re.findall(r"map \$status \$page \{\n        default (\".*?\");\n    \}", config, re.DOTALL)
     assert set(re.findall(r"\$\w+", page)) == {"$page_title", "$page_text", "$visitor_request_id"}
     assert not re.search(r"src=|href=|url\(|<script|@import", page)
-    # It is one word of the configuration.
+    # The page is one word of the configuration.
     assert len(re.findall(r'(?<!\\)"', page)) == 2
 
 
@@ -861,7 +861,7 @@ def test_a_block_of_the_configuration_can_be_extended(tmp_path: Path) -> None:
         ("site.conf.j2", "server {}\n", "# site hello"),
     ],
 )
-def test_a_template_that_has_lost_what_the_host_looks_for_is_refused(
+def test_a_template_without_lines_that_the_host_needs_is_refused(
     tmp_path: Path, template: str, text: str, line: str
 ) -> None:
     with pytest.raises(Failed, match=f"^nginx_templates: nginx.conf no longer .*{line}.*"):
@@ -883,7 +883,7 @@ def test_a_directive_can_be_added_to_the_units(tmp_path: Path) -> None:
         ("nginx.service.j2", "[Service]\nType=exec\n", "Sockets=nginx.socket"),
     ],
 )
-def test_a_unit_that_has_lost_what_nginx_needs_is_refused(tmp_path: Path, template: str, text: str, line: str) -> None:
+def test_a_unit_without_lines_that_nginx_needs_is_refused(tmp_path: Path, template: str, text: str, line: str) -> None:
     (tmp_path / template).write_text(text)
     with pytest.raises(Failed, match=f"^nginx_templates: {template} no longer has the line '{line}'"):
         nginx_config.units(str(tmp_path))

@@ -1,4 +1,4 @@
-"""What the nginx promises."""
+"""What NGINX on a host promises."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ SERVICE, SOCKET = "nginx.service", "nginx.socket"
 
 UNITS = units()
 
-# What `nginx -t` refuses, and what it lets pass but a reload does not take up, in two ways.
+# What `nginx -t` refuses, and what it accepts but a reload does not load, in two ways.
 WRONG, CONFLICTS, HANGS = f"{OURS} wrong", f"{OURS} conflicts", f"{OURS} hangs"
 
 BASE, ONE, TWO, THREE = (f"{OURS}: {name}" for name in ("base", "one", "two", "three"))
 
 
 class FakeNginx(Workers):
-    """Takes up any configuration but such with the words above; `serving` is the one it took up last."""
+    """Loads any configuration without the words above; `serving` is the one that it loaded last."""
 
     def __init__(self, systemd: FakeSystemd, root: Path) -> None:
         self.systemd = systemd
@@ -57,7 +57,7 @@ class FakeNginx(Workers):
     def __call__(self, argv: list[Any], purpose: str) -> str:
         """Take the place of `run`."""
         if argv[0] == "nginx":
-            # A certificate that is not there is a mistake too.
+            # A missing certificate is an error too.
             self.checked.append(Path(argv[-1]))
             text = Path(argv[-1]).read_text()
             if "wrong" in text:
@@ -70,7 +70,7 @@ class FakeNginx(Workers):
         return ""
 
     def renew(self) -> None:
-        """Take up the file in place, unless the run is killed."""
+        """Load the file in place, unless the run is killed."""
         if self.killed:
             raise KeyboardInterrupt
         self.take_up()
@@ -155,7 +155,7 @@ def in_place(nginx: Nginx) -> list[str]:
 # Taking over
 
 
-def test_there_is_no_text_before_the_first_configuration_of_ours(bare: Nginx) -> None:
+def test_there_is_no_text_before_our_first_configuration(bare: Nginx) -> None:
     assert bare.text() == ""
     bare.live.unlink()
     assert bare.text() == ""
@@ -188,7 +188,7 @@ def test_a_host_that_cannot_be_taken_over_serves_as_before(bare: Nginx, systemd:
         assert not any(path.exists() for path in bare.units)
 
 
-def test_a_snippet_that_nginx_refuses_takes_no_host_over(bare: Nginx) -> None:
+def test_a_refused_snippet_prevents_a_takeover(bare: Nginx) -> None:
     with pytest.raises(Failed, match="that is wrong"):
         bare.take_over(WRONG, UNITS)
     assert bare.live.read_text() == "distribution"
@@ -196,7 +196,7 @@ def test_a_snippet_that_nginx_refuses_takes_no_host_over(bare: Nginx) -> None:
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_the_file_that_was_there_is_kept_as_it_is_be_it_a_link(
+def test_the_original_file_is_kept_even_if_it_is_a_link(
     bare: Nginx, systemd: FakeSystemd, tmp_path: Path, fails: bool
 ) -> None:
     managed = tmp_path / "managed.conf"
@@ -215,7 +215,7 @@ def test_the_file_that_was_there_is_kept_as_it_is_be_it_a_link(
     assert (managed.read_bytes(), managed.stat().st_mode & 0o777) == (b"a caf\xe9", 0o600)
 
 
-def test_an_nginx_of_ours_that_has_lost_its_file_is_not_taken_over_again(nginx: Nginx) -> None:
+def test_our_nginx_is_not_taken_over_again_if_its_file_is_lost(nginx: Nginx) -> None:
     nginx.live.unlink()
     assert nginx.is_taken_over() and nginx.foreign() == []
 
@@ -233,19 +233,19 @@ def test_what_nginx_serves_as_it_was_installed_is_nobodys(bare: Nginx, fake: Fak
     (bare.root / "sites-enabled/default").symlink_to(default)
     fake.packaged = conffiles(bare.live, default)
     assert bare.foreign() == []
-    # A package may have been removed, and its link be left.
+    # A package may have been removed without its link.
     (bare.root / "sites-enabled/gone").symlink_to("nowhere")
     assert bare.foreign() == []
 
 
 @pytest.mark.parametrize("changed", ["nginx.conf", "sites-enabled/shop", "conf.d/shop.conf", "sites-available/default"])
-def test_what_somebody_lets_nginx_serve_is_foreign(bare: Nginx, fake: FakeNginx, changed: str) -> None:
+def test_changed_or_added_configuration_is_foreign(bare: Nginx, fake: FakeNginx, changed: str) -> None:
     test_what_nginx_serves_as_it_was_installed_is_nobodys(bare, fake)
     (bare.root / changed).write_text("a shop")
     assert bare.foreign() == [bare.root / changed.replace("available", "enabled")]
 
 
-def test_without_a_package_all_that_nginx_serves_is_foreign(bare: Nginx, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_package_every_configuration_is_foreign(bare: Nginx, monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(argv: list[str], purpose: str) -> str:
         raise Failed(purpose)
 
@@ -253,7 +253,7 @@ def test_without_a_package_all_that_nginx_serves_is_foreign(bare: Nginx, monkeyp
     assert bare.foreign() == [bare.live]
 
 
-def test_what_is_ours_is_not_foreign(nginx: Nginx) -> None:
+def test_our_files_are_not_foreign(nginx: Nginx) -> None:
     (nginx.root / "conf.d").mkdir()
     (nginx.root / "conf.d/shop.conf").touch()
     assert nginx.foreign() == []
@@ -274,12 +274,12 @@ def test_a_configuration_is_checked_beside_the_live_one_and_then_served(nginx: N
     assert nginx.serves() and not nginx.is_changing()
 
 
-def test_only_root_can_read_what_lets_a_verification_through(nginx: Nginx) -> None:
+def test_only_root_can_read_the_verification_token(nginx: Nginx) -> None:
     assert nginx.token.stat().st_mode & 0o777 == 0o600
     assert len(unit.verify_token(nginx.token)) == 32
 
 
-def test_a_lost_secret_of_verifications_is_made_anew(nginx: Nginx) -> None:
+def test_a_lost_verification_token_is_made_again(nginx: Nginx) -> None:
     nginx.token.unlink()
     assert not nginx.is_complete(UNITS)
     bring(nginx, ONE)
@@ -305,7 +305,7 @@ def test_a_configuration_that_nginx_refuses_never_replaces_the_live_one(nginx: N
 @pytest.mark.parametrize(
     ("text", "why"), [(CONFLICTS, 'size 2 of shared memory zone "one" conflicts'), (HANGS, "no new worker process")]
 )
-def test_a_configuration_that_a_reload_does_not_take_up_is_taken_back(
+def test_a_configuration_that_a_reload_does_not_load_is_rolled_back(
     nginx: Nginx, fake: FakeNginx, text: str, why: str
 ) -> None:
     fake.log.write_text("2026/11/24 03:00:00 [emerg] 7#7: something of old\n")
@@ -313,13 +313,13 @@ def test_a_configuration_that_a_reload_does_not_take_up_is_taken_back(
     with pytest.raises(Failed, match=rf"^NGINX did not load .*{why}") as failure:
         bring(nginx, text)
     assert "something of old" not in str(failure.value)
-    # What NGINX never took up it need not be told to leave.
+    # NGINX is not reloaded to leave what it never loaded.
     assert fake.reloads == reloads + 1
     assert nginx.text() == fake.serving == ONE
     assert nginx.serves() and not nginx.is_changing()
 
 
-def test_what_was_served_is_known_after_a_run_that_was_killed(nginx: Nginx, fake: FakeNginx) -> None:
+def test_the_last_served_text_is_known_after_a_killed_run(nginx: Nginx, fake: FakeNginx) -> None:
     fake.killed = True
     with pytest.raises(KeyboardInterrupt):
         bring(nginx, TWO)
@@ -331,7 +331,7 @@ def test_what_was_served_is_known_after_a_run_that_was_killed(nginx: Nginx, fake
     assert nginx.serves()
 
 
-def test_a_run_that_is_killed_before_the_reload_is_made_good(nginx: Nginx, fake: FakeNginx) -> None:
+def test_the_next_run_completes_one_killed_before_the_reload(nginx: Nginx, fake: FakeNginx) -> None:
     fake.killed = True
     nginx.stage(TWO)
     with pytest.raises(KeyboardInterrupt):
@@ -343,7 +343,7 @@ def test_a_run_that_is_killed_before_the_reload_is_made_good(nginx: Nginx, fake:
 
 
 @pytest.mark.parametrize("taken_up", [False, True])
-def test_a_run_that_fails_leaves_what_was_served_to_the_byte(nginx: Nginx, fake: FakeNginx, taken_up: bool) -> None:
+def test_a_failed_run_leaves_every_served_byte_unchanged(nginx: Nginx, fake: FakeNginx, taken_up: bool) -> None:
     before, after = own(nginx, "before"), own(nginx, "after")
     bring(nginx, config(before), [before])
     there = {path: path.read_bytes() for path in nginx.root.rglob("*") if path.is_file() and path != fake.log}
@@ -360,7 +360,7 @@ def test_a_run_that_fails_leaves_what_was_served_to_the_byte(nginx: Nginx, fake:
     assert nginx.serves() and not nginx.is_changing()
 
 
-def test_a_way_back_that_nginx_does_not_take_is_known_to_the_next_run(nginx: Nginx, fake: FakeNginx) -> None:
+def test_the_next_run_completes_a_rollback_that_nginx_refused(nginx: Nginx, fake: FakeNginx) -> None:
     nginx.stage(TWO)
     nginx.take_up()
     fake.spoilt = {fake.reloads + 1}
@@ -372,7 +372,7 @@ def test_a_way_back_that_nginx_does_not_take_is_known_to_the_next_run(nginx: Ngi
     assert nginx.serves() and not nginx.is_changing()
 
 
-def test_where_the_file_was_lost_there_is_nothing_to_go_back_to(nginx: Nginx, fake: FakeNginx) -> None:
+def test_a_lost_file_leaves_nothing_to_roll_back_to(nginx: Nginx, fake: FakeNginx) -> None:
     nginx.live.unlink()
     nginx.stage(TWO)
     nginx.take_up()
@@ -387,7 +387,7 @@ def test_where_the_file_was_lost_there_is_nothing_to_go_back_to(nginx: Nginx, fa
 HELLO, WORLD, AWAY, NEW = block("hello"), block("world"), block("away"), block("hello", "new")
 
 
-def test_a_site_whose_application_failed_before_the_switch_goes_on_as_it_is(nginx: Nginx, fake: FakeNginx) -> None:
+def test_a_site_stays_unchanged_if_its_application_fails_before_the_switch(nginx: Nginx, fake: FakeNginx) -> None:
     bring(nginx, whole(HELLO, WORLD))
     nginx.stage(whole(NEW, AWAY, WORLD))
     nginx.take_up(["hello", "away"])
@@ -395,7 +395,7 @@ def test_a_site_whose_application_failed_before_the_switch_goes_on_as_it_is(ngin
     assert nginx.text() == fake.serving == whole(WORLD, HELLO)
 
 
-def test_a_site_whose_application_failed_after_the_switch_is_put_back(nginx: Nginx, fake: FakeNginx) -> None:
+def test_a_site_is_restored_if_its_application_fails_after_the_switch(nginx: Nginx, fake: FakeNginx) -> None:
     bring(nginx, whole(HELLO, WORLD))
     nginx.stage(whole(NEW, AWAY, WORLD))
     nginx.take_up()
@@ -404,7 +404,7 @@ def test_a_site_whose_application_failed_after_the_switch_is_put_back(nginx: Ngi
     assert nginx.serves()
 
 
-def test_nginx_is_not_asked_again_where_no_site_is_to_be_put_back(nginx: Nginx, fake: FakeNginx) -> None:
+def test_nginx_is_not_reloaded_again_if_no_site_is_restored(nginx: Nginx, fake: FakeNginx) -> None:
     nginx.stage(whole(HELLO))
     fake.reloads = 0
     nginx.take_up()
@@ -416,7 +416,7 @@ def test_nginx_is_not_asked_again_where_no_site_is_to_be_put_back(nginx: Nginx, 
 
 
 @pytest.mark.parametrize("state", ["inactive", "failed"])
-def test_an_nginx_that_does_not_run_is_started(nginx: Nginx, systemd: FakeSystemd, state: str) -> None:
+def test_a_stopped_nginx_is_started(nginx: Nginx, systemd: FakeSystemd, state: str) -> None:
     systemd.states[SERVICE] = state
     assert not nginx.serves()
     bring(nginx, ONE)
@@ -424,14 +424,14 @@ def test_an_nginx_that_does_not_run_is_started(nginx: Nginx, systemd: FakeSystem
 
 
 @pytest.mark.parametrize("unit_name", [SERVICE, SOCKET])
-def test_what_would_not_start_at_the_next_boot_is_enabled(nginx: Nginx, systemd: FakeSystemd, unit_name: str) -> None:
+def test_a_unit_that_a_reboot_would_not_start_is_enabled(nginx: Nginx, systemd: FakeSystemd, unit_name: str) -> None:
     systemd.disable(unit_name)
     assert not nginx.serves()
     bring(nginx, ONE)
     assert nginx.serves()
 
 
-def test_a_changed_unit_is_put_right(nginx: Nginx, systemd: FakeSystemd) -> None:
+def test_a_changed_unit_is_repaired(nginx: Nginx, systemd: FakeSystemd) -> None:
     path = next(iter(nginx.units))
     path.write_text("mine")
     assert not nginx.is_complete(UNITS)
@@ -441,7 +441,7 @@ def test_a_changed_unit_is_put_right(nginx: Nginx, systemd: FakeSystemd) -> None
     assert "reload" in systemd.calls
 
 
-def test_new_units_come_with_a_configuration_and_go_back_with_it(nginx: Nginx, systemd: FakeSystemd) -> None:
+def test_new_units_come_and_go_with_their_configuration(nginx: Nginx, systemd: FakeSystemd) -> None:
     before = [path.read_text() for path in nginx.units]
     longer = [f"{text}# longer\n" for text in UNITS]
     nginx.stage(TWO, longer)
@@ -456,7 +456,7 @@ def test_new_units_come_with_a_configuration_and_go_back_with_it(nginx: Nginx, s
     assert not list(systemd.units.rglob("*.before")) + list(systemd.units.rglob("*.next"))
 
 
-def test_new_units_that_stay_leave_nothing_beside_them(nginx: Nginx, systemd: FakeSystemd) -> None:
+def test_new_units_leave_no_temporary_files(nginx: Nginx, systemd: FakeSystemd) -> None:
     nginx.stage(TWO, [f"{text}# longer\n" for text in UNITS])
     nginx.take_up()
     nginx.settle()
@@ -472,7 +472,7 @@ def test_a_stop_waits_for_the_slowest_answer(nginx: Nginx, systemd: FakeSystemd)
     assert "\nTimeoutStopSec=5\n" in drop_in.read_text()
 
 
-def test_without_ipv6_nginx_takes_two_ports_from_systemd(nginx: Nginx, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_ipv6_nginx_gets_two_ports_from_systemd(nginx: Nginx, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unit, "has_ipv6", lambda: False)
     assert not nginx.is_complete(UNITS)
     bring(nginx, ONE)
@@ -485,7 +485,7 @@ def test_without_ipv6_nginx_takes_two_ports_from_systemd(nginx: Nginx, monkeypat
 # What a configuration names
 
 
-def test_nginx_finds_the_certificates_of_a_configuration_when_it_checks_it(nginx: Nginx, fake: FakeNginx) -> None:
+def test_the_check_of_a_configuration_needs_its_certificates(nginx: Nginx, fake: FakeNginx) -> None:
     one = own(nginx, "hello")
     with pytest.raises(Failed, match="cannot load"):
         nginx.stage(config(one))
@@ -494,7 +494,7 @@ def test_nginx_finds_the_certificates_of_a_configuration_when_it_checks_it(nginx
     assert in_place(nginx) == ["hello.crt", "hello.key"]
 
 
-def test_a_certificate_that_is_served_no_more_goes_once_the_next_is_there_to_stay(nginx: Nginx) -> None:
+def test_an_old_certificate_is_removed_once_the_new_one_is_final(nginx: Nginx) -> None:
     before, after = own(nginx, "before"), own(nginx, "after")
     bring(nginx, config(before), [before])
     after.place()
@@ -505,7 +505,7 @@ def test_a_certificate_that_is_served_no_more_goes_once_the_next_is_there_to_sta
     assert in_place(nginx) == ["after.crt", "after.key"]
 
 
-def test_where_the_configuration_is_lost_nothing_that_it_may_have_named_is_removed(nginx: Nginx) -> None:
+def test_if_the_configuration_is_lost_no_certificate_is_removed(nginx: Nginx) -> None:
     one = own(nginx, "hello")
     bring(nginx, config(one), [one])
     nginx.live.unlink()
@@ -515,9 +515,7 @@ def test_where_the_configuration_is_lost_nothing_that_it_may_have_named_is_remov
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_only_what_stays_removed_is_renewed_no_longer(
-    nginx: Nginx, monkeypatch: pytest.MonkeyPatch, fails: bool
-) -> None:
+def test_renewal_ends_only_after_a_successful_run(nginx: Nginx, monkeypatch: pytest.MonkeyPatch, fails: bool) -> None:
     kept: list[str] = []
     monkeypatch.setattr(certificate, "abandon", lambda config, root: kept.append(config))
     nginx.stage(TWO)
@@ -529,7 +527,7 @@ def test_only_what_stays_removed_is_renewed_no_longer(
     assert kept == ([] if fails else [TWO])
 
 
-def test_where_the_configuration_is_lost_each_certificate_is_renewed_as_before(
+def test_if_the_configuration_is_lost_every_certificate_is_still_renewed(
     nginx: Nginx, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(certificate, "abandon", lambda config, root: pytest.fail("it is abandoned"))
@@ -538,7 +536,7 @@ def test_where_the_configuration_is_lost_each_certificate_is_renewed_as_before(
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_what_is_for_a_site_goes_with_the_site(nginx: Nginx, fails: bool) -> None:
+def test_files_of_a_site_are_removed_with_it(nginx: Nginx, fails: bool) -> None:
     named = {nginx.caches: "cache-{}", nginx.maintenance: "{}", nginx.passwords: "{}-1"}
     for root, name in named.items():
         root.mkdir()
@@ -569,7 +567,7 @@ def sign(root: Path, site: str) -> MaintenanceFlag:
     return MaintenanceFlag(site, root / "nginx.conf", root / "maintenance")
 
 
-def test_a_site_is_closed_and_opened_by_a_sign(tmp_path: Path) -> None:
+def test_a_flag_closes_and_opens_a_site(tmp_path: Path) -> None:
     (tmp_path / "nginx.conf").write_text(f"if (-f {tmp_path}/maintenance/hello) {{")
     assert not sign(tmp_path, "hello").is_set()
     for _ in range(2):
@@ -581,7 +579,7 @@ def test_a_site_is_closed_and_opened_by_a_sign(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["hell", "hello-2", "ello", ""])
-def test_a_site_that_the_host_does_not_serve_has_no_sign(tmp_path: Path, name: str) -> None:
+def test_a_site_that_the_host_does_not_serve_has_no_flag(tmp_path: Path, name: str) -> None:
     with pytest.raises(Failed, match=rf"^{name}: this host serves no such site$"):
         sign(tmp_path, name)
     (tmp_path / "nginx.conf").write_text(f"if (-f {tmp_path}/maintenance/hello) {{")
@@ -593,7 +591,7 @@ def test_a_site_that_the_host_does_not_serve_has_no_sign(tmp_path: Path, name: s
 
 
 class Server(Acme):
-    """An ACME server that gives a certificate to whom it asks NGINX for, or fails.
+    """An ACME server that gives a certificate for any site, or fails.
 
     `asked` are the sites that it was asked for, with what NGINX served then.
     """
@@ -606,7 +604,7 @@ class Server(Acme):
         self.due: set[str] = set()
 
     def is_due(self, wanted: Certificate) -> bool:
-        """Tell what the test says, or whether it was never got."""
+        """Tell whether the test says so, or the site has no certificate yet."""
         return wanted.site in self.due or not wanted.file.exists()
 
     def obtain(self, wanted: Certificate) -> None:
@@ -681,12 +679,12 @@ def host(nginx: Nginx, acme: Server, tmp_path: Path, monkeypatch: pytest.MonkeyP
     return found
 
 
-def test_the_module_has_nothing_to_do_where_all_is_served(host: Host) -> None:
+def test_the_module_has_nothing_to_do_if_all_is_served(host: Host) -> None:
     planned = host.plan(ONE)
     assert (planned.steps, planned.settled) == ([], "NGINX serves the sites")
 
 
-def test_the_module_serves_the_text_for_the_nginx_of_the_host_and_shows_the_difference(host: Host) -> None:
+def test_the_module_serves_the_text_for_this_nginx_and_shows_the_difference(host: Host) -> None:
     planned = host.plan(TWO)
     assert say(planned.steps) == [f"replace {host.nginx.live}", "reload NGINX"]
     header = str(host.nginx.live)
@@ -697,7 +695,7 @@ def test_the_module_serves_the_text_for_the_nginx_of_the_host_and_shows_the_diff
     assert host.plan(TWO).steps == []
 
 
-def test_before_a_switch_the_module_only_makes_ready(host: Host) -> None:
+def test_before_a_switch_the_module_only_prepares(host: Host) -> None:
     planned = host.plan(TWO, at_switch=True)
     assert say(planned.steps) == [f"replace {host.nginx.live} at the switch"]
     planned.take()
@@ -708,7 +706,7 @@ def test_before_a_switch_the_module_only_makes_ready(host: Host) -> None:
     assert host.plan(TWO, at_switch=True).steps == []
 
 
-def test_what_a_killed_run_has_made_ready_is_made_ready_anew(host: Host) -> None:
+def test_preparations_of_a_killed_run_are_made_again(host: Host) -> None:
     host.plan(TWO, at_switch=True).take()
     host.plan(ONE, at_switch=True).take()
     host.nginx.take_up()
@@ -731,7 +729,7 @@ def test_a_bare_host_serves_no_site_until_the_switch(host: Host, at_switch: bool
     assert host.nginx.text() == (whole() if at_switch else whole(HELLO))
 
 
-def test_the_module_takes_over_what_is_foreign_where_it_is_told_to(host: Host) -> None:
+def test_the_module_takes_over_a_foreign_nginx_only_if_told_to(host: Host) -> None:
     host.nginx.live.write_text("a shop")
     with pytest.raises(Failed) as refused:
         host.plan(TWO)
@@ -741,12 +739,12 @@ def test_the_module_takes_over_what_is_foreign_where_it_is_told_to(host: Host) -
     assert (host.nginx.text(), host.nginx.original.read_text()) == (TWO, "a shop")
 
 
-def test_the_module_refuses_what_the_nginx_of_the_host_cannot_do(host: Host) -> None:
+def test_the_module_refuses_settings_that_nginx_does_not_support(host: Host) -> None:
     with pytest.raises(Failed, match=r"^hello: tls\.http3: NGINX 1\.22\.1 of this host"):
         host.plan(ONE, sites=[{"name": "hello", "http3": True}])
 
 
-def test_the_module_places_a_certificate_that_is_missing_though_the_text_is_the_same(host: Host) -> None:
+def test_the_module_places_a_missing_certificate_even_if_the_text_is_the_same(host: Host) -> None:
     one = own(host.nginx, "hello")
     host.plan(config(one), one).take()
     one.key_file.unlink()
@@ -758,7 +756,7 @@ def test_the_module_places_a_certificate_that_is_missing_though_the_text_is_the_
     assert host.plan(config(one), one).steps == []
 
 
-def test_the_module_gets_the_certificates_that_are_due_and_no_others_before_nginx_needs_them(host: Host) -> None:
+def test_the_module_gets_only_due_certificates_before_nginx_needs_them(host: Host) -> None:
     sites = [from_acme(host.nginx, "hello"), own(host.nginx, "own"), from_acme(host.nginx, "world")]
     planned = host.plan(config(*sites), *sites)
     assert say(planned.steps)[0] == "get a certificate for hello.example.org, world.example.org"
@@ -775,7 +773,7 @@ def test_the_module_gets_the_certificates_that_are_due_and_no_others_before_ngin
 
 @pytest.mark.parametrize("failure", [Failed("no such name"), OSError("No space left on device")])
 @pytest.mark.parametrize("at_switch", [False, True])
-def test_a_certificate_that_cannot_be_got_changes_nothing(
+def test_a_failed_certificate_request_changes_nothing(
     host: Host, fake: FakeNginx, failure: Exception, at_switch: bool
 ) -> None:
     host.acme.failure = failure
@@ -797,7 +795,7 @@ def test_a_stopped_nginx_is_started_for_the_acme_server(host: Host, systemd: Fak
 
 
 @pytest.mark.parametrize("text", [WRONG, CONFLICTS])
-def test_what_nginx_refuses_leaves_nothing_of_a_change_that_is_made_all_at_once(host: Host, text: str) -> None:
+def test_a_change_that_nginx_refuses_leaves_nothing_behind(host: Host, text: str) -> None:
     one, users = own(host.nginx, "hello"), {"hello": {"alice": "hunter2hunter2"}}
     planned = host.plan(config(one, more=text), one, users=users)
     planned.take()
@@ -806,7 +804,7 @@ def test_what_nginx_refuses_leaves_nothing_of_a_change_that_is_made_all_at_once(
     assert host.nginx.serves() and not host.nginx.is_changing()
 
 
-def test_other_passwords_are_another_file_which_is_there_before_nginx_asks_for_it(host: Host) -> None:
+def test_other_passwords_get_another_file_before_nginx_needs_it(host: Host) -> None:
     text = f"{OURS} auth_basic_user_file {host.nginx.passwords}/hello;"
     files: list[str] = []
     for password in ("hunter2hunter2", "hunter3hunter3"):
@@ -819,7 +817,7 @@ def test_other_passwords_are_another_file_which_is_there_before_nginx_asks_for_i
         ]
         for step in planned.steps[:2]:
             step.do()
-        # Those of before are there for as long as NGINX may ask for them.
+        # The previous ones stay for as long as NGINX may need them.
         assert {path.name for path in host.nginx.passwords.iterdir()} >= {*files}
         planned.take()
         files = [path.name for path in host.nginx.passwords.iterdir()]
@@ -843,7 +841,7 @@ def both(host: Host) -> Host:
     return host
 
 
-def test_a_site_that_is_described_no_more_goes_on_and_is_told_of(both: Host) -> None:
+def test_a_site_that_is_left_over_stays_and_is_reported(both: Host) -> None:
     for described in ([], ["world"], ["other"]):
         planned = both.plan(whole(block("world", "new")), sites=SITES, described=described)
         assert both.warnings == [LEFT_OVER]
@@ -855,7 +853,7 @@ def test_a_site_that_is_described_no_more_goes_on_and_is_told_of(both: Host) -> 
 
 
 @pytest.mark.parametrize("described", [None, ["hello", "world"], ["hello"]])
-def test_a_site_that_is_described_as_absent_goes(both: Host, described: list[str] | None) -> None:
+def test_an_absent_site_is_removed(both: Host, described: list[str] | None) -> None:
     planned = both.plan(whole(WORLD), sites=SITES, described=described)
     assert both.warnings == []
     planned.take()
@@ -864,7 +862,7 @@ def test_a_site_that_is_described_as_absent_goes(both: Host, described: list[str
 
 
 @pytest.mark.parametrize("described", [None, [], ["world"], ["hello", "world"]])
-def test_a_site_that_is_kept_stays_as_it_is_and_nobody_is_told(both: Host, described: list[str] | None) -> None:
+def test_a_kept_site_stays_unchanged_without_a_warning(both: Host, described: list[str] | None) -> None:
     text = whole(block("world", "new"))
     planned = both.plan(text, sites=SITES, described=described, kept=["hello", "never"])
     assert both.warnings == []
@@ -874,33 +872,33 @@ def test_a_site_that_is_kept_stays_as_it_is_and_nobody_is_told(both: Host, descr
     assert (planned.steps, both.warnings) == ([], [])
 
 
-def test_only_what_is_not_to_be_kept_is_told_of(both: Host) -> None:
+def test_only_sites_not_kept_are_reported(both: Host) -> None:
     planned = both.plan(whole(), described=[], kept=["world"])
     assert both.warnings == [LEFT_OVER]
     planned.take()
     assert both.nginx.text() == whole(HELLO, WORLD)
 
 
-def test_a_site_that_is_given_is_the_new_one_though_it_would_be_kept(both: Host) -> None:
+def test_a_given_site_replaces_one_that_would_be_kept(both: Host) -> None:
     both.plan(whole(block("world", "new")), sites=SITES, kept=["world"]).take()
     assert both.nginx.text() == whole(block("world", "new"))
 
 
-def test_a_site_that_is_kept_goes_once_it_is_so_no_more(both: Host) -> None:
+def test_a_kept_site_goes_once_it_is_no_longer_kept(both: Host) -> None:
     both.plan(whole(WORLD), sites=SITES, described=["hello", "world"], kept=["hello"]).take()
     assert both.nginx.text() == whole(WORLD, HELLO)
     both.plan(whole(WORLD), sites=SITES, described=["hello", "world"]).take()
     assert (both.nginx.text(), both.warnings) == (whole(WORLD), [])
 
 
-def test_a_site_that_cannot_be_beside_what_is_left_over_changes_nothing(host: Host) -> None:
+def test_a_site_that_conflicts_with_a_left_over_one_changes_nothing(host: Host) -> None:
     host.plan(whole(block("hello", "listen 80 default_server;"))).take()
     with pytest.raises(Failed, match=r"^world: default: hello, which is left over, is already the default site; "):
         host.plan(whole(block("world", "listen 80 default_server;")), sites=SITES, described=["world"])
     assert host.nginx.text() == whole(block("hello", "listen 80 default_server;"))
 
 
-def test_what_a_site_that_is_left_over_needs_stays_as_long_as_it_does(host: Host) -> None:
+def test_files_of_a_left_over_site_stay_as_long_as_the_site(host: Host) -> None:
     one, users, nginx = own(host.nginx, "hello"), {"hello": {"alice": "hunter2hunter2"}}, host.nginx
     lines = (f"ssl_certificate {one.file};", f"ssl_certificate_key {one.key_file};", "uwsgi_read_timeout 300s;")
     more = (f"if (-f {nginx.maintenance}/hello) {{", f"auth_basic_user_file {nginx.passwords}/hello;")
@@ -918,8 +916,8 @@ def test_what_a_site_that_is_left_over_needs_stays_as_long_as_it_does(host: Host
     assert [path for path in needs if path.exists()] == []
 
 
-def test_ansible_logs_no_key_no_password_and_no_snippet() -> None:
-    # It would log what is secret within a list.
+def test_ansible_logs_no_keys_passwords_or_snippets() -> None:
+    # Ansible would log a secret within a list.
     assert module.ARGUMENTS["secrets"]["no_log"] is True
     # A snippet may hold one too.
     assert module.ARGUMENTS["config"]["no_log"] is True

@@ -28,7 +28,7 @@ def merge(live: str, wanted: str, *described: str) -> str:
     return nginx_text.carry_over(nginx_text.left_over(live, described), live, wanted)
 
 
-def test_each_site_is_found_by_its_name_and_to_the_byte() -> None:
+def test_each_site_is_found_by_its_name_byte_for_byte() -> None:
     odd = block("a_b-2", "# site hello", "# end of site a_b-2", "", "\t# end of site a_b-2 ")
     found = nginx_text.blocks(whole(HELLO, odd, WORLD))
     assert found == {"hello": HELLO, "a_b-2": odd, "world": WORLD}
@@ -41,18 +41,18 @@ def test_each_site_is_found_by_its_name_and_to_the_byte() -> None:
     "text",
     ["", "distribution", HELLO.replace("# end of site hello", "# end of site hell"), HELLO.replace("    ", "  ")],
 )
-def test_what_has_not_both_marks_is_no_site(text: str) -> None:
+def test_a_site_needs_both_marks(text: str) -> None:
     assert nginx_text.blocks(text) == {}
 
 
-def test_a_site_is_left_over_where_its_name_is_not_described() -> None:
+def test_a_site_is_left_over_if_its_name_is_not_described() -> None:
     live = whole(SHARED, HELLO, WORLD, AWAY)
     assert nginx_text.left_over(live, ["world"]) == {"hello": HELLO, "away": AWAY}
     assert list(nginx_text.left_over(live, [])) == ["hello", "world", "away"]
     assert nginx_text.left_over(live, ["away", "world", "hello", "more"]) == {}
 
 
-def test_what_is_left_over_stays_as_it_is_after_what_is_described() -> None:
+def test_left_over_sites_stay_unchanged_after_described_sites() -> None:
     live = whole(HELLO, WORLD, AWAY, first="before {\n")
     assert merge(live, whole(block("world", "new")), "world") == whole(block("world", "new"), HELLO, AWAY)
     assert merge(live, whole(), "world") == whole(HELLO, AWAY)
@@ -62,16 +62,16 @@ def test_what_is_left_over_stays_as_it_is_after_what_is_described() -> None:
 
 @pytest.mark.parametrize("live", [whole(HELLO, WORLD, AWAY), whole(SHARED, WORLD, QUIC), whole(SHARED, QUIC)])
 @pytest.mark.parametrize("wanted", [whole(WORLD), whole(), whole(SHARED, block("world", "listen 443 quic;"))])
-def test_what_is_left_over_is_the_same_text_in_the_next_run(live: str, wanted: str) -> None:
+def test_left_over_sites_keep_their_text_in_the_next_run(live: str, wanted: str) -> None:
     once = merge(live, wanted, "world")
     assert once != wanted
     assert merge(once, wanted, "world") == once
 
 
-def test_what_sites_share_for_http_3_stays_with_those_that_use_it() -> None:
+def test_the_shared_http_3_block_stays_with_sites_that_use_it() -> None:
     live = whole(SHARED, WORLD, QUIC, AWAY)
     assert merge(live, whole(WORLD), "world", "away") == whole(WORLD, SHARED, QUIC)
-    # It is there once.
+    # The block is there once.
     assert merge(live, whole(SHARED, WORLD), "world", "away") == whole(SHARED, WORLD, QUIC)
     assert merge(live, whole(WORLD), "world") == whole(WORLD, SHARED, QUIC, AWAY)
     assert merge(live, whole(WORLD), "world", "hello") == whole(WORLD, AWAY)
@@ -104,7 +104,7 @@ def test_what_sites_share_for_http_3_stays_with_those_that_use_it() -> None:
         (block("hello", DEFAULT), block("world", f"# {DEFAULT} or not"), ""),
     ],
 )
-def test_what_cannot_be_beside_what_is_left_over_is_refused(old: str, new: str, said: str) -> None:
+def test_conflicts_with_left_over_sites_are_refused(old: str, new: str, said: str) -> None:
     (name,) = nginx_text.blocks(old)
     if not said:
         assert merge(whole(AWAY, old), whole(SHARED, new), "away") == whole(SHARED, new, old)
@@ -114,17 +114,17 @@ def test_what_cannot_be_beside_what_is_left_over_is_refused(old: str, new: str, 
     assert str(failure.value) == f"{said}add to wsgi_apps: - {{name: {name}, state: absent}}"
 
 
-def test_a_site_is_put_back_as_it_was_and_no_other() -> None:
+def test_only_the_given_sites_are_restored() -> None:
     before, after = whole(HELLO, WORLD), whole(block("hello", "new"), block("world", "new"), AWAY)
     assert nginx_text.put_back(after, before, ["hello"]) == whole(block("world", "new"), AWAY, HELLO)
-    # One that was not there before goes.
+    # A site that was not there before is removed.
     assert nginx_text.put_back(after, before, ["away", "hello"]) == whole(block("world", "new"), HELLO)
     assert nginx_text.put_back(whole(WORLD), before, ["hello"]) == before.replace(HELLO + WORLD, WORLD + HELLO)
     for others in ([], ["none"]):
         assert nginx_text.put_back(after, before, others) == after
 
 
-def test_without_its_sites_a_configuration_is_what_it_is_for_none() -> None:
+def test_sites_can_be_removed_from_a_configuration() -> None:
     config = whole(SHARED, HELLO, WORLD)
     assert nginx_text.without(config, nginx_text.blocks(config)) == whole()
     assert nginx_text.without(config, ["hello"]) == whole(SHARED, WORLD)
@@ -139,7 +139,7 @@ def test_without_its_sites_a_configuration_is_what_it_is_for_none() -> None:
         ([block("a", "proxy_read_timeout 5s;"), block("b", "proxy_read_timeout 90s;"), block("c")], 90),
     ],
 )
-def test_how_long_an_answer_may_take_is_known_from_the_configuration(sites: list[str], seconds: int) -> None:
+def test_the_slowest_response_is_known_from_the_configuration(sites: list[str], seconds: int) -> None:
     assert nginx_text.slowest(whole(*sites)) == seconds
 
 
@@ -186,5 +186,5 @@ http {
         ("could not reload NGINX", "could not reload NGINX"),
     ],
 )
-def test_an_error_says_what_is_wrong_and_where_it_was_described(said: str, explained: str) -> None:
+def test_an_error_says_what_is_wrong_and_in_which_setting(said: str, explained: str) -> None:
     assert nginx_text.explain(said, CONFIG) == explained

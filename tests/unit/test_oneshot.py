@@ -1,4 +1,4 @@
-"""What commands that run to their end once promise."""
+"""What commands that run once promise."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def oneshot(layout: Layout, systemd: FakeSystemd) -> Oneshot:
 
 
 class Killed(BaseException):
-    """Ends a run where it stands, as a signal does."""
+    """Ends a run at once, as a signal does."""
 
 
 def die(*_: object, **__: object) -> None:
@@ -44,7 +44,7 @@ def test_a_oneshot_that_was_never_run_has_neither_begun_nor_ended(oneshot: Onesh
     assert systemd.calls == []
 
 
-def test_systemd_runs_an_oneshot_as_a_unit_that_the_next_boot_of_the_host_forgets(
+def test_systemd_runs_a_oneshot_as_a_unit_that_a_reboot_removes(
     oneshot: Oneshot, layout: Layout, systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
@@ -71,7 +71,7 @@ def test_a_oneshot_remembers_when_it_began_and_ended(oneshot: Oneshot, layout: L
     assert (oneshot.began(), oneshot.is_done()) == (times["began"], True)
 
 
-def test_oneshots_of_a_release_are_remembered_each_by_itself(
+def test_each_oneshot_of_a_release_is_remembered_separately(
     oneshot: Oneshot, layout: Layout, systemd: FakeSystemd
 ) -> None:
     oneshot.run()
@@ -80,13 +80,13 @@ def test_oneshots_of_a_release_are_remembered_each_by_itself(
     assert other.unit == f"hello@{A}-after-switch.service"
 
 
-def test_a_oneshot_is_remembered_by_the_next_run(oneshot: Oneshot, layout: Layout, systemd: FakeSystemd) -> None:
+def test_the_next_run_remembers_a_oneshot(oneshot: Oneshot, layout: Layout, systemd: FakeSystemd) -> None:
     oneshot.run()
     assert Oneshot(layout, A, "migrate", systemd).is_done()
 
 
 @pytest.mark.parametrize(("how", "what"), [("broken", "fails"), ("slow", "takes longer than 1min")])
-def test_a_oneshot_that_does_not_end_well_is_told_with_the_end_of_its_log(
+def test_a_failed_oneshot_is_reported_with_the_end_of_its_log(
     oneshot: Oneshot, layout: Layout, systemd: FakeSystemd, how: str, what: str
 ) -> None:
     setattr(systemd, how, {UNIT})
@@ -98,7 +98,7 @@ def test_a_oneshot_that_does_not_end_well_is_told_with_the_end_of_its_log(
     assert "failed" not in systemd.states.values()
 
 
-def test_a_oneshot_that_failed_can_be_run_again(oneshot: Oneshot, systemd: FakeSystemd) -> None:
+def test_a_failed_oneshot_can_run_again(oneshot: Oneshot, systemd: FakeSystemd) -> None:
     systemd.broken = {UNIT}
     with pytest.raises(Failed):
         oneshot.run()
@@ -107,9 +107,7 @@ def test_a_oneshot_that_failed_can_be_run_again(oneshot: Oneshot, systemd: FakeS
     assert oneshot.is_done()
 
 
-def test_a_oneshot_that_is_run_again_is_not_done_until_it_has_ended_again(
-    oneshot: Oneshot, systemd: FakeSystemd
-) -> None:
+def test_a_repeated_oneshot_is_not_done_until_it_ends_again(oneshot: Oneshot, systemd: FakeSystemd) -> None:
     oneshot.run()
     systemd.broken = {UNIT}
     with pytest.raises(Failed):
@@ -117,7 +115,7 @@ def test_a_oneshot_that_is_run_again_is_not_done_until_it_has_ended_again(
     assert not oneshot.is_done()
 
 
-def test_a_oneshot_is_known_to_have_begun_before_systemd_hears_of_it(
+def test_the_start_of_a_oneshot_is_recorded_before_systemd_runs_it(
     oneshot: Oneshot, systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(systemd, "reload", die)
@@ -127,7 +125,7 @@ def test_a_oneshot_is_known_to_have_begun_before_systemd_hears_of_it(
 
 
 def leave_at_work(oneshot: Oneshot, systemd: FakeSystemd, state: str = "activating") -> str:
-    """Let a oneshot be as a run leaves it that is killed while it waits; return when it was begun."""
+    """Leave a oneshot as a run that is killed while it waits does; return when it was started."""
     began = "2026-01-01T12:00:00+00:00"
     oneshot.memory.write_text(json.dumps({"began": began}))
     oneshot.placed.parent.mkdir(exist_ok=True)
@@ -137,7 +135,7 @@ def leave_at_work(oneshot: Oneshot, systemd: FakeSystemd, state: str = "activati
 
 
 @pytest.mark.parametrize("state", ["activating", "deactivating"])
-def test_a_oneshot_at_work_is_waited_for_and_not_begun_again(
+def test_a_running_oneshot_is_awaited_and_not_restarted(
     oneshot: Oneshot, layout: Layout, systemd: FakeSystemd, state: str
 ) -> None:
     began = leave_at_work(oneshot, systemd, state)
@@ -149,7 +147,7 @@ def test_a_oneshot_at_work_is_waited_for_and_not_begun_again(
 
 
 @pytest.mark.parametrize("state", ["inactive", "failed", ""])
-def test_a_oneshot_whose_end_nobody_saw_is_run_again(oneshot: Oneshot, systemd: FakeSystemd, state: str) -> None:
+def test_a_oneshot_whose_end_was_not_seen_runs_again(oneshot: Oneshot, systemd: FakeSystemd, state: str) -> None:
     began = leave_at_work(oneshot, systemd, state)
     assert not oneshot.runs() and not oneshot.is_done() and oneshot.began() == began
     oneshot.run()
@@ -157,18 +155,18 @@ def test_a_oneshot_whose_end_nobody_saw_is_run_again(oneshot: Oneshot, systemd: 
     assert oneshot.is_done() and oneshot.began() != began
 
 
-def test_what_has_no_unit_in_place_is_not_asked_whether_it_runs(oneshot: Oneshot, systemd: FakeSystemd) -> None:
+def test_a_oneshot_without_a_unit_does_not_run(oneshot: Oneshot, systemd: FakeSystemd) -> None:
     systemd.states[UNIT] = "activating"
     assert not oneshot.runs()
 
 
-def test_a_oneshot_can_be_forgotten_that_is_not_there(oneshot: Oneshot, layout: Layout) -> None:
+def test_a_missing_oneshot_can_be_forgotten(oneshot: Oneshot, layout: Layout) -> None:
     oneshot.forget()
     assert not layout.transient.exists()
 
 
 @pytest.mark.parametrize("state", ["activating", "deactivating", "failed", "inactive"])
-def test_a_oneshot_that_is_ended_is_killed_and_not_waited_for_and_its_unit_is_gone(
+def test_ending_a_oneshot_kills_it_without_waiting_and_removes_its_unit(
     oneshot: Oneshot, layout: Layout, systemd: FakeSystemd, state: str
 ) -> None:
     began = leave_at_work(oneshot, systemd, state)
@@ -179,7 +177,7 @@ def test_a_oneshot_that_is_ended_is_killed_and_not_waited_for_and_its_unit_is_go
     assert not oneshot.is_done() and oneshot.began() == began
 
 
-def test_a_oneshot_whose_end_was_killed_is_ended_by_the_next_run(
+def test_the_next_run_ends_a_oneshot_whose_end_was_killed(
     oneshot: Oneshot, layout: Layout, systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leave_at_work(oneshot, systemd)
@@ -191,7 +189,7 @@ def test_a_oneshot_whose_end_was_killed_is_ended_by_the_next_run(
     assert os.listdir(layout.transient) == [] and "failed" not in systemd.states.values()
 
 
-def test_a_oneshot_is_replaced_in_one_step_so_that_systemd_never_reads_half_of_it(
+def test_a_unit_is_replaced_atomically_so_that_systemd_never_reads_half_of_it(
     oneshot: Oneshot, layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:

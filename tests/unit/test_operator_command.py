@@ -46,7 +46,7 @@ def runner(layout: Layout) -> Runner:
 def in_release(
     layout: Layout, runner: Runner, tmp_path: Path, command: str = "python manage.py check"
 ) -> OperatorCommand:
-    """Return a command in a release whose instance is rendered as a deploy does it."""
+    """Return a command in a release whose instance is rendered as in a deploy."""
     make_release(layout, A)
     app: dict[str, Any] = {"name": "hello", "build": "/srv/hello/builds/1", "callable": "main:app"}
     texts = files(specification.inputs([app], "uwsgi")[0], layout=layout)
@@ -54,7 +54,7 @@ def in_release(
     return OperatorCommand(layout, A, command, runner, tmp_path)
 
 
-def test_a_command_has_what_the_process_of_the_release_has(layout: Layout, runner: Runner, tmp_path: Path) -> None:
+def test_a_command_has_the_settings_of_its_release(layout: Layout, runner: Runner, tmp_path: Path) -> None:
     assert in_release(layout, runner, tmp_path).run() == "done\n"
     lines = runner.text.splitlines()
     instance = (layout.releases / A / "instance.service").read_text().splitlines()
@@ -64,7 +64,7 @@ def test_a_command_has_what_the_process_of_the_release_has(layout: Layout, runne
     assert not [line for line in lines if line.startswith(("Restart", "ExecStop", "Type=notify", "[Install]"))]
 
 
-def test_nothing_of_a_command_stays_behind(layout: Layout, runner: Runner, tmp_path: Path) -> None:
+def test_a_command_leaves_nothing_behind(layout: Layout, runner: Runner, tmp_path: Path) -> None:
     command = in_release(layout, runner, tmp_path)
     command.run()
     runner.broken = {command.unit}

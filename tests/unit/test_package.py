@@ -1,4 +1,4 @@
-"""What packages promise that are a source: of the index, or a wheel on the controller."""
+"""What packages promise as a source: from the index, or as a wheel on the controller."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def wheel(here: Path) -> Path:
         ("a==1!2.0+local.1", "a==1!2.0+local.1"),
     ],
 )
-def test_a_package_is_sent_as_the_requirement_that_it_is(text: str, line: str) -> None:
+def test_a_package_is_sent_as_a_requirement(text: str, line: str) -> None:
     source = source_of(text)
     assert archive_of(source) == {"requirements.txt": f"{line}\n".encode()}
     content: Any = source.content()
@@ -100,26 +100,26 @@ def test_another_version_is_another_source() -> None:
         "httpbin[mainapp]",
     ],
 )
-def test_a_package_that_is_not_pinned_is_refused(text: str) -> None:
+def test_an_unpinned_package_is_refused(text: str) -> None:
     with pytest.raises(Failed, match=r"does not pin a version: write httpbin==1\.0"):
         source_of(text)
 
 
 @pytest.mark.parametrize("text", ["httpbin==", "httpbin==one", "httpbin[==1", "httpbin==1.0 --hash=sha256:00"])
-def test_what_is_no_requirement_is_refused(text: str) -> None:
+def test_an_invalid_requirement_is_refused(text: str) -> None:
     with pytest.raises(Failed, match=r"is not a package; write a name and a version, such as httpbin==0.10.2"):
         source_of(text)
 
 
 @pytest.mark.parametrize("name", ["a==1", "a[1]", "app>1"])
-def test_a_directory_that_is_there_is_one_whatever_its_name(here: Path, name: str) -> None:
+def test_an_existing_directory_is_used_whatever_its_name(here: Path, name: str) -> None:
     (here / name).mkdir()
     (here / name / "requirements.txt").touch()
     assert list(source_of(name).files) == ["requirements.txt"]
 
 
 @pytest.mark.parametrize("text", ["httpbin", "lib/httpbin==1.0", "./a==1", "app (1)"])
-def test_what_looks_like_a_directory_is_refused_as_one(text: str) -> None:
+def test_a_missing_directory_is_refused_as_one(text: str) -> None:
     with pytest.raises(Failed, match="is not a directory on the controller"):
         source_of(text)
 
@@ -128,7 +128,7 @@ PINS = "# all of it\nHTTPbin[mainapp]==0.10.2 \\\n    --hash=sha256:00\nflask==3
 
 
 @pytest.mark.parametrize("named", ["pins.txt", "pins/all.txt"])
-def test_a_package_comes_with_the_requirements_that_are_named(here: Path, named: str) -> None:
+def test_a_package_comes_with_the_named_requirements(here: Path, named: str) -> None:
     (here / named).parent.mkdir(exist_ok=True)
     (here / named).write_text(PINS)
     source = source_of("httpbin==0.10.2", named)
@@ -137,7 +137,7 @@ def test_a_package_comes_with_the_requirements_that_are_named(here: Path, named:
     assert (found["file"], found["hashed"], found["local"], found["project"]) == ("requirements.txt", True, False, "")
 
 
-def test_requirements_with_other_line_ends_and_encodings_come_as_they_are(here: Path) -> None:
+def test_requirements_with_other_line_ends_and_encodings_stay_unchanged(here: Path) -> None:
     text = b"a==1\r\n# caf\xe9\r\n"
     (here / "pins.txt").write_bytes(text)
     assert archive_of(source_of("a==1", "pins.txt")) == {"requirements.txt": text}
@@ -180,7 +180,7 @@ def test_requirements_that_need_another_file_are_refused(here: Path, wheel: Path
 
 @pytest.mark.parametrize("named", ["nope.txt", "directory.txt", "uv.lock"])
 @pytest.mark.parametrize("text", ["httpbin==0.10.2", WHEEL])
-def test_requirements_that_are_no_file_are_refused(here: Path, wheel: Path, named: str, text: str) -> None:
+def test_invalid_requirements_files_are_refused(here: Path, wheel: Path, named: str, text: str) -> None:
     (here / "directory.txt").mkdir()
     (here / "uv.lock").touch()
     with pytest.raises(Failed, match=rf"^build\.dependencies: '{named}' is not a requirements file"):
@@ -197,7 +197,7 @@ def test_extras_of_a_wheel_are_refused(wheel: Path) -> None:
         source_of(WHEEL, extras=["mainapp"])
 
 
-def test_a_wheel_is_sent_with_a_requirement_that_is_the_wheel(wheel: Path) -> None:
+def test_a_wheel_is_sent_with_a_requirement_for_itself(wheel: Path) -> None:
     for text in (WHEEL, str(wheel), f"../{wheel.parent.name}/{WHEEL}"):
         source = source_of(text)
         assert archive_of(source) == {WHEEL: wheel.read_bytes(), "requirements.txt": f"./{WHEEL}\n".encode()}
@@ -206,7 +206,7 @@ def test_a_wheel_is_sent_with_a_requirement_that_is_the_wheel(wheel: Path) -> No
         assert source.commit is None
 
 
-def test_a_wheel_is_installed_after_the_requirements_that_are_named(here: Path, wheel: Path) -> None:
+def test_a_wheel_is_installed_after_the_named_requirements(here: Path, wheel: Path) -> None:
     (here / "pins.txt").write_text(PINS)
     source = source_of(WHEEL, "pins.txt")
     assert archive_of(source) == {WHEEL: wheel.read_bytes(), "requirements.txt": PINS.encode()}
@@ -214,7 +214,7 @@ def test_a_wheel_is_installed_after_the_requirements_that_are_named(here: Path, 
     assert (found["hashed"], found["local"], found["project"]) == (True, True, WHEEL)
 
 
-def test_a_wheel_and_not_a_link_to_it_is_sent(here: Path, wheel: Path) -> None:
+def test_a_wheel_is_sent_instead_of_its_link(here: Path, wheel: Path) -> None:
     (here / "dist").mkdir()
     (here / "dist" / WHEEL).symlink_to(wheel)
     assert archive_of(source_of(f"dist/{WHEEL}"))[WHEEL] == wheel.read_bytes()
@@ -228,13 +228,13 @@ def test_a_wheel_with_other_content_is_another_source(wheel: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [f"nope/{WHEEL}", "directory.whl"])
-def test_a_wheel_that_is_not_there_is_refused(here: Path, text: str) -> None:
+def test_a_missing_wheel_is_refused(here: Path, text: str) -> None:
     (here / "directory.whl").mkdir()
     with pytest.raises(Failed, match=r"is not a file on the controller \(/"):
         source_of(text)
 
 
-def test_a_wheel_that_lies_elsewhere_is_refused_and_its_address_is_not_shown() -> None:
+def test_a_url_of_a_wheel_is_refused_and_not_shown() -> None:
     with pytest.raises(Failed, match=r"^build\.source: this is a URL; ") as failure:
         source_of("https://alice:hunter2@example.org/shop-1.0-py3-none-any.whl")
     assert "hunter2" not in str(failure.value)
@@ -243,19 +243,19 @@ def test_a_wheel_that_lies_elsewhere_is_refused_and_its_address_is_not_shown() -
 @pytest.mark.parametrize(
     "name", ["shop.whl", "shop-1.0.whl", "shop-1.0-py3-none-any .whl", "shop-1.0-py3-none-a#b.whl"]
 )
-def test_a_wheel_of_another_name_is_refused(here: Path, wheel: Path, name: str) -> None:
+def test_an_invalid_wheel_name_is_refused(here: Path, wheel: Path, name: str) -> None:
     wheel.rename(here / name)
     with pytest.raises(Failed, match=rf"^build\.source: '{name}' does not have the name of a wheel, such as shop-1"):
         source_of(name)
 
 
-def test_a_wheel_that_is_no_zip_file_is_refused(wheel: Path) -> None:
+def test_a_damaged_wheel_is_refused(wheel: Path) -> None:
     wheel.write_bytes(wheel.read_bytes()[:-10])
     with pytest.raises(Failed, match="is not a wheel: it is not a complete zip file"):
         source_of(WHEEL)
 
 
 @pytest.mark.parametrize("text", ["", None])
-def test_a_source_that_is_not_given_is_refused(text: Any) -> None:
+def test_a_missing_source_is_refused(text: Any) -> None:
     with pytest.raises(Failed, match="it is empty; write a directory, the URL of a git repository, or a package"):
         Source.of({"source": text})

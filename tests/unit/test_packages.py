@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.wsgi.production.plugins.module_utils import packages
 
-# Prints what it knows of the packages that are asked for, and like the real one fails for the others.
+# Prints the state of the packages that it knows, and like the real one fails for the others.
 DPKG_QUERY = """\
 #!/bin/sh
 status=0
@@ -67,7 +67,7 @@ def test_packages_are_installed_from_fresh_lists_without_prompts(monkeypatch: py
         assert environment["DEBIAN_FRONTEND"] == "noninteractive"
 
 
-def test_the_configuration_that_is_there_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_existing_configuration_files_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     words: list[str] = []
 
     def run(argv: list[str], *_: Any, **__: Any) -> str:

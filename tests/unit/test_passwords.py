@@ -19,7 +19,7 @@ USERS = {"hello": {"bob": "correct horse", "alice": "hunter2hunter2"}, "world": 
 
 @pytest.fixture(autouse=True)
 def given_to(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """Return which file was given to which group; the machine of a test need not have it."""
+    """Return which file was given to which group, which a test machine may lack."""
     found: list[tuple[str, str]] = []
     monkeypatch.setattr(shutil, "chown", lambda path, group: found.append((path.name, group)))
     return found
@@ -37,7 +37,7 @@ def written(root: Path, users: dict[str, dict[str, str]]) -> Passwords:
 
 
 def lines(root: Path, site: str) -> dict[str, str]:
-    """Return what the only file of `site` says of each user."""
+    """Return what the only file of `site` has for each user."""
     (path,) = root.glob(f"{site}-*")
     return dict(line.split(":") for line in path.read_text().splitlines())
 
@@ -47,7 +47,7 @@ def names(root: Path, users: dict[str, dict[str, str]]) -> str:
     return Passwords(users, root).named(f"file {root}/hello; file {root}/world;")
 
 
-def test_a_site_with_users_has_a_file_and_any_other_none(root: Path) -> None:
+def test_only_a_site_with_users_has_a_file(root: Path) -> None:
     written(root, USERS)
     assert sorted(path.name.partition("-")[0] for path in root.glob("*")) == ["hello", "world"]
     assert list(lines(root, "hello")) == ["alice", "bob"]
@@ -74,7 +74,7 @@ def test_a_password_is_hashed_in_full(root: Path, password: str) -> None:
 
 
 @pytest.mark.parametrize("letter", ["x", "ä", "€", "𝄞"])
-def test_the_longest_password_that_the_rules_let_pass_is_hashed_in_full(root: Path, letter: str) -> None:
+def test_the_longest_allowed_password_is_hashed_in_full(root: Path, letter: str) -> None:
     longest = letter * (128 // len(letter.encode()))
     assert rules.users({"alice": longest}) is None
     assert rules.users({"alice": longest + letter})
@@ -82,7 +82,7 @@ def test_the_longest_password_that_the_rules_let_pass_is_hashed_in_full(root: Pa
     assert not Passwords({"hello": {"alice": longest[:-1]}}, root).are_there()
 
 
-def test_a_password_is_nowhere_to_be_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_plain_password_appears(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
 
     def listen(argv: list[Any], purpose: str, **options: Any) -> str:
@@ -111,7 +111,7 @@ def test_a_file_that_was_changed_on_the_host_is_written_again(root: Path) -> Non
     assert found.are_there()
 
 
-def test_a_bare_host_can_be_told_what_it_will_have(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bare_host_can_plan_without_openssl(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unit, "has", {"openssl": False}.__getitem__)
     monkeypatch.setattr(unit, "run", None)
     assert not Passwords(USERS, root).are_there()
@@ -128,17 +128,17 @@ def test_no_two_users_have_the_same_salt(root: Path) -> None:
     "world",
     [{"alice": "another one"}, {"eve": "hunter2hunter2"}, {"alice": "hunter2hunter2", "eve": "hunter2hunter2"}, {}],
 )
-def test_other_passwords_of_a_site_are_another_file(root: Path, world: dict[str, str]) -> None:
+def test_other_passwords_get_another_file(root: Path, world: dict[str, str]) -> None:
     written(root, USERS)
     before, after = (names(root, users).split(" file ") for users in (USERS, {**USERS, "world": world}))
     assert after[0] == before[0]
     assert after[1] != before[1]
     written(root, {**USERS, "world": world})
-    # Those of before are there for as long as NGINX asks for them.
+    # The previous ones stay for as long as NGINX needs them.
     assert len(list(root.glob("world-*"))) == (2 if world else 1)
 
 
-def test_a_configuration_names_the_files_and_says_nothing_else_than_before(root: Path) -> None:
+def test_a_configuration_names_the_files_and_is_otherwise_unchanged(root: Path) -> None:
     written(root, USERS)
     there = [next(root.glob(f"{site}-*")) for site in ("hello", "world")]
     assert names(root, USERS) == f"file {there[0]}; file {there[1]};"

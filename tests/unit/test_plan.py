@@ -46,7 +46,7 @@ def host() -> Host:
 # Plan
 
 
-def test_the_steps_are_taken_in_their_order(host: Host) -> None:
+def test_the_steps_are_taken_in_order(host: Host) -> None:
     Plan([host.step("one"), host.step("two"), host.step("three")]).take()
     assert host.done == ["one", "two", "three"]
 
@@ -54,7 +54,7 @@ def test_the_steps_are_taken_in_their_order(host: Host) -> None:
 failures = pytest.mark.parametrize("failure", [Failed("no"), OSError("no")])
 
 
-def test_a_step_is_for_the_whole_host_unless_it_says_whose_it_is() -> None:
+def test_by_default_a_step_is_for_the_whole_host() -> None:
     assert Step("create it", list).of == ""
 
 
@@ -65,25 +65,25 @@ def taken(steps: list[Step]) -> dict[str, str]:
     return planned.failures
 
 
-def test_steps_that_are_taken_leave_no_failure(host: Host) -> None:
+def test_successful_steps_leave_no_failure(host: Host) -> None:
     assert taken([host.step("one"), host.step("two", of="a")]) == {}
 
 
 @failures
-def test_after_a_step_for_the_whole_host_that_fails_no_other_such_is_taken(host: Host, failure: Exception) -> None:
+def test_a_failed_step_for_the_whole_host_stops_other_such_steps(host: Host, failure: Exception) -> None:
     assert taken([host.step("one"), host.step("two", failure), host.step("three")]) == {"": "no"}
     assert host.done == ["one"]
 
 
 @failures
-def test_after_a_step_that_fails_no_other_of_its_application_is_taken(host: Host, failure: Exception) -> None:
+def test_a_failed_step_stops_the_others_of_its_application(host: Host, failure: Exception) -> None:
     steps = [host.step("one", of="a"), host.step("two", failure, of="a"), host.step("three", of="a")]
     assert taken(steps) == {"a": "a: no"}
     assert host.done == ["one"]
 
 
 @failures
-def test_a_step_that_fails_ends_those_of_no_other_application(host: Host, failure: Exception) -> None:
+def test_a_failed_step_does_not_stop_other_applications(host: Host, failure: Exception) -> None:
     steps = [
         host.step("one", of="b"),
         host.step("two", failure, of="a"),
@@ -96,22 +96,20 @@ def test_a_step_that_fails_ends_those_of_no_other_application(host: Host, failur
 
 
 @failures
-def test_after_a_step_of_an_application_that_fails_none_for_the_whole_host_is_taken(
-    host: Host, failure: Exception
-) -> None:
+def test_a_failed_step_of_an_application_stops_those_for_the_whole_host(host: Host, failure: Exception) -> None:
     steps = [host.step("one"), host.step("two", failure, of="a"), host.step("three"), host.step("four", of="b")]
     assert taken(steps) == {"a": "a: no"}
     assert host.done == ["one", "four"]
 
 
 @failures
-def test_a_step_for_the_whole_host_that_fails_ends_those_of_no_application(host: Host, failure: Exception) -> None:
+def test_a_failed_step_for_the_whole_host_does_not_stop_applications(host: Host, failure: Exception) -> None:
     assert taken([host.step("one", failure), host.step("two", of="a"), host.step("three")]) == {"": "no"}
     assert host.done == ["two"]
 
 
 @failures
-def test_all_failures_are_told_with_whose_they_are(host: Host, failure: Exception) -> None:
+def test_all_failures_name_their_application(host: Host, failure: Exception) -> None:
     steps = [
         host.step("one", failure, of="a"),
         host.step("two", of="b"),
@@ -122,12 +120,12 @@ def test_all_failures_are_told_with_whose_they_are(host: Host, failure: Exceptio
     assert host.done == ["two"]
 
 
-def test_a_failure_that_names_its_application_names_it_once(host: Host) -> None:
+def test_a_failure_names_its_application_only_once(host: Host) -> None:
     assert taken([host.step("one", Failed("a: no"), of="a")]) == {"a": "a: no"}
     assert taken([host.step("one", Failed("ab: no"), of="a")]) == {"a": "a: ab: no"}
 
 
-def test_what_nobody_has_expected_is_the_failure_of_its_application(host: Host) -> None:
+def test_an_unexpected_error_is_a_failure_of_its_application(host: Host) -> None:
     failures = taken([host.step("one", RecursionError("deep"), of="a"), host.step("two", of="b"), host.step("three")])
     assert host.done == ["two"]
     assert re.fullmatch(
@@ -145,7 +143,7 @@ def raising(failure: BaseException) -> Callable[[], list[Step]]:
     return plan
 
 
-def test_a_plan_is_added_to_for_each_application(host: Host) -> None:
+def test_a_plan_takes_steps_of_each_application(host: Host) -> None:
     planned = Plan([host.step("one")])
     planned.add("a", lambda: [host.step("two", of="a"), host.step("three", of="a")])
     planned.add("b", lambda: iter([host.step("four", of="b")]))
@@ -154,9 +152,7 @@ def test_a_plan_is_added_to_for_each_application(host: Host) -> None:
 
 
 @failures
-def test_what_cannot_be_planned_for_one_application_keeps_nothing_from_the_others(
-    host: Host, failure: Exception
-) -> None:
+def test_a_failed_plan_of_one_application_does_not_stop_the_others(host: Host, failure: Exception) -> None:
     planned = Plan()
     planned.add("a", raising(failure))
     planned.add("b", lambda: [host.step("two", of="b")])
@@ -167,9 +163,7 @@ def test_what_cannot_be_planned_for_one_application_keeps_nothing_from_the_other
 
 
 @failures
-def test_an_application_whose_plan_fails_has_no_step_taken_that_another_plan_has_for_it(
-    host: Host, failure: Exception
-) -> None:
+def test_a_failed_plan_stops_all_steps_of_its_application(host: Host, failure: Exception) -> None:
     planned = Plan([host.step("one", of="a")])
     planned.add("a", raising(failure))
     planned.take()
@@ -177,7 +171,7 @@ def test_an_application_whose_plan_fails_has_no_step_taken_that_another_plan_has
 
 
 @failures
-def test_a_plan_for_the_whole_host_that_fails_ends_the_steps_of_no_application(host: Host, failure: Exception) -> None:
+def test_a_failed_plan_for_the_whole_host_does_not_stop_applications(host: Host, failure: Exception) -> None:
     planned = Plan([host.step("one", of="a"), host.step("two")])
     planned.add("", raising(failure))
     assert planned.failures == {"": "no"}
@@ -185,7 +179,7 @@ def test_a_plan_for_the_whole_host_that_fails_ends_the_steps_of_no_application(h
     assert host.done == ["one"]
 
 
-def test_a_plan_with_which_nobody_has_reckoned_is_the_failure_of_its_application() -> None:
+def test_an_unexpected_error_in_a_plan_is_a_failure_of_its_application() -> None:
     planned = Plan()
     planned.add("a", raising(RecursionError("deep")))
     assert "RecursionError: deep" in planned.failures["a"]
@@ -207,7 +201,7 @@ Carry = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def carry(lock: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Carry]:
-    """Return what carries out a plan, or what raises when it is made, and returns the result of the module."""
+    """Return a function that carries out a plan, or one that fails, and returns the result of the module."""
     mask = os.umask(0o077)
 
     def carry_out(
@@ -255,7 +249,7 @@ def test_a_module_that_takes_steps_has_changed_and_says_what_it_did(carry: Carry
     assert host.done == ["boot it", "switch"]
 
 
-def test_a_module_without_steps_has_not_changed_and_says_how_things_are(carry: Carry) -> None:
+def test_a_module_without_steps_reports_no_change_and_the_state(carry: Carry) -> None:
     assert carry(Plan(result={"live": "aaa111"}, settled="all is well")) == {
         "changed": False,
         "msg": "all is well",
@@ -263,7 +257,7 @@ def test_a_module_without_steps_has_not_changed_and_says_how_things_are(carry: C
     }
 
 
-def test_in_check_mode_a_module_says_what_it_would_do_and_does_not_do_it(carry: Carry, host: Host, lock: Path) -> None:
+def test_check_mode_reports_what_a_module_would_do_without_doing_it(carry: Carry, host: Host, lock: Path) -> None:
     result = carry(Plan([host.step("boot it"), host.step("switch")]), check_mode=True, run=RUN)
     assert result["changed"]
     assert result["msg"] == "would boot it, switch"
@@ -272,16 +266,16 @@ def test_in_check_mode_a_module_says_what_it_would_do_and_does_not_do_it(carry: 
     assert holder(lock) is None
 
 
-def test_in_check_mode_nothing_to_do_is_said_as_otherwise(carry: Carry) -> None:
+def test_check_mode_reports_nothing_to_do_in_the_same_way(carry: Carry) -> None:
     assert carry(Plan(settled="all is well"), check_mode=True) == {"changed": False, "msg": "all is well"}
 
 
-def test_check_mode_tells_while_another_run_is_at_work(carry: Carry, host: Host, lock: Path) -> None:
+def test_check_mode_works_while_another_run_is_active(carry: Carry, host: Host, lock: Path) -> None:
     with Lock(lock).during(OTHER):
         assert carry(Plan([host.step("boot it")]), check_mode=True, run=RUN)["msg"] == "would boot it"
 
 
-def test_a_difference_is_shown_after_what_is_done(carry: Carry, host: Host) -> None:
+def test_a_difference_is_shown_after_the_steps(carry: Carry, host: Host) -> None:
     difference = {"before": "one", "after": "two"}
     for more in (difference, [difference]):
         result = carry(Plan([host.step("create it", of="hello")], {"diff": more}))
@@ -294,14 +288,12 @@ def test_a_difference_is_shown_after_what_is_done(carry: Carry, host: Host) -> N
     ("steps", "check_mode", "msg"),
     [(1, False, "hello: boot it"), (1, True, "hello: would boot it"), (0, False, "all is well")],
 )
-def test_what_is_done_for_an_application_names_it(
-    carry: Carry, host: Host, steps: int, check_mode: bool, msg: str
-) -> None:
+def test_steps_of_an_application_name_it(carry: Carry, host: Host, steps: int, check_mode: bool, msg: str) -> None:
     planned = Plan([host.step("boot it", of="hello")] * steps, settled="all is well")
     assert carry(planned, check_mode)["msg"] == msg
 
 
-def test_what_is_done_is_told_of_each_application_together(carry: Carry, host: Host) -> None:
+def test_steps_are_reported_together_for_each_application(carry: Carry, host: Host) -> None:
     def plan() -> Plan:
         return Plan(
             [
@@ -325,7 +317,7 @@ def test_an_application_is_named_once(carry: Carry, host: Host, failure: Excepti
     assert result["msg"] == ("hello: it does not start" if failure else "hello: boot it, switch")
 
 
-def test_what_has_to_be_done_in_any_case_is_done_though_an_application_failed(host: Host) -> None:
+def test_a_step_marked_always_runs_even_if_an_application_failed(host: Host) -> None:
     planned = Plan(
         [
             host.step("boot it", Failed("it does not start"), of="hello"),
@@ -337,19 +329,19 @@ def test_what_has_to_be_done_in_any_case_is_done_though_an_application_failed(ho
     assert host.done[-1] == "go back" and "prune" not in host.done
 
 
-def test_what_a_step_adds_to_the_result_is_returned(carry: Carry) -> None:
+def test_a_step_can_add_to_the_result(carry: Carry) -> None:
     result: dict[str, Any] = {}
     assert carry(Plan([Step("ask", lambda: result.update(answer=42))], result))["answer"] == 42
 
 
-def test_what_a_module_makes_can_be_read_whatever_the_umask_is(carry: Carry, tmp_path: Path) -> None:
+def test_files_of_a_module_are_readable_with_any_umask(carry: Carry, tmp_path: Path) -> None:
     carry(Plan([Step("create it", (tmp_path / "made").touch)]))
     assert (tmp_path / "made").stat().st_mode & 0o777 == 0o644
 
 
 @pytest.mark.parametrize("failure", [Failed("it does not start"), OSError("it does not start")])
 @pytest.mark.parametrize("run", [None, RUN])
-def test_a_step_that_fails_is_the_error_of_the_module(
+def test_a_failed_step_fails_the_module(
     carry: Carry, host: Host, failure: Exception, run: dict[str, Any] | None
 ) -> None:
     result = carry(Plan([host.step("boot it", failure), host.step("switch")]), run=run)
@@ -359,7 +351,7 @@ def test_a_step_that_fails_is_the_error_of_the_module(
 
 @pytest.mark.parametrize("check_mode", [False, True])
 @pytest.mark.parametrize("on_failure", [None, "stop", "continue"])
-def test_what_is_broken_on_the_whole_host_is_the_error_of_the_module_in_any_case(
+def test_a_failure_of_the_whole_host_always_fails_the_module(
     carry: Carry, host: Host, on_failure: str | None, check_mode: bool
 ) -> None:
     planned = Plan([host.step("boot it", of="a")], failures={"a": "a: no", "": "no room"})
@@ -368,9 +360,7 @@ def test_what_is_broken_on_the_whole_host_is_the_error_of_the_module_in_any_case
 
 
 @pytest.mark.parametrize("more", [{}, {"on_failure": "stop"}])
-def test_one_application_that_is_broken_is_the_error_of_a_module_that_is_to_stop(
-    carry: Carry, host: Host, more: dict[str, str]
-) -> None:
+def test_a_broken_application_fails_a_module_that_should_stop(carry: Carry, host: Host, more: dict[str, str]) -> None:
     steps = [
         host.step("boot it", Failed("no"), of="a"),
         host.step("boot it too", of="b"),
@@ -380,7 +370,7 @@ def test_one_application_that_is_broken_is_the_error_of_a_module_that_is_to_stop
     assert host.done == ["boot it too"]
 
 
-def test_a_module_that_is_to_continue_returns_which_application_is_broken_and_why(carry: Carry, host: Host) -> None:
+def test_a_module_that_should_continue_returns_broken_applications_and_why(carry: Carry, host: Host) -> None:
     steps = [host.step("boot it", Failed("no"), of="a"), host.step("boot it too", of="b")]
     result = carry(Plan(steps, {"live": "aaa111"}), on_failure="continue")
     assert (result["changed"], result["live"], result["broken"]) == (True, "aaa111", {"a": "a: no"})
@@ -389,18 +379,14 @@ def test_a_module_that_is_to_continue_returns_which_application_is_broken_and_wh
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
-def test_a_module_that_is_to_continue_tells_what_cannot_even_be_planned(
-    carry: Carry, host: Host, check_mode: bool
-) -> None:
+def test_a_module_that_should_continue_reports_failed_plans(carry: Carry, host: Host, check_mode: bool) -> None:
     planned = Plan([], failures={"a": "a: no"}, settled="b runs")
     result = carry(planned, check_mode, on_failure="continue")
     assert result == {"changed": False, "msg": "b runs; a: no", "broken": {"a": "a: no"}}
 
 
 @pytest.mark.parametrize("on_failure", ["stop", "continue"])
-def test_where_nothing_is_broken_a_module_for_several_applications_says_so(
-    carry: Carry, host: Host, on_failure: str
-) -> None:
+def test_a_module_for_several_applications_says_if_none_is_broken(carry: Carry, host: Host, on_failure: str) -> None:
     assert carry(Plan([host.step("boot it", of="a")]), on_failure=on_failure)["broken"] == {}
     assert carry(Plan(settled="all is well"), on_failure=on_failure) == {
         "changed": False,
@@ -409,20 +395,18 @@ def test_where_nothing_is_broken_a_module_for_several_applications_says_so(
     }
 
 
-def test_a_module_for_the_whole_host_does_not_speak_of_broken_applications(carry: Carry, host: Host) -> None:
+def test_a_module_for_the_whole_host_does_not_report_broken_applications(carry: Carry, host: Host) -> None:
     assert "broken" not in carry(Plan([host.step("boot it")]))
 
 
 @pytest.mark.parametrize("failure", [Failed("no such release"), OSError("no such release")])
 @pytest.mark.parametrize("check_mode", [False, True])
-def test_a_plan_that_cannot_be_made_is_the_error_of_the_module(
-    carry: Carry, failure: Exception, check_mode: bool
-) -> None:
+def test_a_failed_plan_fails_the_module(carry: Carry, failure: Exception, check_mode: bool) -> None:
     for more in ({}, {"on_failure": "continue"}):
         assert carry(failure, check_mode, run=RUN, **more) == {"failed": True, "msg": "no such release"}
 
 
-def test_a_module_that_another_run_keeps_out_does_nothing_and_tells_whom_to_ask(
+def test_a_module_locked_out_by_another_run_does_nothing_and_names_that_run(
     carry: Carry, host: Host, lock: Path
 ) -> None:
     with Lock(lock).during({**OTHER, "hold": True}):
@@ -435,7 +419,7 @@ def test_a_module_that_another_run_keeps_out_does_nothing_and_tells_whom_to_ask(
     assert holder(lock) == OTHER["id"]
 
 
-def test_a_module_whose_run_knows_that_the_other_one_is_dead_goes_on(carry: Carry, host: Host, lock: Path) -> None:
+def test_a_module_continues_if_its_run_knows_that_the_other_is_dead(carry: Carry, host: Host, lock: Path) -> None:
     with Lock(lock).during({**OTHER, "hold": True}):
         pass
     carry(Plan([host.step("boot it")]), run={**RUN, "dead": [OTHER["id"]]})
@@ -444,7 +428,7 @@ def test_a_module_whose_run_knows_that_the_other_one_is_dead_goes_on(carry: Carr
 
 
 @pytest.mark.parametrize("last", [False, True])
-def test_the_plan_is_made_under_the_lock_and_so_are_the_steps_taken(carry: Carry, lock: Path, last: bool) -> None:
+def test_the_plan_is_made_and_taken_under_the_lock(carry: Carry, lock: Path, last: bool) -> None:
     seen: list[str | None] = []
 
     def plan() -> Plan:
@@ -457,20 +441,20 @@ def test_the_plan_is_made_under_the_lock_and_so_are_the_steps_taken(carry: Carry
 
 
 @pytest.mark.parametrize("failure", [None, Failed("no")])
-def test_a_run_that_holds_the_lock_keeps_it_after_a_step_in_its_middle(
+def test_a_run_that_holds_the_lock_keeps_it_between_steps(
     carry: Carry, host: Host, lock: Path, failure: Exception | None
 ) -> None:
     carry(Plan([host.step("boot it", failure)]), run=RUN)
     assert holder(lock) == RUN["id"]
 
 
-def test_a_run_that_holds_the_lock_keeps_it_where_a_plan_in_its_middle_cannot_be_made(carry: Carry, lock: Path) -> None:
+def test_a_run_that_holds_the_lock_keeps_it_if_a_plan_fails(carry: Carry, lock: Path) -> None:
     carry(Failed("no such release"), run=RUN)
     assert holder(lock) == RUN["id"]
 
 
 @pytest.mark.parametrize("failure", [None, Failed("no"), OSError("no")])
-def test_the_last_module_of_a_run_lets_go_of_the_lock_even_when_it_fails(
+def test_the_last_module_of_a_run_releases_the_lock_even_when_it_fails(
     carry: Carry, host: Host, lock: Path, failure: Exception | None
 ) -> None:
     with Lock(lock).during(RUN):
@@ -482,7 +466,7 @@ def test_the_last_module_of_a_run_lets_go_of_the_lock_even_when_it_fails(
 
 
 @pytest.mark.parametrize("failure", [Failed("no"), OSError("no")])
-def test_the_last_module_of_a_run_lets_go_of_the_lock_even_when_its_plan_cannot_be_made(
+def test_the_last_module_of_a_run_releases_the_lock_even_when_its_plan_fails(
     carry: Carry, lock: Path, failure: Exception
 ) -> None:
     with Lock(lock).during(RUN):
@@ -491,7 +475,7 @@ def test_the_last_module_of_a_run_lets_go_of_the_lock_even_when_its_plan_cannot_
     assert holder(lock) is None
 
 
-def test_the_last_module_of_a_run_lets_go_of_no_lock_but_its_own(carry: Carry, host: Host, lock: Path) -> None:
+def test_the_last_module_of_a_run_releases_only_its_own_lock(carry: Carry, host: Host, lock: Path) -> None:
     with Lock(lock).during({**OTHER, "hold": True}):
         pass
     assert carry(Plan([host.step("retire it")]), last=True, run=RUN)["failed"]

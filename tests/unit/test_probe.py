@@ -1,4 +1,4 @@
-"""What a probe asks, and what it takes for the answer of a healthy application."""
+"""What a probe asks, and which answer it accepts as healthy."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ SOON: Any = 0.2
 
 
 class Server:
-    """Answers each who connects with `pieces` and closes, unless it `stays`; before each piece it pauses.
+    """Answers each connection with `pieces` and closes, unless it `stays`; before each piece it pauses.
 
-    `asked` is what the others sent; without `reads` it hangs up on them unheard.
+    `asked` is what clients sent; without `reads` it closes without reading.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ Serve = Callable[..., Server]
 
 @pytest.fixture(params=["uwsgi", "http"])
 def serve(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Serve]:
-    """Return what starts a server; it speaks each protocol in turn."""
+    """Return a function that starts a server, for each protocol in turn."""
     servers = []
 
     def start(*pieces: bytes, pause: float = 0, reads: bool = True, stays: bool = False) -> Server:
@@ -104,7 +104,7 @@ def serve(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Serve]:
 
 
 class Asked:
-    """An application that gives each of `answers` in turn, and the last one for ever; `times` is how often."""
+    """An application that gives each of `answers` in turn, and then always the last; `times` is how often."""
 
     def __init__(self, *answers: Answer | Exception) -> None:
         self.answers = answers
@@ -137,16 +137,16 @@ def test_an_answer_has_a_status_and_a_body(serve: Serve) -> None:
     )
 
 
-def test_an_answer_that_comes_in_pieces_is_one_answer(serve: Serve) -> None:
+def test_an_answer_in_pieces_is_one_answer(serve: Serve) -> None:
     assert serve(HEAD[:5], HEAD[5:30], HEAD[30:] + b"Hel", b"lo", pause=0.01).ask(Probe()) == HEALTHY
 
 
-def test_no_more_than_a_mebibyte_of_an_answer_is_read(serve: Serve) -> None:
+def test_at_most_one_mebibyte_of_an_answer_is_read(serve: Serve) -> None:
     body = serve(HEAD, *[b"x" * 65536] * 18, stays=True).ask(Probe()).body
     assert MOST_BYTES - len(HEAD) <= len(body) <= MOST_BYTES
 
 
-def test_each_try_is_a_connection_of_its_own(serve: Serve) -> None:
+def test_each_try_has_its_own_connection(serve: Serve) -> None:
     server = serve(HEAD)
     with pytest.raises(Failed):
         wait_for(Probe(text="Hello"), server.ask, 3, 0)
@@ -154,17 +154,17 @@ def test_each_try_is_a_connection_of_its_own(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 204, 301, 399])
-def test_without_statuses_any_that_is_no_error_passes(status: int) -> None:
+def test_by_default_statuses_200_to_399_pass(status: int) -> None:
     assert Probe().objection(Answer(status, b"")) is None
 
 
 @pytest.mark.parametrize("status", [199, 400, 404, 500, 503])
-def test_without_statuses_no_error_passes(status: int) -> None:
+def test_by_default_no_error_passes(status: int) -> None:
     sentence = f"the response was {status}, not a status from 200 to 399"
     assert str(Probe().objection(Answer(status, b""))).startswith(sentence)
 
 
-def test_whoever_is_refused_with_400_reads_for_which_host_it_was_asked() -> None:
+def test_a_refusal_with_400_suggests_checking_the_host() -> None:
     assert "does the application accept the host a.example.org?" in str(
         Probe(host="a.example.org").objection(Answer(400, b""))
     )
@@ -184,7 +184,7 @@ def test_whoever_is_refused_with_400_reads_for_which_host_it_was_asked() -> None
         ("/", "", True),
     ],
 )
-def test_a_redirect_that_only_leads_to_https_does_not_pass(path: str, location: str, passes: bool) -> None:
+def test_a_redirect_only_to_https_does_not_pass(path: str, location: str, passes: bool) -> None:
     answer = Answer(301, b"", location)
     assert (Probe(path).objection(answer) is None) is passes
     assert Probe(path, status=[301]).objection(answer) is None
@@ -199,7 +199,7 @@ def test_a_redirect_that_only_leads_to_https_does_not_pass(path: str, location: 
         (500, "the response was 500, not 401 or 204"),
     ],
 )
-def test_with_statuses_those_alone_pass(status: int, objection: str | None) -> None:
+def test_with_statuses_only_those_pass(status: int, objection: str | None) -> None:
     assert Probe(status=[401, 204]).objection(Answer(status, b"")) == objection
 
 
@@ -221,26 +221,26 @@ def test_an_error_with_the_text_in_it_does_not_pass() -> None:
     assert Probe(text="healthy").objection(Answer(500, b"healthy")) is not None
 
 
-def test_an_application_that_is_silent_fails_when_its_time_is_over(serve: Serve) -> None:
+def test_a_silent_application_fails_after_its_timeout(serve: Serve) -> None:
     begun = time.monotonic()
     with pytest.raises(Failed, match=r"asked once for / of localhost, and there was no response within 0\.2 s"):
         wait_for(Probe(timeout=SOON), serve(stays=True).ask, 1, 0)
     assert time.monotonic() - begun < 5
 
 
-def test_an_application_that_does_not_come_to_an_end_fails_when_its_time_is_over(serve: Serve) -> None:
+def test_an_unfinished_answer_fails_after_its_timeout(serve: Serve) -> None:
     with pytest.raises(Failed, match=r"there was no response within 0\.2 s"):
         wait_for(Probe(timeout=SOON), serve(HEAD, b"Hello", stays=True).ask, 1, 0)
 
 
-def test_an_application_that_drips_fails_when_its_time_is_over(serve: Serve) -> None:
+def test_a_very_slow_answer_fails_after_its_timeout(serve: Serve) -> None:
     begun = time.monotonic()
     with pytest.raises(Failed, match=r"there was no response within 0\.2 s"):
         wait_for(Probe(timeout=SOON), serve(HEAD, *[b"."] * 600, pause=0.05).ask, 1, 0)
     assert time.monotonic() - begun < 5
 
 
-def test_an_application_that_closes_without_a_word_fails(serve: Serve) -> None:
+def test_closing_without_an_answer_fails(serve: Serve) -> None:
     with pytest.raises(Failed, match=r"there was no response: .*closed connection without response"):
         wait_for(Probe(), serve().ask, 1, 0)
 
@@ -263,17 +263,17 @@ def test_an_application_that_hangs_up_fails(serve: Serve) -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],
 )
-def test_an_application_that_speaks_nonsense_fails(serve: Serve, garbage: bytes) -> None:
+def test_a_malformed_answer_fails(serve: Serve, garbage: bytes) -> None:
     with pytest.raises(Failed, match="there was no response"):
         wait_for(Probe(), serve(garbage).ask, 1, 0)
 
 
-def test_a_socket_that_is_not_there_fails(tmp_path: Path) -> None:
+def test_a_missing_socket_fails(tmp_path: Path) -> None:
     with pytest.raises(Failed, match=r"there was no response: .*No such file"):
         wait_for(Probe(), over_uwsgi(tmp_path / "none"), 1, 0)
 
 
-def test_over_tls_the_host_is_named_and_asked_whoever_signed_its_certificate(tmp_path: Path) -> None:
+def test_over_tls_the_host_is_named_and_any_certificate_is_accepted(tmp_path: Path) -> None:
     server = TlsServer(
         tmp_path, HEAD + b"Hello", {"another.example.org": certify("another.example.org", days=-1, age=9)}
     )
@@ -288,7 +288,7 @@ def test_over_tls_the_host_is_named_and_asked_whoever_signed_its_certificate(tmp
     assert b"\r\nX-Wsgi-Verify: secret\r\n" in server.asked[0]
 
 
-def test_over_tls_a_server_that_speaks_none_fails(tmp_path: Path) -> None:
+def test_a_server_without_tls_fails_over_tls(tmp_path: Path) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     ask = over_http(f"127.0.0.1:{listener.getsockname()[1]}", tls=True)
     server = Server(listener, ask, [HEAD], 0, True, False)
@@ -297,7 +297,7 @@ def test_over_tls_a_server_that_speaks_none_fails(tmp_path: Path) -> None:
     server.end()
 
 
-def test_over_tls_a_server_that_is_silent_fails_when_its_time_is_over() -> None:
+def test_over_tls_a_silent_server_fails_after_its_timeout() -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     ask = over_http(f"127.0.0.1:{listener.getsockname()[1]}", tls=True)
     server = Server(listener, ask, [], 0, True, True)
@@ -306,7 +306,7 @@ def test_over_tls_a_server_that_is_silent_fails_when_its_time_is_over() -> None:
     server.end()
 
 
-def test_a_port_where_nobody_listens_fails() -> None:
+def test_a_closed_port_fails() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(Failed, match=r"there was no response: .*refused"):
@@ -327,7 +327,7 @@ def test_an_application_may_need_some_tries(slept: list[float], failure: Answer 
 
 
 @pytest.mark.parametrize(("tries", "times"), [(1, "once"), (2, "2 times"), (5, "5 times")])
-def test_nobody_sleeps_after_the_last_try(slept: list[float], tries: int, times: str) -> None:
+def test_no_pause_follows_the_last_try(slept: list[float], tries: int, times: str) -> None:
     asked = Asked(BROKEN)
     with pytest.raises(Failed, match=f"asked {times} for "):
         wait_for(Probe(), asked, tries, 0.5)
@@ -335,7 +335,7 @@ def test_nobody_sleeps_after_the_last_try(slept: list[float], tries: int, times:
 
 
 @pytest.mark.usefixtures("slept")
-def test_a_failure_says_what_was_asked_and_what_was_wrong_the_last_time() -> None:
+def test_a_failure_states_the_request_and_the_last_error() -> None:
     with pytest.raises(Failed) as failure:
         wait_for(Probe("/health", "hello.example.org"), Asked(TimeoutError(), BROKEN), 2, 1)
     assert str(failure.value) == (
@@ -344,7 +344,7 @@ def test_a_failure_says_what_was_asked_and_what_was_wrong_the_last_time() -> Non
 
 
 @pytest.mark.parametrize("failure", [OSError(), http.client.HTTPException()])
-def test_a_failure_without_a_text_is_told_by_its_name(failure: Exception) -> None:
+def test_a_failure_without_a_text_shows_its_name(failure: Exception) -> None:
     with pytest.raises(Failed, match=f"there was no response: {type(failure).__name__}"):
         wait_for(Probe(), Asked(failure), 1, 0)
 
@@ -363,7 +363,7 @@ def decoded(packet: bytes) -> dict[str, str]:
     return dict(zip(words[::2], words[1::2], strict=True))
 
 
-def test_a_packet_says_what_nginx_would_say() -> None:
+def test_a_packet_matches_those_of_nginx() -> None:
     assert decoded(uwsgi_packet(Probe("/health?deep=1&x=?", "hello.example.org"))) == {
         "REQUEST_METHOD": "GET",
         "REQUEST_URI": "/health?deep=1&x=?",
@@ -385,7 +385,7 @@ def test_a_packet_says_what_nginx_would_say() -> None:
     }
 
 
-def test_a_packet_says_that_a_visitor_comes_over_https() -> None:
+def test_a_packet_can_say_that_a_visitor_uses_https() -> None:
     said = decoded(uwsgi_packet(Probe(host="hello.example.org", scheme="https")))
     names = ("HTTPS", "UWSGI_SCHEME", "REQUEST_SCHEME", "SERVER_PORT", "HTTP_X_FORWARDED_PROTO")
     assert [said[name] for name in names] == ["on", "https", "https", "443", "https"]
@@ -398,7 +398,7 @@ def test_the_lengths_in_a_packet_are_little_endian() -> None:
     assert b"\x09\0PATH_INFO\x59\x02/xxx" in packet
 
 
-def test_a_path_is_unquoted_for_the_application_as_nginx_does_it() -> None:
+def test_a_path_is_unquoted_as_nginx_does_it() -> None:
     said = decoded(uwsgi_packet(Probe("/caf%C3%A9?q=%20")))
     assert (said["PATH_INFO"], said["REQUEST_URI"], said["QUERY_STRING"]) == ("/café", "/caf%C3%A9?q=%20", "q=%20")
 
@@ -443,6 +443,6 @@ def test_a_front_door_is_asked_at_its_address_and_a_wildcard_is_this_host(
     assert found == [(family, asked_at)]
 
 
-def test_a_probe_is_the_same_after_a_manifest_has_kept_it() -> None:
+def test_a_probe_is_unchanged_by_storage_in_a_manifest() -> None:
     probe = Probe("/health", "hello.example.org", [200, 204], "fine", 1, 2, 3)
     assert Probe(**probe.as_dict()) == probe

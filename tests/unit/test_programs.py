@@ -14,13 +14,13 @@ import pytest
 
 from ansible_collections.wsgi.production.plugins.plugin_utils.release_files import programs
 
-# Seconds after which who waits shows it, and after which who does not wait has long ended.
+# Seconds after which a process that still runs is waiting, and within which any other has ended.
 A_WHILE = 0.3
 LONG = 10
 
 
 class Instance:
-    """A release, sockets to stand in line at, and the process that systemd starts before it ends the instance."""
+    """A release, its sockets with their queues, and the process that systemd starts before it ends the instance."""
 
     def __init__(self, path: Path) -> None:
         self.release = "81d0e77c2b6f"
@@ -36,7 +36,7 @@ class Instance:
         self.process: subprocess.Popen[str] | None = None
 
     def drain(self, **env: str) -> subprocess.Popen[str]:
-        """Start what waits until nobody stands in line."""
+        """Start the process that waits until the queues are empty."""
         words = [self.script, self.current, self.release, *self.sockets]
         command = [sys.executable, "-I", "-S", *map(str, words)]
         self.process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
@@ -52,14 +52,14 @@ class Instance:
         return False
 
     def serve_one(self, listener: socket.socket) -> bytes:
-        """Take who is first in line, and return what they sent before they said that there is no more."""
+        """Accept the first connection in the queue, and return all that it sends."""
         connection, _ = listener.accept()
         with connection:
             connection.settimeout(LONG)
             return connection.recv(100)
 
     def has_a_line(self, listener: socket.socket) -> bool:
-        """Tell whether somebody stands in line."""
+        """Tell whether a connection is in the queue."""
         listener.setblocking(False)
         try:
             listener.accept()[0].close()
@@ -80,7 +80,7 @@ def instance(tmp_path: Path) -> Iterator[Instance]:
 
 
 @pytest.mark.parametrize("current", [None, "releases/5c0a9be1f3d2", "81d0e77c2b6f/other"])
-def test_an_instance_that_is_no_longer_live_ends_when_both_its_lines_are_empty(
+def test_an_instance_that_is_no_longer_live_ends_when_both_queues_are_empty(
     instance: Instance, current: str | None
 ) -> None:
     if current:
@@ -92,7 +92,7 @@ def test_an_instance_that_is_no_longer_live_ends_when_both_its_lines_are_empty(
     assert process.wait(LONG) == 0
 
 
-def test_whoever_is_taken_has_to_be_let_go_too(instance: Instance) -> None:
+def test_an_accepted_connection_must_end_too(instance: Instance) -> None:
     instance.drain(MAINPID="1")
     connection, _ = instance.listeners[0].accept()
     assert instance.waits()
@@ -102,7 +102,7 @@ def test_whoever_is_taken_has_to_be_let_go_too(instance: Instance) -> None:
     assert instance.process.wait(LONG) == 0
 
 
-def test_whoever_stood_in_line_before_is_taken_before_the_instance_ends(instance: Instance) -> None:
+def test_queued_visitors_are_served_before_the_instance_ends(instance: Instance) -> None:
     with socket.socket(socket.AF_UNIX) as visitor:
         visitor.connect(str(instance.sockets[0]))
         visitor.sendall(b"a request")
@@ -114,7 +114,7 @@ def test_whoever_stood_in_line_before_is_taken_before_the_instance_ends(instance
         assert process.wait(LONG) == 0
 
 
-def test_a_worker_has_a_moment_to_read_the_request_that_it_has_just_taken(instance: Instance) -> None:
+def test_a_worker_has_time_to_read_the_request_that_it_just_accepted(instance: Instance) -> None:
     process = instance.drain(MAINPID="1")
     for listener in instance.listeners:
         instance.serve_one(listener)
@@ -124,18 +124,18 @@ def test_a_worker_has_a_moment_to_read_the_request_that_it_has_just_taken(instan
 
 
 @pytest.mark.parametrize("current", ["releases/81d0e77c2b6f", "/srv/hello/releases/81d0e77c2b6f"])
-def test_an_instance_that_is_live_ends_at_once_because_its_line_never_does(instance: Instance, current: str) -> None:
+def test_a_live_instance_ends_at_once_because_its_queue_never_ends(instance: Instance, current: str) -> None:
     instance.current.symlink_to(current)
     assert instance.drain(MAINPID="1").wait(LONG) == 0
     assert [instance.has_a_line(listener) for listener in instance.listeners] == [False, False]
 
 
-def test_an_instance_that_is_dead_ends_at_once_because_it_takes_nobody(instance: Instance) -> None:
+def test_a_dead_instance_ends_at_once_because_it_accepts_nothing(instance: Instance) -> None:
     assert instance.drain().wait(LONG) == 0
     assert [instance.has_a_line(listener) for listener in instance.listeners] == [False, False]
 
 
-def test_a_socket_that_is_not_there_has_no_line(instance: Instance) -> None:
+def test_a_missing_socket_has_no_queue(instance: Instance) -> None:
     instance.sockets[0].unlink()
     process = instance.drain(MAINPID="1")
     assert instance.waits()
@@ -145,7 +145,7 @@ def test_a_socket_that_is_not_there_has_no_line(instance: Instance) -> None:
     assert f"{instance.sockets[0]}: " in said
 
 
-def test_sockets_where_nobody_listens_have_no_line(instance: Instance) -> None:
+def test_closed_sockets_have_no_queue(instance: Instance) -> None:
     for listener in instance.listeners:
         listener.close()
     assert instance.drain(MAINPID="1").wait(LONG) == 0
@@ -192,14 +192,14 @@ class Source:
         return done.stdout.removesuffix("\n")
 
     def objection(self, wanted: str) -> str:
-        """Return the sentence with which the instance does not start."""
+        """Return the message with which the instance fails to start."""
         done = self.run(wanted)
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
         return done.stderr.removesuffix("\n")
 
     def traceback(self, wanted: str) -> str:
-        """Return the traceback with which the instance does not start."""
+        """Return the traceback with which the instance fails to start."""
         done = self.run(wanted)
         assert done.returncode == 1
         assert done.stderr.startswith("Traceback")
@@ -223,12 +223,12 @@ def test_the_callable_of_a_module_or_a_file_is_found(source: Source, place: str)
 
 
 @pytest.mark.parametrize("file", ["wsgi.py", "deploy/wsgi.py", "my-app.py"])
-def test_a_file_without_a_name_has_its_callable_under_the_usual_one(source: Source, file: str) -> None:
+def test_a_file_without_a_name_uses_the_default_callable(source: Source, file: str) -> None:
     source.write(file, APP, "application = app")
     assert source.answer(file) == "the app"
 
 
-def test_an_attribute_of_what_is_in_the_module_is_found(source: Source) -> None:
+def test_a_nested_attribute_of_a_module_is_found(source: Source) -> None:
     source.write("main.py", APP, "class Site: pass", "site = Site()", "site.inner = Site()", "site.inner.app = app")
     assert source.answer("main:site.inner.app") == "the app"
 
@@ -255,12 +255,12 @@ def test_a_factory_that_is_an_attribute_is_called(source: Source) -> None:
     assert source.answer("main:Site.create('made')") == "made"
 
 
-def test_a_class_may_be_what_answers(source: Source) -> None:
+def test_a_class_may_be_the_callable(source: Source) -> None:
     source.write("main.py", "class App:", "    def __init__(self, *args): pass", "    def __repr__(self): return 'it'")
     assert source.answer("main:App") == "it"
 
 
-def test_a_file_finds_what_lies_beside_it_and_in_the_source(source: Source) -> None:
+def test_a_file_imports_from_its_directory_and_the_source(source: Source) -> None:
     source.write("deploy/wsgi.py", "import beside, within", "application = lambda *_: beside.A + within.B")
     source.write("deploy/beside.py", "A = 'beside '")
     source.write("within.py", "B = 'within'")
@@ -277,27 +277,27 @@ def test_a_file_is_a_module_that_others_can_import(source: Source) -> None:
 @pytest.mark.parametrize(
     ("wanted", "missing"), [("mian:app", "mian"), ("mian.site:app", "mian"), ("pkg.mian:app", "pkg.mian")]
 )
-def test_a_module_that_is_not_there_is_told_with_those_that_are(source: Source, wanted: str, missing: str) -> None:
+def test_a_missing_module_is_reported_with_the_existing_ones(source: Source, wanted: str, missing: str) -> None:
     for name in ("main.py", "pkg/__init__.py", "another.py", "no-module/x.py", "text.txt"):
         source.write(name)
     there = "another, main, pkg"
     assert source.objection(wanted) == f"{wanted}: there is no module {missing}; in the source there are: {there}"
 
 
-def test_a_module_that_is_no_package_has_none_below_it(source: Source) -> None:
+def test_a_plain_module_has_no_submodules(source: Source) -> None:
     source.write("main.py")
     assert (
         source.objection("main.app:app") == "main.app:app: there is no module main.app; in the source there are: main"
     )
 
 
-def test_where_no_module_is_at_all_that_is_told(source: Source) -> None:
+def test_a_source_without_modules_is_reported(source: Source) -> None:
     assert source.objection("main:app") == "main:app: there is no module main; in the source there are: none"
     assert source.objection("main.py") == "main.py: there is no file main.py; in the source there are: none"
 
 
 @pytest.mark.parametrize("file", ["wsig.py", "deploy/wsgi.py", "folder.py"])
-def test_a_file_that_is_not_there_is_told_with_those_that_are(source: Source, file: str) -> None:
+def test_a_missing_file_is_reported_with_the_existing_ones(source: Source, file: str) -> None:
     for name in ("wsgi.py", "manage.py", "text.txt", "folder.py/x.txt"):
         source.write(name)
     objection = source.objection(f"{file}:app")
@@ -306,24 +306,24 @@ def test_a_file_that_is_not_there_is_told_with_those_that_are(source: Source, fi
 
 
 @pytest.mark.parametrize("call", ["ap", "ap()", "ap.inner"])
-def test_a_name_that_is_not_there_is_told_with_what_can_be_called(source: Source, call: str) -> None:
+def test_a_missing_name_is_reported_with_the_possible_callables(source: Source, call: str) -> None:
     source.write("main.py", APP, "def create(): pass", "class Site: pass", "number = 1", "def _inner(): pass")
     assert (
         source.objection(f"main:{call}") == f"main:{call}: there is no ap; what can be called there: Site, app, create"
     )
 
 
-def test_a_file_without_the_usual_name_is_told_with_what_can_be_called(source: Source) -> None:
+def test_a_file_without_the_default_name_lists_the_possible_callables(source: Source) -> None:
     source.write("wsgi.py", APP)
     assert source.objection("wsgi.py") == "wsgi.py: there is no application; what can be called there: app"
 
 
-def test_an_attribute_that_is_not_there_is_told_with_those_of_its_owner(source: Source) -> None:
+def test_a_missing_attribute_is_reported_with_those_of_its_owner(source: Source) -> None:
     source.write("main.py", "class Site:", "    def app(self): pass", "site = Site()")
     assert source.objection("main:site.ap") == "main:site.ap: there is no ap; what can be called there: app"
 
 
-def test_where_nothing_can_be_called_that_is_told(source: Source) -> None:
+def test_a_module_without_callables_is_reported(source: Source) -> None:
     source.write("main.py", "number = 1")
     assert source.objection("main:app") == "main:app: there is no app; what can be called there: nothing"
 
@@ -331,14 +331,14 @@ def test_where_nothing_can_be_called_that_is_told(source: Source) -> None:
 @pytest.mark.parametrize(
     ("wanted", "kind"), [("main:number", "int"), ("main:create()", "dict"), ("main:none", "NoneType")]
 )
-def test_what_cannot_be_called_is_told_with_what_it_is(source: Source, wanted: str, kind: str) -> None:
+def test_a_wrong_callable_is_reported_with_its_type(source: Source, wanted: str, kind: str) -> None:
     source.write("main.py", "number = 1", "none = None", "def create(): return {}")
     assert source.objection(wanted) == f"{wanted} is a {kind}, which cannot be called"
 
 
 @pytest.mark.parametrize("wanted", ["main:app", "pkg.main:app", "main.py:app", "pkg/main.py:app"])
 @pytest.mark.parametrize("missing", ["requests_not_there", "pkg.settings", "main_", "mai", "pk"])
-def test_a_dependency_that_is_missing_stays_a_traceback(source: Source, wanted: str, missing: str) -> None:
+def test_a_missing_dependency_stays_a_traceback(source: Source, wanted: str, missing: str) -> None:
     source.write("pkg/__init__.py")
     for file in ("main.py", "pkg/main.py"):
         source.write(file, f"import {missing}", APP)
@@ -357,7 +357,7 @@ def test_a_dependency_that_is_missing_stays_a_traceback(source: Source, wanted: 
     ],
 )
 @pytest.mark.parametrize("wanted", ["main:app", "main.py:app"])
-def test_what_fails_inside_the_module_stays_a_traceback(source: Source, wanted: str, line: str, error: str) -> None:
+def test_an_error_inside_the_module_stays_a_traceback(source: Source, wanted: str, line: str, error: str) -> None:
     source.write("main.py", line, APP)
     said = source.traceback(wanted)
     assert error in said and "main.py" in said
@@ -366,7 +366,7 @@ def test_what_fails_inside_the_module_stays_a_traceback(source: Source, wanted: 
 @pytest.mark.parametrize(
     ("call", "error"), [("create(1)", "TypeError"), ("create()", "AttributeError: 'NoneType' object has no")]
 )
-def test_a_factory_that_fails_stays_a_traceback(source: Source, call: str, error: str) -> None:
+def test_a_failing_factory_stays_a_traceback(source: Source, call: str, error: str) -> None:
     source.write("main.py", "def create(): return None.nothing")
     assert error in source.traceback(f"main:{call}")
 
@@ -378,7 +378,7 @@ def test_a_factory_that_fails_stays_a_traceback(source: Source, call: str, error
         "class App:\n    async def __call__(self, scope, receive, send): pass\n\n\napplication = App()",
     ],
 )
-def test_an_asgi_application_is_told_what_to_name_instead(source: Source, code: str) -> None:
+def test_an_asgi_application_is_refused_with_alternatives(source: Source, code: str) -> None:
     source.write("main.py", code)
     assert source.objection("main:application") == (
         "main:application is an ASGI application, and uWSGI runs WSGI. With Django, name the callable of wsgi.py; with "

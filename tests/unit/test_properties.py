@@ -1,4 +1,4 @@
-"""What holds for every name, path, host name, command and value, and not only for those that somebody thought of."""
+"""What holds for every name, path, host name, command and value, not only for hand-picked examples."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.environment import
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.plugin_utils.repository import Address
 
-# All that text may be, but for halves of characters, which no file can hold.
+# Any text, except halves of characters, which no file can hold.
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,20}", fullmatch=True)
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]))
@@ -63,7 +63,7 @@ def read_command(line: str) -> list[str]:
 
 
 @given(st.dictionaries(NAMES, TEXT))
-def test_every_environment_is_read_back_as_it_was(env: dict[str, str]) -> None:
+def test_every_environment_is_read_back_unchanged(env: dict[str, str]) -> None:
     assert rules.env(env) is None
     text = environment_file(env)
     assert read_environment(text) == env
@@ -71,7 +71,7 @@ def test_every_environment_is_read_back_as_it_was(env: dict[str, str]) -> None:
 
 
 @given(TEXT, TEXT)
-def test_two_values_are_one_file_only_when_they_are_one(value: str, other: str) -> None:
+def test_only_equal_values_give_the_same_file(value: str, other: str) -> None:
     one, two = environment_file({"A": value}), environment_file({"A": other})
     assert (variables(one) == variables(two)) == (value == other)
 
@@ -82,7 +82,7 @@ def test_every_command_is_read_back_word_for_word(program: str, words: list[str]
 
 
 @given(st.from_regex(r"[A-Za-z0-9_]+", fullmatch=True), st.lists(WORDS))
-def test_every_command_whose_words_are_in_quotes_passes(program: str, words: list[str]) -> None:
+def test_every_command_with_quoted_words_passes(program: str, words: list[str]) -> None:
     assert rules.command(shlex.join([program, *words])) is None
 
 
@@ -105,7 +105,7 @@ def test_a_name_that_passes_is_one_directory_and_one_user(name: str) -> None:
 @given(
     APPS, APPS, st.from_regex(r"[0-9a-f]{12}", fullmatch=True), st.from_regex(r"[a-z][a-z0-9-]{0,30}", fullmatch=True)
 )
-def test_no_two_applications_have_a_unit_in_common(app: str, other: str, release: str, part: str) -> None:
+def test_no_two_applications_share_a_unit(app: str, other: str, release: str, part: str) -> None:
     one, two = Layout(app), Layout(other)
     unit = one.unit_of(release, f"instance-{part}.service")
     assert one.unit_file(unit) == f"instance-{part}.service"
@@ -115,7 +115,7 @@ def test_no_two_applications_have_a_unit_in_common(app: str, other: str, release
 
 
 @given(NEARLY)
-def test_a_path_that_passes_leads_nowhere_else(path: str) -> None:
+def test_a_valid_path_stays_in_its_directory(path: str) -> None:
     if rules.below(path) is None:
         place = Path("/srv/hello/data", path)
         assert ".." not in place.parts and place.is_relative_to("/srv/hello/data")
@@ -154,7 +154,7 @@ def test_a_secret_file_that_passes_is_a_file_in_its_directory(files: dict[str, s
 
 
 @given(st.text("abz09.-_/:@#=?%+ ", max_size=60))
-def test_the_address_of_a_repository_is_taken_apart_or_refused_and_shows_no_password(rest: str) -> None:
+def test_the_address_of_a_repository_is_parsed_or_refused_without_its_password(rest: str) -> None:
     for text in (f"git+https://user:hunter2@{rest}", f"git+https://example.com/{rest}"):
         try:
             address = Address.parse(text)

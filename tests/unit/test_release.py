@@ -41,7 +41,7 @@ HARDENING = (
 
 @dataclass(frozen=True)
 class App:
-    """What is described of an application, and what its host has for uWSGI from source."""
+    """The settings of an application, and the libraries of its host for uWSGI from source."""
 
     callable: str
     package: str
@@ -144,7 +144,7 @@ HOST = Host("cpython-3.11-x86_64", cores=3, backlog=4096)
 
 
 class Servers:
-    """Stands in for the installing of uWSGI; `arguments` is what was asked for each time."""
+    """Stands in for the installation of uWSGI; `arguments` is what was asked for each time."""
 
     def __init__(self) -> None:
         self.arguments: list[tuple[str, ...]] = []
@@ -160,7 +160,7 @@ class Servers:
 
 @pytest.fixture(autouse=True)
 def nice(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return by how much this process was made nicer, which it is not."""
+    """Return the requested changes of niceness; none of them is made."""
     found: list[int] = []
     monkeypatch.setattr(os, "nice", found.append)
     return found
@@ -190,7 +190,7 @@ def release(layout: Layout, build: Path, servers: Servers) -> Given:
 
 
 def made(release: Given, **settings: Any) -> Given:
-    """Return a release like `release` but for `settings`, made."""
+    """Make and return a release like `release` with other `settings`."""
     other = Given(release.layout, release.build, replace(release.app, **settings), release.host)
     other.make(Index(), "uv==1\n")
     return other
@@ -210,7 +210,7 @@ def said(unit_file: str, key: str) -> list[str]:
     return re.findall(rf"^{key}=(.*)$", unit_file, re.MULTILINE)
 
 
-def test_the_same_input_is_the_same_release(release: Given) -> None:
+def test_same_input_gives_the_same_release(release: Given) -> None:
     assert Given(release.layout, release.build, SETTINGS, HOST).id == release.id
 
 
@@ -284,12 +284,12 @@ def test_another_setting_is_another_release(release: Given, setting: str, value:
     assert Given(release.layout, release.build, replace(SETTINGS, **{setting: value}), HOST).id != release.id
 
 
-def test_no_setting_is_left_out_of_what_names_a_release() -> None:
+def test_every_setting_changes_the_name_of_a_release() -> None:
     assert {setting for setting, _ in OTHERS} == {one.name for one in fields(App)} - {"libraries", "pin"}
 
 
 @pytest.mark.parametrize(("package", "differs"), [("uwsgi", True), ("pyuwsgi", False)])
-def test_uwsgi_from_source_is_another_with_other_libraries(release: Given, package: str, differs: bool) -> None:
+def test_uwsgi_from_source_changes_with_its_libraries(release: Given, package: str, differs: bool) -> None:
     one, other = (
         Given(release.layout, release.build, replace(SETTINGS, package=package, libraries=libraries), HOST)
         for libraries in ([], ["libpcre2-dev"])
@@ -297,7 +297,7 @@ def test_uwsgi_from_source_is_another_with_other_libraries(release: Given, packa
     assert [(one.server != other.server), (one.id != other.id)] == [differs, differs]
 
 
-def test_a_static_directory_that_the_build_does_not_have_is_refused_with_what_to_do(release: Given) -> None:
+def test_a_static_directory_missing_in_the_build_is_refused_with_advice(release: Given) -> None:
     static = [{"path": "/static/", "directory": "web/dist"}]
     one = Given(release.layout, release.build, replace(SETTINGS, static=static), HOST)
     assert not one.is_open()
@@ -322,7 +322,7 @@ def test_another_uwsgi_is_another_release(release: Given) -> None:
     assert Given(release.layout, release.build, replace(SETTINGS, pin="pyuwsgi==9.9\n"), HOST).id != release.id
 
 
-def test_processors_matter_only_where_they_decide_the_number_of_processes(release: Given) -> None:
+def test_processors_matter_only_if_they_set_the_number_of_processes(release: Given) -> None:
     more = replace(HOST, cores=64)
     assert Given(release.layout, release.build, SETTINGS, more).id == release.id
 
@@ -351,18 +351,18 @@ def test_a_release_remembers_the_uwsgi_that_it_runs_with(release: Given) -> None
 
 
 @pytest.mark.parametrize("probe", [Probe(), Probe("/health", "hello.example.org", [200], "fine", 1, 2, 3)])
-def test_a_release_remembers_what_it_has_to_answer(release: Given, probe: Probe) -> None:
+def test_a_release_remembers_its_probe(release: Given, probe: Probe) -> None:
     one = made(release, probe=probe)
     assert Probe(**(one.store.manifest(one.id) or {})["probe"]) == probe
 
 
 @pytest.mark.parametrize("irreversible", ["", "it drops a column"])
-def test_a_release_remembers_why_there_is_no_way_back_past_it(release: Given, irreversible: str) -> None:
+def test_a_release_remembers_why_it_is_irreversible(release: Given, irreversible: str) -> None:
     one = made(release, irreversible=irreversible)
     assert (one.store.manifest(one.id) or {})["irreversible"] == irreversible
 
 
-def test_a_release_leads_to_its_build_and_its_sockets(release: Given) -> None:
+def test_a_release_links_to_its_build_and_its_sockets(release: Given) -> None:
     release.make(Index(), "uv==1\n")
     path = release.store.path(release.id)
     assert (path / "build").resolve() == release.build
@@ -371,7 +371,7 @@ def test_a_release_leads_to_its_build_and_its_sockets(release: Given) -> None:
     assert os.readlink(path / "http") == f"/run/hello/{release.id}.http"
 
 
-def test_a_release_has_the_files_that_its_settings_ask_for(release: Given) -> None:
+def test_a_release_has_the_files_that_its_settings_need(release: Given) -> None:
     def found(one: Given) -> set[str]:
         path = one.store.path(one.id)
         return {str(file.relative_to(path)) for file in path.rglob("*") if file.is_file() and not file.is_symlink()}
@@ -392,7 +392,7 @@ def test_a_release_has_the_files_that_its_settings_ask_for(release: Given) -> No
     }
 
 
-def test_nobody_but_root_reads_the_environment_and_secrets_in_files(release: Given) -> None:
+def test_only_root_can_read_the_environment_and_secret_files(release: Given) -> None:
     release.make(Index(), "uv==1\n")
     path = release.store.path(release.id)
     secret = {"env", "credentials/key.pem", "manifest.json", ".contents"}
@@ -405,7 +405,7 @@ def test_nobody_but_root_reads_the_environment_and_secrets_in_files(release: Giv
     assert secret <= set(modes)
 
 
-def test_the_directory_of_secrets_is_closed_before_anything_is_in_it(
+def test_the_directory_of_secrets_is_closed_before_it_is_filled(
     release: Given, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
@@ -421,7 +421,7 @@ def test_the_directory_of_secrets_is_closed_before_anything_is_in_it(
 
 
 @pytest.mark.parametrize("value", ["the key", "two\nlines\n", "", "Grüße, {braces} and 100% $HOME"])
-def test_a_secret_in_a_file_is_there_as_it_was_given(release: Given, value: str) -> None:
+def test_a_secret_file_has_exactly_the_given_text(release: Given, value: str) -> None:
     assert text(made(release, secret_files={"key": value}), "credentials/key") == value
 
 
@@ -442,7 +442,7 @@ SERVICES = ["instance.service", "instance-mail.service", "instance-nightly.servi
 SERVICES += ["migrate.service", "after-switch.service"]
 
 
-# What `systemd-analyze security` would rate a little worse without, and still well.
+# Without one of these, `systemd-analyze security` would rate a unit only a little worse.
 SWITCHED_ON = [
     "LockPersonality",
     "NoNewPrivileges",
@@ -499,13 +499,13 @@ def test_an_instance_outlives_a_worker_that_needs_too_much_memory(release: Given
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_instances_have_users_of_their_own_where_the_host_can_give_them(release: Given, name: str) -> None:
+def test_instances_have_a_user_namespace_if_the_host_supports_it(release: Given, name: str) -> None:
     assert said(text(made(release), name), "PrivateUsers") == ["yes"]
     release.host = replace(release.host, private_users=False)
     assert said(text(made(release, tasks_max=5), name), "PrivateUsers") == ["no"]
 
 
-def test_secrets_are_handed_over_by_their_names_in_their_order(release: Given) -> None:
+def test_secrets_are_passed_by_name_in_sorted_order(release: Given) -> None:
     one = made(release, secret_files={"b": "2", "a.pem": "1"})
     path = one.store.path(one.id)
     for name in SERVICES:
@@ -516,7 +516,7 @@ def test_secrets_are_handed_over_by_their_names_in_their_order(release: Given) -
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_without_secrets_in_files_none_is_handed_over(release: Given, name: str) -> None:
+def test_without_secret_files_none_is_passed(release: Given, name: str) -> None:
     assert "LoadCredential" not in text(made(release, secret_files={}), name)
 
 
@@ -544,13 +544,13 @@ def test_a_program_of_the_source_is_run_from_the_release(release: Given) -> None
     ]
 
 
-def test_a_stop_tells_uwsgi_alone_and_kills_what_is_left_when_its_time_is_over(release: Given) -> None:
+def test_a_stop_signals_only_uwsgi_and_kills_the_rest_after_a_timeout(release: Given) -> None:
     service = text(made(release), "instance.service")
     expected = {"Type": ["notify"], "Restart": ["always"], "StartLimitIntervalSec": ["0"], "KillMode": ["mixed"]}
     assert {key: said(service, key) for key in expected} == expected
 
 
-def test_a_worker_runs_all_the_time_and_has_its_own_while_to_finish(release: Given) -> None:
+def test_a_worker_always_runs_and_has_its_own_time_to_finish(release: Given) -> None:
     worker = text(made(release), "instance-mail.service")
     expected = {
         "Type": ["exec"],
@@ -565,7 +565,7 @@ def test_a_worker_runs_all_the_time_and_has_its_own_while_to_finish(release: Giv
     assert {key: said(worker, key) for key in expected} == expected
 
 
-def test_a_timer_starts_its_job_when_it_is_due_and_makes_up_for_what_was_missed(release: Given) -> None:
+def test_a_timer_starts_its_job_when_due_and_catches_up_after_downtime(release: Given) -> None:
     one = made(release)
     timer, job = text(one, "instance-nightly.timer"), text(one, "instance-nightly.service")
     expected = {"OnCalendar": ["*-*-* 03:00"], "Persistent": ["yes"], "WantedBy": ["timers.target"], "Unit": []}
@@ -576,7 +576,7 @@ def test_a_timer_starts_its_job_when_it_is_due_and_makes_up_for_what_was_missed(
     assert "[Install]" not in job
 
 
-def test_what_does_not_run_on_every_host_runs_where_the_host_says_that_it_is_the_first(release: Given) -> None:
+def test_a_timer_that_is_not_for_every_host_runs_only_on_the_first(release: Given) -> None:
     timers = [{**SETTINGS.timers[0], "name": name, "every_host": name == "each"} for name in ("once", "each")]
     one = made(release, timers=timers)
     once, each = (text(one, f"instance-{name}.service") for name in ("once", "each"))
@@ -594,7 +594,7 @@ def test_what_does_not_run_on_every_host_runs_where_the_host_says_that_it_is_the
         ("after-switch.service", "after_switch", "after-switch", AFTER_SWITCH_TIMEOUT),
     ],
 )
-def test_commands_around_a_switch_run_one_after_the_other_to_their_end(
+def test_commands_around_a_switch_run_in_sequence(
     release: Given, name: str, setting: str, logged: str, timeout: int
 ) -> None:
     service = text(made(release, **{setting: ["one", "two x"], "migrate_timeout": 900}), name)
@@ -609,7 +609,7 @@ def test_commands_around_a_switch_run_one_after_the_other_to_their_end(
     assert "[Install]" not in service
 
 
-def test_several_workers_and_timers_have_each_their_own_unit(release: Given) -> None:
+def test_each_worker_and_timer_has_its_own_unit(release: Given) -> None:
     workers = [worker(name, name, 5) for name in ("a", "b-2")]
     timers = [{"name": name, "command": name, "on_calendar": "daily", "every_host": False} for name in ("c", "d")]
     one = made(release, workers=workers, timers=timers)
@@ -618,7 +618,7 @@ def test_several_workers_and_timers_have_each_their_own_unit(release: Given) -> 
     assert {path.name for path in one.store.path(one.id).glob("*.timer")} == {"instance-c.timer", "instance-d.timer"}
 
 
-def test_uwsgi_finds_the_callable_by_the_entry_of_the_release(release: Given) -> None:
+def test_uwsgi_finds_the_callable_through_the_entry_file(release: Given) -> None:
     wanted = "main:create(name='{x}')"
     one = made(release, callable=wanted)
     assert ini(one)["wsgi-file"] == f"{one.store.path(one.id)}/entry.py"
@@ -638,7 +638,7 @@ def test_uwsgi_finds_the_callable_by_the_entry_of_the_release(release: Given) ->
         ("hook-master-start", "unix_signal:15 gracefully_kill_them_all"),
     ],
 )
-def test_the_configuration_of_uwsgi_says(release: Given, key: str, value: str) -> None:
+def test_the_configuration_of_uwsgi_sets(release: Given, key: str, value: str) -> None:
     assert ini(made(release))[key] == value
 
 
@@ -647,11 +647,11 @@ def test_uwsgi_opens_no_address_of_its_own(release: Given, key: str) -> None:
     assert re.fullmatch(r"fd://\d", ini(made(release))[key])
 
 
-def test_without_a_number_of_processes_there_are_two_for_each_processor(release: Given) -> None:
+def test_by_default_there_are_two_processes_for_each_processor(release: Given) -> None:
     assert ini(made(release, processes=None))["processes"] == "6"
 
 
-def test_a_fixed_number_of_processes_is_not_made_cheaper(release: Given) -> None:
+def test_a_fixed_number_of_processes_never_shrinks(release: Given) -> None:
     assert "cheaper" not in text(made(release), "uwsgi.ini")
 
 
@@ -663,31 +663,31 @@ def test_processes_come_and_go_between_a_minimum_and_a_maximum(release: Given) -
 OPTIONS = {"max-requests": 5000, "lazy-apps": True, "memory-report": False, "route": ["^/a a:", "^/b b:"], "ratio": 0.5}
 
 
-def test_further_options_stand_in_the_configuration_of_uwsgi_one_to_a_line(release: Given) -> None:
+def test_more_options_are_written_to_the_configuration_one_per_line(release: Given) -> None:
     lines = text(made(release, options=OPTIONS), "uwsgi.ini").splitlines()
     said = ["max-requests = 5000", "lazy-apps = true", "memory-report = false", "route = ^/a a:", "route = ^/b b:"]
     assert lines[-6:] == [*said, "ratio = 0.5"]
 
 
-def test_further_options_belong_to_uwsgi_alone(release: Given) -> None:
+def test_more_options_affect_only_uwsgi(release: Given) -> None:
     plain, one = made(release), made(release, options=OPTIONS)
     for name in ("instance.socket", "instance.service"):
         assert text(one, name).replace(one.id, plain.id) == text(plain, name)
 
 
-def test_uwsgi_reads_the_value_of_an_option_as_it_was_given(release: Given) -> None:
+def test_uwsgi_reads_the_value_of_an_option_unchanged(release: Given) -> None:
     # uWSGI takes %% for one, and %n for the name of the file (uwsgi-docs, Configuration.rst).
     assert "log-format = %%(uri) 100%%\n" in text(made(release, options={"log-format": "%(uri) 100%"}), "uwsgi.ini")
 
 
 @pytest.mark.parametrize("harakiri", [1, 60, 3600])
-def test_a_request_has_its_time_even_when_the_instance_stops(release: Given, harakiri: int) -> None:
+def test_a_request_can_finish_even_when_the_instance_stops(release: Given, harakiri: int) -> None:
     one = made(release, harakiri=harakiri)
     assert int(ini(one)["worker-reload-mercy"]) >= harakiri
     assert int(said(text(one, "instance.service"), "TimeoutStopSec")[0]) > harakiri
 
 
-def test_the_service_runs_as_the_application_and_starts_in_its_time(release: Given) -> None:
+def test_the_service_runs_as_its_user_and_must_start_in_time(release: Given) -> None:
     service = text(made(release), "instance.service")
     assert said(service, "User") == ["hello"]
     assert said(service, "TimeoutStartSec") == ["30"]
@@ -720,12 +720,12 @@ def test_the_service_finds_its_own_files(release: Given) -> None:
         ("memory_deny_write_execute", True, "MemoryDenyWriteExecute", "yes"),
     ],
 )
-def test_a_limit_is_for_systemd_to_keep(release: Given, setting: str, value: Any, key: str, said_: str) -> None:
+def test_systemd_enforces_a_limit(release: Given, setting: str, value: Any, key: str, said_: str) -> None:
     assert said(text(made(release), "instance.service"), key) == []
     assert said(text(made(release, **{setting: value}), "instance.service"), key) == [said_]
 
 
-def test_limits_are_lines_of_the_service_among_others(release: Given) -> None:
+def test_limits_only_add_lines_to_the_service(release: Given) -> None:
     limits = {"memory_max": "1G", "cpu_quota": "50%", "tasks_max": 9, "networks": ["::1"]}
     needs = {"writable_paths": ["/mnt/a", "/mnt/b"], "system_calls": ["@resources", "bpf"]}
     plain, one = made(release), made(release, **limits, **needs)
@@ -747,26 +747,26 @@ def test_limits_are_lines_of_the_service_among_others(release: Given) -> None:
     assert after.index("IPAddressDeny=any") < after.index("[Install]")
 
 
-def test_the_application_opens_sockets_of_its_families_alone(release: Given) -> None:
+def test_the_application_can_open_only_its_address_families(release: Given) -> None:
     service = text(made(release), "instance.service")
     assert said(service, "RestrictAddressFamilies") == ["AF_UNIX AF_INET"]
 
 
-def test_without_networks_the_application_reaches_all(release: Given) -> None:
+def test_without_networks_nothing_is_blocked(release: Given) -> None:
     assert "IPAddress" not in text(made(release), "instance.service")
 
 
-def test_with_networks_the_application_reaches_those_and_the_host_alone(release: Given) -> None:
+def test_with_networks_only_those_and_the_host_can_be_reached(release: Given) -> None:
     service = text(made(release, networks=["10.0.0.0/8", "192.0.2.10"]), "instance.service")
     assert said(service, "IPAddressDeny") == ["any"]
     assert said(service, "IPAddressAllow") == ["localhost 10.0.0.0/8 192.0.2.10"]
 
 
-def test_before_an_instance_ends_it_takes_everyone_in_line_at_its_own_sockets(release: Given) -> None:
+def test_an_instance_drains_the_queues_of_its_sockets_before_it_ends(release: Given) -> None:
     one = made(release)
     path = one.store.path(one.id)
     assert said(text(one, "instance.service"), "ExecStop")[0].split() == [
-        # One of the host: root runs no interpreter that packages could have changed.
+        # The interpreter of the host: root runs none that packages could have changed.
         "+/usr/bin/python3",
         "-I",
         "-S",
@@ -778,16 +778,16 @@ def test_before_an_instance_ends_it_takes_everyone_in_line_at_its_own_sockets(re
     assert (path / "drain.py").read_text() == programs()["drain.py"]
 
 
-def test_whoever_connects_to_a_release_that_was_retired_is_refused_at_once(release: Given) -> None:
+def test_connections_to_a_retired_release_are_refused_at_once(release: Given) -> None:
     assert said(text(made(release), "instance.socket"), "RemoveOnStop") == ["yes"]
 
 
-def test_the_filter_of_system_calls_begins_with_what_it_allows(release: Given) -> None:
+def test_the_system_call_filter_begins_with_its_allow_list(release: Given) -> None:
     lists = said(text(made(release), "instance.service"), "SystemCallFilter")
     assert lists == ["@system-service", "~@privileged @resources"]
 
 
-def test_the_sockets_are_open_to_nginx_alone(release: Given) -> None:
+def test_only_nginx_can_open_the_sockets(release: Given) -> None:
     socket = text(made(release), "instance.socket")
     assert said(socket, "SocketUser") == ["root"]
     assert said(socket, "SocketGroup") == ["www-data"]
@@ -802,7 +802,7 @@ def test_the_wheel_of_uwsgi_runs_inside_the_interpreter_of_the_build(release: Gi
     assert servers.arguments == [("--only-binary", ":all:")]
 
 
-def test_uwsgi_from_source_is_told_of_the_virtual_environment(release: Given, servers: Servers) -> None:
+def test_uwsgi_from_source_gets_the_virtual_environment(release: Given, servers: Servers) -> None:
     one = made(release, package="uwsgi")
     command = said(text(one, "instance.service"), "ExecStart")[0].split()
     assert command[4] == str(one.servers.path(one.server) / "bin/uwsgi")
@@ -816,14 +816,14 @@ def test_releases_share_the_uwsgi_of_a_host(release: Given, servers: Servers) ->
     assert len(servers.arguments) == 1
 
 
-def test_visitors_come_before_the_installing_of_uwsgi(release: Given, nice: list[int]) -> None:
+def test_uwsgi_is_installed_at_low_priority(release: Given, nice: list[int]) -> None:
     made(release)
     assert nice == [10]
     made(release, harakiri=30)
     assert nice == [10]
 
 
-def test_a_uwsgi_that_cannot_be_installed_leaves_nothing_half_made(release: Given, servers: Servers) -> None:
+def test_a_failed_installation_of_uwsgi_leaves_nothing(release: Given, servers: Servers) -> None:
     servers.failure = Failed("no matching distribution")
     with pytest.raises(Failed, match="no matching distribution"):
         release.make(Index(), "uv==1\n")
@@ -832,7 +832,7 @@ def test_a_uwsgi_that_cannot_be_installed_leaves_nothing_half_made(release: Give
     assert list(release.store.root.iterdir()) == []
 
 
-def test_what_a_killed_run_left_is_made_anew(release: Given) -> None:
+def test_an_incomplete_release_is_made_again(release: Given) -> None:
     leftover = release.store.path(release.id) / "half"
     leftover.mkdir(parents=True)
     release.make(Index(), "uv==1\n")
@@ -840,7 +840,7 @@ def test_what_a_killed_run_left_is_made_anew(release: Given) -> None:
     assert not leftover.exists()
 
 
-def test_before_the_first_release_the_difference_is_all_of_it(release: Given) -> None:
+def test_the_difference_of_the_first_release_shows_all_of_it(release: Given) -> None:
     difference = release.difference_from_live()
     assert "main:application" not in difference["before"]
     assert "main:application\n" in difference["after"]
@@ -883,7 +883,7 @@ def test_the_difference_shows_limits_hardening_and_probe(release: Given, setting
     assert line in difference["after"]
 
 
-def test_the_difference_shows_what_the_live_release_has_and_this_one_has_no_more(release: Given) -> None:
+def test_the_difference_shows_parts_that_the_new_release_lacks(release: Given) -> None:
     live = made(release)
     live.layout.current.symlink_to(f"releases/{live.id}")
     difference = made(release, workers=[], timers=[], migrate=[], after_switch=[]).difference_from_live()
@@ -892,7 +892,7 @@ def test_the_difference_shows_what_the_live_release_has_and_this_one_has_no_more
         assert line not in difference["after"]
 
 
-def test_the_difference_leaves_out_what_differs_in_any_case(release: Given) -> None:
+def test_the_difference_omits_values_that_always_differ(release: Given) -> None:
     live = made(release)
     live.layout.current.symlink_to(f"releases/{live.id}")
     difference = made(release, env={"COLOUR": "green"}).difference_from_live()
@@ -910,7 +910,7 @@ def test_the_difference_leaves_out_what_differs_in_any_case(release: Given) -> N
         ({"KEY": "begin\nhunter1=\nend"}, {"KEY": "begin\nhunter2=\nend"}, "KEY"),
     ],
 )
-def test_the_difference_names_the_variables_that_differ_and_never_their_values(
+def test_the_difference_names_changed_variables_without_their_values(
     release: Given, before: dict[str, Any], after: dict[str, Any], names: str
 ) -> None:
     live = made(release, env=before)
@@ -929,7 +929,7 @@ def test_the_difference_names_the_variables_that_differ_and_never_their_values(
         ({"a": "hunter1", "b": "hunter3"}, {"a": "hunter2", "b": "hunter3"}, "credentials/a"),
     ],
 )
-def test_the_difference_names_the_secrets_in_files_that_differ_and_never_what_is_in_them(
+def test_the_difference_names_changed_secret_files_without_their_contents(
     release: Given, before: dict[str, str], after: dict[str, str], names: str
 ) -> None:
     live = made(release, secret_files=before)
@@ -939,7 +939,7 @@ def test_the_difference_names_the_secrets_in_files_that_differ_and_never_what_is
     assert f"secrets and variables that differ: {names}\n" in shown["after"]
 
 
-def test_the_difference_names_no_variable_where_none_differs(release: Given) -> None:
+def test_the_difference_names_no_variable_if_none_differs(release: Given) -> None:
     live = made(release)
     live.layout.current.symlink_to(f"releases/{live.id}")
     assert "that differ" not in str(made(release, harakiri=30).difference_from_live())
@@ -953,7 +953,7 @@ LET, LEAVE = "run its timers on this host", "stop running its timers on this hos
 
 @pytest.fixture
 def calendar(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Return what was asked of systemd about times; it understands all but "never"."""
+    """Return what systemd was asked about times; it understands all but "never"."""
     asked: list[list[str]] = []
 
     def run(argv: list[str], purpose: str) -> str:
@@ -968,7 +968,7 @@ def calendar(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 @pytest.fixture
 def planner(release: Given, monkeypatch: pytest.MonkeyPatch, calendar: list[list[str]]) -> Planner:
-    """Return what calls the module for the release of that name, but for what it is given, and for other `apps`."""
+    """Return a function that calls the module for `release` with changes, and for other applications."""
     monkeypatch.setattr(module, "Layout", lambda name: Layout(name, root=release.layout.home.parent))
     monkeypatch.setattr(Host, "read", lambda _: HOST)
     monkeypatch.setattr(Data, "is_right", lambda data: data.path.is_dir())
@@ -981,7 +981,7 @@ def planner(release: Given, monkeypatch: pytest.MonkeyPatch, calendar: list[list
 
 
 def described(release: Given, **given: Any) -> dict[str, Any]:
-    """Return an application as the action plugin has it, which asks for `release` but for what is given."""
+    """Return an application as the action plugin has it: that of `release`, with changes."""
     elsewhere = (*HARDENING, "env", "secret_files", "probe", "libraries", "pin")
     settings = {setting: value for setting, value in vars(release.app).items() if setting not in elsewhere}
     hardening = {setting: getattr(release.app, setting) for setting in HARDENING}
@@ -1003,7 +1003,7 @@ def described(release: Given, **given: Any) -> dict[str, Any]:
 
 
 def arguments(*apps: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of the module as the action plugin hands them on."""
+    """Return the arguments of the module as the action plugin passes them."""
     defaults = {option: spec.get("default") for option, spec in ARGUMENTS.items()}
     secrets = {app["name"]: {key: app[key] for key in SECRETS} for app in apps}
     plain = [{key: value for key, value in app.items() if key not in SECRETS} for app in apps]
@@ -1042,9 +1042,7 @@ def test_the_module_makes_the_release_of_each_application(release: Given, planne
     assert (planned.steps, planned.settled, planned.result["diff"]) == ([], settled, [])
 
 
-def test_an_application_that_cannot_be_released_keeps_no_other_from_its_release(
-    release: Given, planner: Planner
-) -> None:
+def test_a_broken_application_does_not_stop_the_release_of_another(release: Given, planner: Planner) -> None:
     never = [{"name": "a", "command": "a", "on_calendar": "never", "every_host": False}]
     planned = planner(others=(described(release, name="other", timers=never),))
     assert set(planned.failures) == {"other"}
@@ -1053,14 +1051,14 @@ def test_an_application_that_cannot_be_released_keeps_no_other_from_its_release(
     assert release.exists()
 
 
-def test_the_module_has_nothing_to_do_for_a_release_that_exists(release: Given, planner: Planner) -> None:
+def test_the_module_has_nothing_to_do_for_an_existing_release(release: Given, planner: Planner) -> None:
     planner().take()
     planned = planner()
     assert (planned.steps, planned.result) == ([], {"releases": {"hello": release.id}, "diff": []})
     assert planned.settled == f"hello: has release {release.id}"
 
 
-def test_a_release_that_exists_is_never_made_again_because_it_may_be_live(release: Given, planner: Planner) -> None:
+def test_an_existing_release_is_never_made_again_because_it_may_be_live(release: Given, planner: Planner) -> None:
     release.make(Index(), "uv==1\n")
     release.layout.first.touch()
     mark = release.store.path(release.id) / "mark"
@@ -1073,7 +1071,7 @@ def test_a_release_that_exists_is_never_made_again_because_it_may_be_live(releas
 
 
 @pytest.mark.parametrize(("setting", "value"), OTHERS)
-def test_the_module_hands_on_each_setting(release: Given, planner: Planner, setting: str, value: Any) -> None:
+def test_the_module_uses_each_setting(release: Given, planner: Planner, setting: str, value: Any) -> None:
     wanted = Given(release.layout, release.build, replace(SETTINGS, **{setting: value}), HOST)
     assert planner(**{setting: value}).result["releases"] == {"hello": wanted.id}
 
@@ -1081,7 +1079,7 @@ def test_the_module_hands_on_each_setting(release: Given, planner: Planner, sett
 ONCE, EACH = ([{**SETTINGS.timers[0], "every_host": every_host}] for every_host in (False, True))
 
 
-def test_the_release_is_the_same_on_the_first_host_and_on_all_others(release: Given, planner: Planner) -> None:
+def test_the_release_is_the_same_on_all_hosts(release: Given, planner: Planner) -> None:
     for first in (True, False):
         planned = planner(first=first)
         planned.take()
@@ -1093,7 +1091,7 @@ def test_the_release_is_the_same_on_the_first_host_and_on_all_others(release: Gi
     ("first", "timers", "runs"), [(True, ONCE, True), (False, ONCE, False), (True, EACH, False), (True, [], False)]
 )
 @pytest.mark.parametrize("before", [True, False])
-def test_a_host_says_that_it_is_the_first_where_it_is_and_a_timer_asks_for_it(
+def test_a_host_is_marked_as_the_first_only_if_a_timer_needs_that(
     release: Given, planner: Planner, first: bool, timers: list[Any], runs: bool, before: bool
 ) -> None:
     planner(first=first, timers=timers).take()
@@ -1107,7 +1105,7 @@ def test_a_host_says_that_it_is_the_first_where_it_is_and_a_timer_asks_for_it(
     assert planner(first=first, timers=timers).steps == []
 
 
-def test_the_timers_of_a_release_that_is_there_move_with_the_first_host(release: Given, planner: Planner) -> None:
+def test_timers_of_an_existing_release_move_with_the_first_host(release: Given, planner: Planner) -> None:
     planner().take()
     planned = planner(first=False)
     assert [(step.says, step.of) for step in planned.steps] == [(LEAVE, "hello")]
@@ -1125,7 +1123,7 @@ def test_each_application_has_its_own_timers_on_the_first_host(release: Given, p
     assert not (release.layout.home.parent / "other/first").exists()
 
 
-def test_the_module_takes_a_part_of_a_probe_for_all_of_it(release: Given, planner: Planner) -> None:
+def test_the_module_completes_a_partial_probe(release: Given, planner: Planner) -> None:
     wanted = Given(release.layout, release.build, replace(SETTINGS, probe=Probe("/health")), HOST)
     assert planner(probe={"path": "/health"}).result["releases"] == {"hello": wanted.id}
 
@@ -1148,7 +1146,7 @@ def test_variables_and_secrets_are_one_environment(
 
 
 @pytest.mark.parametrize("wheels", ["", "/var/cache/wsgi/wheels/abc123"])
-def test_uwsgi_comes_from_the_index_unless_wheels_have_been_gathered(
+def test_uwsgi_comes_from_the_index_unless_wheels_were_gathered(
     planner: Planner, monkeypatch: pytest.MonkeyPatch, wheels: str
 ) -> None:
     indexes: list[Index] = []
@@ -1159,9 +1157,7 @@ def test_uwsgi_comes_from_the_index_unless_wheels_have_been_gathered(
     assert not isinstance(index, Folder) or index.path == Path(wheels)
 
 
-def test_systemd_is_asked_whether_it_understands_when_a_timer_is_due(
-    release: Given, planner: Planner, calendar: list[list[str]]
-) -> None:
+def test_systemd_checks_the_calendar_of_each_timer(release: Given, planner: Planner, calendar: list[list[str]]) -> None:
     timers = [{"name": "a", "command": "a", "on_calendar": "daily", "every_host": False}]
     timers.append({"name": "b", "command": "b", "on_calendar": "never", "every_host": False})
     planned = planner(timers=timers)
@@ -1201,7 +1197,7 @@ def test_systemd_is_asked_whether_it_understands_when_a_timer_is_due(
         ({"public_data": ["../x"]}, ["public_data: '../x': write a directory"]),
     ],
 )
-def test_what_the_rules_refuse_reaches_no_host(release: Given, given: dict[str, Any], objections: list[str]) -> None:
+def test_invalid_values_reach_no_host(release: Given, given: dict[str, Any], objections: list[str]) -> None:
     failure = refused(release, **given)
     assert [objection for objection in objections if objection not in failure] == []
 
@@ -1213,7 +1209,7 @@ def refused(release: Given, **given: Any) -> str:
     return str(failed.value)
 
 
-def test_a_worker_and_a_timer_of_one_name_are_refused_for_one_would_replace_the_other(release: Given) -> None:
+def test_a_worker_and_a_timer_cannot_share_a_name(release: Given) -> None:
     failure = refused(
         release,
         workers=[worker("mail", "python -m a", 5)],
@@ -1222,7 +1218,7 @@ def test_a_worker_and_a_timer_of_one_name_are_refused_for_one_would_replace_the_
     assert "mail" in failure
 
 
-def test_no_secret_is_in_what_the_module_returns_and_says(release: Given, planner: Planner) -> None:
+def test_the_module_returns_and_reports_no_secret(release: Given, planner: Planner) -> None:
     live = made(release, env={"SECRET": "hunter1"}, secret_files={"key": "hunter4"})
     live.layout.current.symlink_to(f"releases/{live.id}")
     given = {"env": {"SECRET": "hunter2"}, "secrets": {"OTHER": "hunter3"}, "secret_files": {"key": "hunter5"}}
@@ -1243,17 +1239,17 @@ def test_no_secret_is_in_what_the_module_returns_and_says(release: Given, planne
         ({"secret_files": {"key": ["hunter2"]}}, "key is a list"),
     ],
 )
-def test_an_objection_to_a_secret_shows_none_of_them(release: Given, given: dict[str, Any], named: str) -> None:
+def test_an_error_about_a_secret_shows_no_secret(release: Given, given: dict[str, Any], named: str) -> None:
     failure = refused(release, **given)
     assert named in failure
     assert "hunter" not in failure
 
 
-def test_ansible_is_told_what_is_secret() -> None:
+def test_ansible_knows_what_is_secret() -> None:
     assert ARGUMENTS["secrets"]["no_log"] is True
 
 
-def test_ansible_masks_the_secrets_and_nothing_that_happens_to_be_like_them(
+def test_ansible_masks_only_the_secrets_and_no_similar_values(
     release: Given, planner: Planner, capsys: pytest.CaptureFixture[str]
 ) -> None:
     secret = {
@@ -1275,6 +1271,6 @@ def test_ansible_masks_the_secrets_and_nothing_that_happens_to_be_like_them(
     assert release.store.names() == []
 
 
-def test_a_working_directory_that_the_build_lacks_is_refused_with_what_to_do(release: Given) -> None:
+def test_a_working_directory_missing_in_the_build_is_refused_with_advice(release: Given) -> None:
     with pytest.raises(Failed, match=r"^directory: the build has no directory src: add it to the source, add it to"):
         made(release, directory="src")

@@ -1,4 +1,4 @@
-"""What the controller renders for a release, and how an operator may change it."""
+"""What the controller renders for a release, and how an operator can change it."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def write(directory: Path, name: str, text: str) -> Path:
     return directory
 
 
-def test_every_file_says_in_its_first_line_what_wrote_it_and_what_to_change() -> None:
+def test_the_first_line_of_every_file_says_where_it_comes_from() -> None:
     for name, text in filled().items():
         assert "Written by wsgi.production from the section run of hello" in text.splitlines()[0], name
 
 
-def test_all_that_only_a_host_knows_is_a_token_that_it_fills_in() -> None:
+def test_values_known_only_to_a_host_are_tokens_that_it_fills() -> None:
     assert any(MARK in text for text in files(app()).values())
     assert not any(MARK in text for text in filled().values())
 
@@ -54,7 +54,7 @@ def test_no_value_can_look_like_a_token(value: str) -> None:
         files(app(migrate=[f"echo {value}"]))
 
 
-def test_another_directive_of_a_unit_goes_into_every_process(tmp_path: Path) -> None:
+def test_an_added_directive_goes_into_every_process(tmp_path: Path) -> None:
     own = "{% extends 'wsgi.production/process.j2' %}\n{% block more %}\nNice=5\n{% endblock %}\n"
     plain, changed = filled(), filled(write(tmp_path, "process.j2", own))
     for name in plain:
@@ -62,7 +62,7 @@ def test_another_directive_of_a_unit_goes_into_every_process(tmp_path: Path) -> 
         assert changed[name].replace("Nice=5\n", "") == plain[name]
 
 
-def test_another_line_of_the_configuration_stands_beside_those_of_the_role(tmp_path: Path) -> None:
+def test_an_added_line_of_configuration_leaves_those_of_the_role(tmp_path: Path) -> None:
     own = "{% extends 'wsgi.production/uwsgi.ini.j2' %}\n{% block log %}\n{{ super() }}log-4xx = true\n{% endblock %}\n"
     changed = filled(write(tmp_path, "uwsgi.ini.j2", own), options={"route": "a"})["uwsgi.ini"]
     assert changed.replace("log-4xx = true\n", "") == filled(options={"route": "a"})["uwsgi.ini"]
@@ -80,7 +80,7 @@ def test_another_line_of_the_configuration_stands_beside_those_of_the_role(tmp_p
         ("timer.timer.j2", "", "OnCalendar="),
     ],
 )
-def test_a_template_that_has_lost_what_a_release_cannot_live_without_is_refused(
+def test_a_template_without_lines_that_a_release_needs_is_refused(
     tmp_path: Path, template: str, text: str, line: str
 ) -> None:
     with pytest.raises(Failed, match=rf"^uwsgi_templates: .* of hello no longer has the line '{line}.*'"):
@@ -95,16 +95,16 @@ def test_a_template_that_has_lost_what_a_release_cannot_live_without_is_refused(
         ("{% extends 'wsgi.production/none.j2' %}", "needs wsgi.production/none.j2, which does not exist"),
     ],
 )
-def test_a_template_that_is_not_right_is_told_with_its_name(tmp_path: Path, text: str, why: str) -> None:
+def test_an_invalid_template_is_reported_with_its_name(tmp_path: Path, text: str, why: str) -> None:
     with pytest.raises(Failed, match=rf"^the template .*uwsgi\.ini\.j2.*{why}"):
         files(app(), str(write(tmp_path, "uwsgi.ini.j2", text)))
 
 
-def test_a_directory_of_templates_has_to_be_there(tmp_path: Path) -> None:
+def test_a_directory_of_templates_must_exist(tmp_path: Path) -> None:
     with pytest.raises(Failed, match=r"^uwsgi_templates: '.*/none' is not a directory on the controller"):
         files(app(), str(tmp_path / "none"))
 
 
-def test_a_process_has_one_thread_unless_there_are_to_be_more() -> None:
+def test_a_process_has_one_thread_by_default() -> None:
     assert "threads =" not in filled()["uwsgi.ini"].replace("enable-threads =", "")
     assert "\nthreads = 4\n" in filled(threads=4)["uwsgi.ini"]

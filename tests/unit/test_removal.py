@@ -1,4 +1,4 @@
-"""What it takes for an application to be gone."""
+"""What the removal of an application promises."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PARTS: dict[str, Any] = {"workers": ["mail"], "timers": ["nightly"], "oneshots":
 
 
 class Users:
-    """The users of a host, by their names, and data that was left to root; `done` is what became of them, in order."""
+    """The users of a host, by name, and data that was left to root; `done` is what happened to them, in order."""
 
     def __init__(self) -> None:
         self.names = {"hello"}
@@ -59,7 +59,7 @@ def users(monkeypatch: pytest.MonkeyPatch) -> Users:
 
 
 def deployed(app: Application) -> Application:
-    """Bring two releases live, one after the other, behind a door, with data."""
+    """Make two releases live, one after the other, behind a door, with data."""
     for release in (A, B):
         make_build(app.layout, f"b-{release}", f"v-{release}")
         make_release(app.layout, release, build=f"b-{release}", **PARTS)
@@ -73,7 +73,7 @@ def deployed(app: Application) -> Application:
 
 
 def at_work(app: Application, release: str, part: str) -> str:
-    """Let commands of a release be as a killed run leaves them, which go on; return their unit."""
+    """Leave commands of a release running, as a killed run does; return their unit."""
     oneshot = app.oneshot(release, part)
     app.layout.transient.mkdir(exist_ok=True)
     oneshot.placed.write_text(oneshot.description.read_text())
@@ -101,12 +101,12 @@ STEPS = [
 
 
 def steps(app: Application, **instead: str) -> list[str]:
-    """Return what is done to remove an application, but for what is done instead."""
+    """Return the steps that remove an application, with `instead` in place of some."""
     return [instead.get(step.split()[0], step).format(home=app.layout.home) for step in STEPS]
 
 
 def gone(app: Application) -> None:
-    """Expect nothing of an application but its data."""
+    """Expect only the data of an application to be left."""
     assert os.listdir(app.layout.units) == []
     assert not app.layout.transient.exists() or os.listdir(app.layout.transient) == []
     assert not isinstance(app.systemd, FakeSystemd) or not app.systemd.enabled
@@ -114,32 +114,32 @@ def gone(app: Application) -> None:
     assert not app.layout.home.exists() or set(os.listdir(app.layout.home)) == {"data", app.layout.mark.name}
 
 
-def test_an_application_is_removed_from_the_outside_to_the_inside(full: Application, users: Users) -> None:
+def test_an_application_is_removed_from_the_outside_in(full: Application, users: Users) -> None:
     assert take(removal(full, False)) == steps(full)
     gone(full)
     assert (full.layout.data / "mine").read_text() == "mine"
     assert users.done == ["left data", "removed hello"]
 
 
-def test_data_is_removed_on_word(full: Application, users: Users) -> None:
+def test_data_can_be_removed_too(full: Application, users: Users) -> None:
     assert take(removal(full, True)) == steps(full, give="remove {home}/data")
     gone(full)
     assert not full.layout.home.exists()
     assert users.done == ["removed hello"]
 
 
-def test_each_step_is_of_the_application(full: Application) -> None:
+def test_each_step_names_the_application(full: Application) -> None:
     assert {step.of for step in removal(full, False)} == {"hello"}
 
 
-def test_telling_of_a_removal_removes_nothing(full: Application, systemd: FakeSystemd, users: Users) -> None:
+def test_planning_a_removal_removes_nothing(full: Application, systemd: FakeSystemd, users: Users) -> None:
     systemd.calls.clear()
     before = sorted(full.layout.home.rglob("*"))
     assert say(removal(full, True))
     assert (systemd.calls, sorted(full.layout.home.rglob("*")), users.done) == ([], before, [])
 
 
-def test_data_goes_however_deep_the_application_has_nested_it(full: Application) -> None:
+def test_very_deeply_nested_data_is_removed(full: Application) -> None:
     nest = "import os\nfor _ in range(1500): os.mkdir('d'); os.chdir('d')"
     subprocess.run([sys.executable, "-c", nest], cwd=full.layout.data, check=True)
     take(removal(full, remove_data=True))
@@ -152,26 +152,26 @@ def test_a_removal_has_nothing_to_do_the_second_time(full: Application, remove_d
     assert removal(full, remove_data) == []
 
 
-def test_data_that_was_left_is_removed_on_word_afterwards(full: Application) -> None:
+def test_data_that_was_left_can_be_removed_afterwards(full: Application) -> None:
     take(removal(full, False))
     home = full.layout.home
     assert take(removal(full, True)) == [f"remove {home}/data", f"remove {home}"]
     assert not home.exists()
 
 
-def test_an_application_that_never_was_here_has_nothing_to_remove(app: Application, users: Users) -> None:
+def test_an_application_that_was_never_here_has_nothing_to_remove(app: Application, users: Users) -> None:
     shutil.rmtree(app.layout.home)
     users.names.clear()
     assert removal(app, True) == []
 
 
-def test_a_user_of_that_name_who_has_nothing_to_do_with_the_collection_stays(app: Application, users: Users) -> None:
+def test_an_unrelated_user_of_the_same_name_stays(app: Application, users: Users) -> None:
     shutil.rmtree(app.layout.home)
     assert removal(app, True) == []
     assert users.names == {"hello"}
 
 
-def test_an_instance_ends_with_its_workers_timers_and_jobs_before_anything_of_it_is_removed(
+def test_an_instance_with_all_its_units_ends_before_anything_is_removed(
     full: Application, systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     systemd.start(f"hello@{B}-nightly.service", wait=False)
@@ -187,7 +187,7 @@ def test_an_instance_ends_with_its_workers_timers_and_jobs_before_anything_of_it
     assert systemd.due == set()
 
 
-def test_commands_that_a_killed_run_left_at_work_are_ended_before_anything_is_removed(
+def test_commands_that_a_killed_run_left_running_are_ended_before_anything_is_removed(
     full: Application, systemd: FakeSystemd, users: Users
 ) -> None:
     units = [at_work(full, A, "after-switch"), at_work(full, B, "migrate")]
@@ -198,7 +198,7 @@ def test_commands_that_a_killed_run_left_at_work_are_ended_before_anything_is_re
     gone(full)
 
 
-def test_nothing_is_removed_while_commands_do_not_end(
+def test_nothing_is_removed_while_commands_still_run(
     full: Application, systemd: FakeSystemd, users: Users, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unit = at_work(full, B, "migrate")
@@ -213,14 +213,14 @@ def test_nothing_is_removed_while_commands_do_not_end(
     assert full.releases.names() == [A, B] and full.layout.data.exists()
 
 
-def test_commands_whose_end_nobody_saw_leave_no_unit(full: Application, systemd: FakeSystemd) -> None:
+def test_finished_commands_leave_no_unit(full: Application, systemd: FakeSystemd) -> None:
     unit = at_work(full, B, "migrate")
     systemd.finish(unit)
     assert f"end {unit}" in take(removal(full, False))
     gone(full)
 
 
-def test_the_mark_of_the_host_that_runs_the_timers_goes_with_all_else(app: Application) -> None:
+def test_the_mark_of_the_first_host_is_removed_too(app: Application) -> None:
     app.layout.releases.rmdir()
     app.layout.first.touch()
     assert take(removal(app, False)) == [
@@ -240,7 +240,7 @@ def test_the_mark_of_the_host_that_runs_the_timers_goes_with_all_else(app: Appli
         ("/var/lib/hello", "/bin/false", True),
     ],
 )
-def test_a_user_that_the_collection_has_not_made_stays(
+def test_a_user_not_created_by_the_collection_stays(
     app: Application, monkeypatch: pytest.MonkeyPatch, home: str, shell: str, stays: bool
 ) -> None:
     monkeypatch.undo()
@@ -252,12 +252,12 @@ def test_a_user_that_the_collection_has_not_made_stays(
     assert "remove its releases and builds" in said
 
 
-def test_systemd_hears_that_the_units_are_gone(full: Application, systemd: FakeSystemd) -> None:
+def test_systemd_reloads_after_units_are_gone(full: Application, systemd: FakeSystemd) -> None:
     take(removal(full, False))
     assert systemd.calls[-1] == "reload"
 
 
-def test_nothing_is_removed_while_an_instance_does_not_end(
+def test_nothing_is_removed_while_an_instance_still_runs(
     full: Application, systemd: FakeSystemd, users: Users, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop = systemd.stop
@@ -274,7 +274,7 @@ def test_nothing_is_removed_while_an_instance_does_not_end(
     assert full.releases.names() == [A, B] and full.layout.data.exists()
 
 
-def test_a_door_and_links_are_gone_that_lead_nowhere(app: Application) -> None:
+def test_broken_links_are_removed(app: Application) -> None:
     app.layout.current.symlink_to("releases/gone")
     app.layout.previous.symlink_to("releases/gone")
     app.layout.releases.rmdir()
@@ -282,14 +282,14 @@ def test_a_door_and_links_are_gone_that_lead_nowhere(app: Application) -> None:
     assert not app.layout.home.exists()
 
 
-def test_where_only_the_release_before_is_still_linked_it_is_not_told_that_none_is_taken_out(
+def test_no_step_mentions_none_if_only_the_previous_release_is_linked(
     app: Application,
 ) -> None:
     app.layout.previous.symlink_to(f"releases/{A}")
     assert not [step for step in say(removal(app, False)) if "None" in step]
 
 
-def test_the_directory_of_its_sockets_goes_with_it(full: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_directory_of_the_sockets_is_removed(full: Application, monkeypatch: pytest.MonkeyPatch) -> None:
     steps = removal(full, True)
     tried: list[str] = []
     monkeypatch.setattr(os, "rmdir", lambda path, **_: tried.append(str(path)))
@@ -297,13 +297,13 @@ def test_the_directory_of_its_sockets_goes_with_it(full: Application, monkeypatc
     assert tried == [str(full.layout.home), "/run/hello"]
 
 
-def test_what_somebody_has_put_beside_the_application_stays(full: Application) -> None:
+def test_files_of_others_beside_the_application_stay(full: Application) -> None:
     (full.layout.home / "notes").write_text("mine")
     take(removal(full, True))
     assert os.listdir(full.layout.home) == ["notes"]
 
 
-def test_what_is_half_made_is_removed_too(app: Application) -> None:
+def test_incomplete_files_are_removed_too(app: Application) -> None:
     make_release(app.layout, A, sealed=False)
     app.layout.builds.mkdir()
     app.history.path.write_text("no history")
@@ -312,11 +312,11 @@ def test_what_is_half_made_is_removed_too(app: Application) -> None:
 
 
 class Killed(BaseException):
-    """Ends a run where it stands, as a signal does."""
+    """Ends a run at once, as a signal does."""
 
 
 def killed_before(number: int, patch: pytest.MonkeyPatch) -> None:
-    """Let the run be killed before its `number`th change of the host."""
+    """Kill the run right before its `number`th change of the host."""
     left = itertools.count(number, -1)
 
     def around(change: Callable[..., object]) -> Callable[..., object]:
@@ -337,7 +337,7 @@ def killed_before(number: int, patch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("apps")
 @pytest.mark.parametrize("remove_data", [False, True])
-def test_a_removal_that_was_killed_is_completed_by_the_next_run(
+def test_the_next_run_completes_a_killed_removal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, users: Users, remove_data: bool
 ) -> None:
     for number in itertools.count(1):
@@ -368,7 +368,7 @@ def test_a_removal_that_was_killed_is_completed_by_the_next_run(
 # Left over
 
 
-def test_what_nobody_describes_is_left_over(tmp_path: Path) -> None:
+def test_apps_without_entries_are_left_over(tmp_path: Path) -> None:
     for name in ("hello", "other", "third"):
         (tmp_path / name / "releases").mkdir(parents=True)
         Layout(name, tmp_path).mark.touch()
@@ -376,7 +376,7 @@ def test_what_nobody_describes_is_left_over(tmp_path: Path) -> None:
     assert left_over(tmp_path, ["third", "hello", "other", "new"]) == []
 
 
-def test_what_is_none_of_the_collections_is_not_left_over(tmp_path: Path) -> None:
+def test_directories_of_others_are_not_left_over(tmp_path: Path) -> None:
     (tmp_path / "git/repositories").mkdir(parents=True)
     (tmp_path / "python/releases/3.13").mkdir(parents=True)
     (tmp_path / "file").touch()
@@ -384,7 +384,7 @@ def test_what_is_none_of_the_collections_is_not_left_over(tmp_path: Path) -> Non
     assert left_over(tmp_path / "missing", []) == []
 
 
-def test_an_application_whose_data_was_left_to_root_is_not_left_over(full: Application) -> None:
+def test_data_left_to_root_is_not_left_over(full: Application) -> None:
     take(removal(full, False))
     assert full.layout.data.exists()
     assert left_over(full.layout.home.parent, []) == []

@@ -57,7 +57,7 @@ def source_of(remote: Path, rest: str = "") -> Source:
 
 
 def commit_of(remote: Path, rest: str = "") -> str:
-    """Return the commit of a source, which all its files are of."""
+    """Return the commit of a source, from which all its files come."""
     source = source_of(remote, rest)
     main = source.files["main.py"]
     assert source.commit and isinstance(main, Path)
@@ -93,7 +93,7 @@ def age(days: float, *paths: Path) -> None:
         ("git+file:///srv/a@b/repo@main", "file:///srv/a@b/repo", "main", ""),
     ],
 )
-def test_an_address_is_read_as_pip_does(text: str, url: str, ref: str, subdirectory: str) -> None:
+def test_addresses_are_parsed_as_in_pip(text: str, url: str, ref: str, subdirectory: str) -> None:
     assert Address.parse(text) == Address(text, url, ref, subdirectory)
 
 
@@ -136,7 +136,7 @@ def test_a_url_with_a_password_is_refused_without_showing_it(text: str) -> None:
         ("git+https://host/secret#subdirectory=", "write a branch after an @"),
     ],
 )
-def test_what_is_no_address_is_refused_without_showing_what_may_be_a_password(text: str, advice: str) -> None:
+def test_an_invalid_address_is_refused_without_showing_a_possible_password(text: str, advice: str) -> None:
     with pytest.raises(Failed) as failure:
         Address.parse(text)
     assert advice in str(failure.value)
@@ -144,7 +144,7 @@ def test_what_is_no_address_is_refused_without_showing_what_may_be_a_password(te
     assert failure.value.__suppress_context__ or failure.value.__context__ is None
 
 
-def test_without_a_ref_the_head_of_the_remote_is_read(remote: Path) -> None:
+def test_without_a_ref_the_head_of_the_remote_is_used(remote: Path) -> None:
     git(remote, "checkout", "--quiet", "-b", "trunk")
     wanted = change(remote)
     assert wanted != git(remote, "rev-parse", "main")
@@ -165,13 +165,13 @@ def test_a_ref_is_a_branch_a_tag_or_a_hash(remote: Path, kind: str) -> None:
     assert commit_of(remote, f"@{ref}") == wanted
 
 
-def test_where_a_branch_and_a_tag_have_one_name_it_is_the_branch_as_for_pip(remote: Path) -> None:
+def test_a_branch_wins_over_a_tag_of_the_same_name_as_in_pip(remote: Path) -> None:
     git(remote, "tag", "--annotate", "--message", "Release", "both")
     git(remote, "branch", "both", change(remote))
     assert commit_of(remote, "@both") == git(remote, "rev-parse", "refs/heads/both")
 
 
-def test_a_ref_is_never_taken_for_one_that_only_ends_like_it(remote: Path) -> None:
+def test_a_ref_is_never_confused_with_one_that_ends_like_it(remote: Path) -> None:
     git(remote, "branch", "other/refs/heads/new")
     git(remote, "update-ref", "refs/x/refs/heads/new", "HEAD")
     with pytest.raises(Failed, match="has no branch or tag 'new'"):
@@ -179,14 +179,14 @@ def test_a_ref_is_never_taken_for_one_that_only_ends_like_it(remote: Path) -> No
 
 
 @pytest.mark.parametrize("ref", ["nope", "ma*", "--upload-pack=x", "0123abc"])
-def test_a_ref_that_is_not_there_is_named(remote: Path, ref: str) -> None:
+def test_a_missing_ref_is_named(remote: Path, ref: str) -> None:
     with pytest.raises(Failed) as failure:
         source_of(remote, f"@{ref}")
     assert f"file://{remote} has no branch or tag {ref!r}" in str(failure.value)
     assert f"`git ls-remote file://{remote}` lists" in str(failure.value)
 
 
-def test_a_commit_that_is_not_there_is_an_error_in_the_words_of_git(remote: Path) -> None:
+def test_a_missing_commit_is_an_error_with_the_message_of_git(remote: Path) -> None:
     with pytest.raises(Failed, match=rf"^build\.source: git cannot fetch 'git\+file:.*@{NOWHERE}': fatal: .*{NOWHERE}"):
         source_of(remote, f"@{NOWHERE}")
 
@@ -198,25 +198,25 @@ def test_a_repository_without_commits_is_an_error(remote: Path) -> None:
         source_of(remote)
 
 
-def test_a_repository_that_cannot_be_reached_is_an_error_in_the_words_of_git(remote: Path) -> None:
+def test_an_unreachable_repository_is_an_error_with_the_message_of_git(remote: Path) -> None:
     shutil.rmtree(remote)
     with pytest.raises(Failed, match=r"^build\.source: git cannot fetch 'git\+file:.*/shop': fatal: .*/shop"):
         source_of(remote)
 
 
-def test_a_server_that_does_not_give_commits_by_their_hash_is_asked_for_all(
+def test_everything_is_fetched_if_a_server_refuses_commits_by_hash(
     remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = git(remote, "rev-parse", "HEAD")
     change(remote)
     watched = Watched(tmp_path, monkeypatch)
-    # The first version of the protocol refuses them unless the server is told not to.
+    # The first version of the protocol refuses them by default.
     configure(monkeypatch, protocol__file__allow="always", protocol__version="0")
     assert commit_of(remote, f"@{wanted}") == wanted
     assert watched.asked("fetch") == 2
 
 
-def test_a_commit_that_only_a_tag_leads_to_is_found_where_all_is_asked_for(
+def test_a_commit_that_only_a_tag_has_is_found_if_everything_is_fetched(
     remote: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     git(remote, "checkout", "--quiet", "--detach")
@@ -238,7 +238,7 @@ def test_only_the_commit_itself_is_fetched(remote: Path, cache: Path, watched: W
     assert git(tree, "rev-list", "--all", "HEAD") == wanted
 
 
-def test_submodules_come_along_also_those_beside_the_repository(remote: Path, cache: Path, tmp_path: Path) -> None:
+def test_submodules_are_included_even_with_relative_urls(remote: Path, cache: Path, tmp_path: Path) -> None:
     for name in ("inner", "library"):
         (tmp_path / name).mkdir()
         (tmp_path / name / f"{name}.py").touch()
@@ -249,7 +249,7 @@ def test_submodules_come_along_also_those_beside_the_repository(remote: Path, ca
     git(remote, "remote", "add", "origin", f"file://{remote}")
     add_submodule(remote, "../library", "library")
     commit(remote)
-    # What the remote's submodules have beyond that is not what was committed.
+    # Later commits of the submodules do not belong to this commit.
     (tmp_path / "inner/later.py").touch()
     commit(tmp_path / "inner")
     assert list(source_of(remote).files) == [
@@ -264,7 +264,7 @@ def test_submodules_come_along_also_those_beside_the_repository(remote: Path, ca
     assert git(tree / "library", "rev-list", "--count", "HEAD") == "1"
 
 
-def test_a_submodule_that_cannot_be_fetched_is_an_error_that_shows_no_password(remote: Path) -> None:
+def test_a_failed_submodule_is_an_error_that_shows_no_password(remote: Path) -> None:
     (remote / ".gitmodules").write_text(
         '[submodule "library"]\npath = library\nurl = http://user:secret@127.0.0.1:1/library\n'
     )
@@ -288,21 +288,21 @@ def test_a_subdirectory_is_the_whole_source(remote: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["frontend", "main.py", "..", "../..", "/", "link"])
-def test_a_subdirectory_that_the_commit_does_not_have_is_refused(remote: Path, name: str) -> None:
+def test_a_missing_subdirectory_is_refused(remote: Path, name: str) -> None:
     (remote / "link").symlink_to("/")
     head = commit(remote)
     with pytest.raises(Failed, match=f"the commit {head} has no directory '{name}'"):
         source_of(remote, f"#subdirectory={name}")
 
 
-def test_what_the_source_lacks_is_said_of_the_url(remote: Path) -> None:
+def test_errors_about_the_source_name_the_url(remote: Path) -> None:
     git(remote, "rm", "--quiet", "requirements.txt")
     commit(remote)
     with pytest.raises(Failed, match=r"^build\.source: 'git\+file:.*/shop' has no requirements\.txt: write one"):
         source_of(remote)
 
 
-def test_the_commit_is_exact_where_git_takes_a_fresh_checkout_for_changed(remote: Path) -> None:
+def test_the_commit_is_exact_even_if_git_sees_a_fresh_checkout_as_changed(remote: Path) -> None:
     (remote / "page.html").write_bytes(b"a\r\n")
     commit(remote)
     (remote / ".gitattributes").write_text("*.html text\n")
@@ -311,7 +311,7 @@ def test_the_commit_is_exact_where_git_takes_a_fresh_checkout_for_changed(remote
     assert source_of(remote).commit == git(remote, "rev-parse", "HEAD")
 
 
-def test_a_run_reads_one_commit_however_the_branch_moves(remote: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_reads_one_commit_even_if_the_branch_moves(remote: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begin_run(monkeypatch, "one")
     first = commit_of(remote, "@main")
     second = change(remote)
@@ -322,7 +322,7 @@ def test_a_run_reads_one_commit_however_the_branch_moves(remote: Path, monkeypat
     assert commit_of(remote, "@main") == first
 
 
-def test_a_run_reads_one_commit_also_where_that_could_not_be_fetched_at_first(
+def test_a_run_reads_one_commit_even_if_the_first_fetch_failed(
     remote: Path, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = git(remote, "rev-parse", "HEAD")
@@ -335,7 +335,7 @@ def test_a_run_reads_one_commit_also_where_that_could_not_be_fetched_at_first(
     assert commit_of(remote) == first
 
 
-def test_refs_and_repositories_are_told_apart(remote: Path, tmp_path: Path) -> None:
+def test_refs_and_repositories_are_kept_apart(remote: Path, tmp_path: Path) -> None:
     first = git(remote, "rev-parse", "HEAD")
     git(remote, "branch", "old")
     second = change(remote)
@@ -346,16 +346,14 @@ def test_refs_and_repositories_are_told_apart(remote: Path, tmp_path: Path) -> N
     assert commit_of(tmp_path / "copy", "@main") == third
 
 
-def test_what_was_fetched_before_is_not_fetched_again(
-    remote: Path, watched: Watched, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_commit_is_not_fetched_twice(remote: Path, watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     for run in ("one", "one", "another"):
         begin_run(monkeypatch, run)
         source_of(remote)
     assert (watched.asked("ls-remote"), watched.asked("fetch")) == (2, 1)
 
 
-def test_a_hash_that_was_fetched_before_needs_no_network(remote: Path) -> None:
+def test_a_hash_fetched_before_needs_no_network(remote: Path) -> None:
     head = git(remote, "rev-parse", "HEAD")
     source_of(remote)
     shutil.rmtree(remote)
@@ -366,8 +364,8 @@ def _work(remote: Path, answers: Any) -> None:
     answers.put((source_of(remote, "@main").commit, this_run()["id"]))
 
 
-def test_workers_at_the_same_time_fetch_once_and_see_the_same(remote: Path, watched: Watched) -> None:
-    # Time enough for all of them to find that nothing is there.
+def test_parallel_workers_fetch_once_and_see_the_same_commit(remote: Path, watched: Watched) -> None:
+    # Enough time for all of them to find that nothing is there.
     script = watched.program.read_text().splitlines()[-1]
     watched.does(f'case "$3" in ls-remote|fetch) sleep 0.3;; esac; {script}')
     context = multiprocessing.get_context("fork")
@@ -382,7 +380,7 @@ def test_workers_at_the_same_time_fetch_once_and_see_the_same(remote: Path, watc
     assert (watched.asked("ls-remote"), watched.asked("fetch")) == (1, 1)
 
 
-def test_what_a_killed_run_left_behind_is_no_obstacle_and_goes(remote: Path, cache: Path) -> None:
+def test_leftovers_of_a_killed_run_are_ignored_and_removed(remote: Path, cache: Path) -> None:
     head = commit_of(remote)
     (place,) = cache.iterdir()
     shutil.rmtree(place / "trees")
@@ -393,13 +391,13 @@ def test_what_a_killed_run_left_behind_is_no_obstacle_and_goes(remote: Path, cac
     assert not (place / "incoming").exists()
 
 
-def test_a_fetch_that_fails_leaves_no_tree(remote: Path, cache: Path) -> None:
+def test_a_failed_fetch_leaves_no_tree(remote: Path, cache: Path) -> None:
     with pytest.raises(Failed):
         source_of(remote, f"@{NOWHERE}")
     assert not list(cache.glob("*/trees/*"))
 
 
-def test_nobody_else_on_the_controller_can_read_what_was_fetched(remote: Path, cache: Path) -> None:
+def test_only_the_operator_can_read_fetched_sources(remote: Path, cache: Path) -> None:
     source_of(remote)
     assert stat.S_IMODE(cache.stat().st_mode) == 0o700
 
@@ -413,13 +411,13 @@ def test_without_xdg_the_cache_is_in_the_home_directory(
     assert list((tmp_path / "home/.cache/wsgi.production/sources").glob("*/trees/*"))
 
 
-def test_a_cache_that_cannot_be_written_is_an_error_that_says_where_it_is(remote: Path, cache: Path) -> None:
+def test_an_unwritable_cache_is_an_error_that_names_its_path(remote: Path, cache: Path) -> None:
     cache.parent.parent.touch()
     with pytest.raises(Failed, match=rf"cannot be stored in '{cache}' (.*); set XDG_CACHE_HOME"):
         source_of(remote)
 
 
-def test_what_no_run_has_used_for_long_is_removed_when_another_is_fetched(
+def test_sources_unused_for_long_are_removed_at_the_next_fetch(
     remote: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begin_run(monkeypatch, "old")
@@ -435,7 +433,7 @@ def test_what_no_run_has_used_for_long_is_removed_when_another_is_fetched(
     assert not list(cache.glob("*/incoming"))
 
 
-def test_what_a_run_may_still_be_reading_is_kept(remote: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sources_possibly_in_use_are_kept(remote: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begin_run(monkeypatch, "old")
     old = commit_of(remote)
     age(6.9, *cache.glob("*/trees/*"), *cache.glob("*/runs/*"))
@@ -447,7 +445,7 @@ def test_what_a_run_may_still_be_reading_is_kept(remote: Path, cache: Path, monk
     assert commit_of(remote) == old
 
 
-def test_what_a_run_uses_again_counts_as_used(remote: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reused_sources_count_as_used(remote: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begin_run(monkeypatch, "old")
     old = commit_of(remote)
     age(7.1, *cache.glob("*/trees/*"), *cache.glob("*/runs/*"))
@@ -460,7 +458,7 @@ def test_what_a_run_uses_again_counts_as_used(remote: Path, cache: Path, monkeyp
     assert commit_of(remote) == old
 
 
-def test_what_another_run_is_fetching_just_now_is_left_alone(
+def test_sources_that_another_run_is_fetching_are_left_alone(
     remote: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source_of(remote)

@@ -1,4 +1,4 @@
-"""What is read from a requirements file, and what is refused."""
+"""What the collection reads from a requirements file, and what it refuses."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_lines_are_joined_and_comments_left_out() -> None:
         "",
     ],
 )
-def test_what_the_installer_honours_passes(line: str) -> None:
+def test_supported_lines_pass(line: str) -> None:
     assert objections("requirements.txt", f"{line}\n") == []
 
 
@@ -99,17 +99,17 @@ def test_what_the_installer_honours_passes(line: str) -> None:
         ("pyuwsgi>=2", "pyuwsgi>=2", "the collection installs its own uWSGI; remove it"),
     ],
 )
-def test_what_nobody_would_honour_is_refused_by_its_line(line: str, option: str, reason: str) -> None:
+def test_an_unsupported_line_is_refused_with_its_number(line: str, option: str, reason: str) -> None:
     (sentence,) = objections("requirements.txt", f"flask\n{line}\n")
     assert sentence.startswith(f"requirements.txt, line 2: {option}: ")
     assert reason in sentence
 
 
 @pytest.mark.parametrize("text", ["\ufeffflask\n", "f\0l\0a\0s\0k\0"])
-def test_a_file_that_windows_wrote_is_refused_as_a_whole(text: str) -> None:
+def test_a_file_in_a_windows_encoding_is_refused(text: str) -> None:
     (sentence,) = objections("requirements.txt", text)
     assert sentence.startswith("requirements.txt is not UTF-8 text, or has a byte order mark, as PowerShell writes it")
 
 
-def test_every_objection_is_told_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     assert len(objections("requirements.txt", "uwsgi\n--trusted-host x\n-x\n")) == 3

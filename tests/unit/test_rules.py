@@ -1,4 +1,4 @@
-"""What a rule lets pass, and what it objects to."""
+"""What each rule accepts, and what it refuses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_name_that_belongs_to_the_system_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["adm", "disk", "kvm", "shadow", "staff", "sudo", "tty", "users", "video"])
-def test_a_name_that_would_give_the_application_a_group_of_the_system_is_refused(name: str) -> None:
+def test_a_name_of_a_system_group_is_refused(name: str) -> None:
     assert rules.name(name) == "the system uses this name; choose another"
 
 
@@ -41,7 +41,7 @@ def test_a_name_that_would_give_the_application_a_group_of_the_system_is_refused
         *("wsgi.py", "wsgi.py:app", "deploy/wsgi.py", "my-app.py:create()", "a/b-c/d.e.py:site.app", "pkg.py:app"),
     ],
 )
-def test_a_callable_is_in_a_module_or_a_file_or_what_a_call_there_returns(value: str) -> None:
+def test_a_callable_is_a_name_or_call_in_a_module_or_file(value: str) -> None:
     assert rules.callable_name(value) is None
 
 
@@ -63,7 +63,7 @@ def test_a_callable_is_in_a_module_or_a_file_or_what_a_call_there_returns(value:
         *("a/../wsgi.py", "./wsgi.py", "a//wsgi.py", "a b.py", "wsgi.pyc", "wsgi.PY", "wsgi.py\n", "%n.py"),
     ],
 )
-def test_what_is_neither_a_module_with_a_name_nor_a_file_is_refused(value: str) -> None:
+def test_a_callable_without_a_valid_module_or_file_is_refused(value: str) -> None:
     assert rules.callable_name(value) == (
         "write a module, a colon and a name, such as main:application, or a file such as wsgi.py"
     )
@@ -105,7 +105,7 @@ def test_what_is_neither_a_module_with_a_name_nor_a_file_is_refused(value: str) 
     ],
 )
 @pytest.mark.parametrize("place", ["main", "wsgi.py"])
-def test_what_is_neither_a_name_nor_a_call_with_plain_values_is_refused(place: str, name: str) -> None:
+def test_a_callable_without_a_valid_name_or_plain_call_is_refused(place: str, name: str) -> None:
     assert rules.callable_name(f"{place}:{name}") == (
         "after the colon, write a name, or a call with literal values, such as create_app(debug=False)"
     )
@@ -125,7 +125,7 @@ def test_a_command_is_a_program_and_its_words(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["", " ", "\t", "a\nb", "a\n", "a\tb", "a\0", "a\r", "a \x7f", "a \x85", "a \x1b[0m"])
-def test_a_command_that_is_none_or_not_in_one_line_is_refused(value: str) -> None:
+def test_an_empty_or_multiline_command_is_refused(value: str) -> None:
     assert rules.command(value) == "write a command in one line, such as python manage.py migrate"
 
 
@@ -139,7 +139,7 @@ NO_FILES = ["''", ".", "..", "./", "bin/", "bin/..", "a/."]
 
 
 @pytest.mark.parametrize("program", NO_PROGRAMS + NO_FILES)
-def test_what_a_shell_would_do_is_refused_with_how_to_ask_one(program: str) -> None:
+def test_shell_syntax_in_the_program_is_refused_with_advice(program: str) -> None:
     said = program.strip("'")
     why = f"{said!r} is not the name of a program; for shell syntax, write sh -c '...'"
     assert rules.command(f"{program} x") == why
@@ -152,7 +152,7 @@ def test_what_a_shell_would_do_is_refused_with_how_to_ask_one(program: str) -> N
         *("x '$HOME/y'", 'x "${A}"', "x '' 'a;' b", """x 'it'"'"'s; > $A'"""),
     ],
 )
-def test_what_is_for_a_shell_alone_passes_in_quotes(value: str) -> None:
+def test_shell_syntax_passes_in_quotes(value: str) -> None:
     assert rules.command(value) is None
 
 
@@ -166,7 +166,7 @@ def test_what_is_for_a_shell_alone_passes_in_quotes(value: str) -> None:
         ("x 'a && b' && c > d", "&&"),
     ],
 )
-def test_what_is_for_a_shell_alone_is_refused_with_how_to_ask_one(value: str, word: str) -> None:
+def test_shell_syntax_in_the_arguments_is_refused_with_advice(value: str, word: str) -> None:
     assert str(rules.command(value)).startswith(f"{word!r} is shell syntax, but no shell runs this command; quote it")
 
 
@@ -178,14 +178,14 @@ def test_the_name_of_a_worker_or_timer_passes(value: str) -> None:
 @pytest.mark.parametrize(
     "value", ["", "A", "2a", "-a", "a_b", "a b", "a.b", "a@b", "ä", "a\n", "x" * 32, "%n", "migrate", "after-switch"]
 )
-def test_what_cannot_be_the_name_of_a_worker_or_timer_is_refused(value: str) -> None:
+def test_an_invalid_name_of_a_worker_or_timer_is_refused(value: str) -> None:
     assert rules.part_name(value) == (
         "use up to 31 of a-z, 0-9 and -, beginning with a letter, but neither of migrate and after-switch"
     )
 
 
 @pytest.mark.parametrize("key", ["key", "key.pem", "_a", "A-b.c_d", "1", "x" * 64, "a.."])
-def test_a_secret_in_a_file_passes(key: str) -> None:
+def test_a_secret_file_passes(key: str) -> None:
     assert rules.secret_files({key: "text"}) is None
     assert rules.secret_files({key: "", "other": "two\nlines\0"}) is None
     assert rules.secret_files({}) is None
@@ -194,7 +194,7 @@ def test_a_secret_in_a_file_passes(key: str) -> None:
 @pytest.mark.parametrize(
     "key", ["", ".", "..", ".key", "-key", "a/b", "../a", "a b", "a:b", "%n", "ä", "a\n", "x" * 65, 5, None]
 )
-def test_what_cannot_be_the_name_of_a_file_of_a_secret_is_refused(key: Any) -> None:
+def test_an_invalid_name_of_a_secret_file_is_refused(key: Any) -> None:
     assert rules.secret_files({"good": "hunter2", key: "hunter2"}) == (
         f"{key!r} is not a valid file name; use letters, digits, . _ and -"
     )
@@ -210,7 +210,7 @@ def test_what_cannot_be_the_name_of_a_file_of_a_secret_is_refused(key: Any) -> N
         ({"hunter2": 1}, "a dictionary"),
     ],
 )
-def test_a_secret_in_a_file_that_is_no_text_is_refused_and_not_shown(value: Any, kind: str) -> None:
+def test_a_secret_file_that_is_not_text_is_refused_and_not_shown(value: Any, kind: str) -> None:
     assert rules.secret_files({"key": value}) == f"key is {kind}; write it as text, in quotes"
 
 
@@ -230,7 +230,7 @@ def test_an_interpreter_passes(value: str) -> None:
         *("python3;x", "-python3", "/usr/bin/python3 -x", "xpython3"),
     ],
 )
-def test_what_is_not_the_name_or_path_of_an_interpreter_is_refused(value: str) -> None:
+def test_an_invalid_interpreter_is_refused(value: str) -> None:
     assert rules.interpreter(value) == ("write the name of an interpreter on the host, such as python3.12, or its path")
 
 
@@ -258,7 +258,7 @@ def test_a_host_name_passes(value: str) -> None:
         "example.org\n",
     ],
 )
-def test_what_is_not_a_host_name_is_refused(value: str) -> None:
+def test_an_invalid_host_name_is_refused(value: str) -> None:
     assert "this is not a host name" in str(rules.server_name(value))
 
 
@@ -280,29 +280,29 @@ NO_ADDRESSES += ["127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:\u
 
 
 @pytest.mark.parametrize("value", NO_ADDRESSES)
-def test_what_is_not_an_address_and_a_port_is_refused(value: str) -> None:
+def test_an_invalid_address_is_refused(value: str) -> None:
     assert str(rules.http_address(value)).startswith("write an IP address and a port")
     with pytest.raises(ValueError, match=r".*"):
         rules.split_address(value)
 
 
 @pytest.mark.parametrize("value", ["127.0.0.1:9000", "0.0.0.0:9000", "[::1]:9000", "192.0.2.1:80"])
-def test_http_may_be_open_anywhere(value: str) -> None:
+def test_http_may_listen_anywhere(value: str) -> None:
     assert rules.http_address(value) is None
 
 
 @pytest.mark.parametrize("value", ["127.0.0.1:9000", "127.1.2.3:9000", "[::1]:9000"])
-def test_uwsgi_may_be_open_on_loopback(value: str) -> None:
+def test_uwsgi_may_listen_on_loopback(value: str) -> None:
     assert rules.uwsgi_address(value) is None
 
 
 @pytest.mark.parametrize("value", ["0.0.0.0:9000", "[::]:9000", "192.0.2.1:9000", "10.0.0.1:9000", "[fe80::1]:9000"])
-def test_uwsgi_is_never_open_to_the_network(value: str) -> None:
+def test_uwsgi_never_listens_on_the_network(value: str) -> None:
     assert "must be a loopback address" in str(rules.uwsgi_address(value))
 
 
 @pytest.mark.parametrize("value", NO_ADDRESSES)
-def test_no_open_address_is_advised_for_uwsgi(value: str) -> None:
+def test_uwsgi_errors_advise_only_loopback(value: str) -> None:
     assert "127.0.0.1:9000" in str(rules.uwsgi_address(value))
     assert "0.0.0.0" not in str(rules.uwsgi_address(value)).replace("127.0.0.1", "")
 
@@ -331,7 +331,7 @@ def test_processes_are_a_number_or_a_range(value: Any) -> None:
         {"min": 1, "max": 2, "step": 1},
     ],
 )
-def test_what_is_not_a_number_of_processes_is_refused(value: Any) -> None:
+def test_an_invalid_number_of_processes_is_refused(value: Any) -> None:
     assert "{min: 2, max: 8}" in str(rules.processes(value))
 
 
@@ -341,7 +341,7 @@ def test_variables_with_a_name_and_a_text_pass(value: dict[Any, Any]) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "1A", "A-B", "A B", "A=B", "A.B", "Ä", "A\n", 1, True, None])
-def test_what_is_not_the_name_of_a_variable_is_refused(key: Any) -> None:
+def test_an_invalid_variable_name_is_refused(key: Any) -> None:
     assert rules.env({key: "text"}) == f"{key!r} is not the name of an environment variable"
 
 
@@ -356,12 +356,12 @@ def test_a_variable_whose_text_is_ambiguous_is_refused(value: Any, kind: str) ->
 @pytest.mark.parametrize(
     ("value", "kind"), [(None, "nothing"), ("A=hunter2", "text"), (["hunter2"], "a list"), (5, "a number")]
 )
-def test_variables_that_are_no_dictionary_are_refused_and_not_shown(value: Any, kind: str) -> None:
+def test_variables_of_another_type_are_refused_and_not_shown(value: Any, kind: str) -> None:
     assert rules.env(value) == f"write a dictionary, not {kind}"
 
 
 @pytest.mark.parametrize("key", ["CREDENTIALS_DIRECTORY", "DATA_DIRECTORY"])
-def test_what_systemd_tells_an_application_is_no_variable_of_its_own(key: str) -> None:
+def test_an_application_cannot_set_variables_of_systemd(key: str) -> None:
     assert rules.run_env({"A": "hunter2", key: "hunter2"}) == f"{key} is set by the role; remove it"
     assert rules.env({key: "x"}) is None
 
@@ -373,17 +373,17 @@ def test_a_variable_that_sets_an_option_of_uwsgi_is_refused(key: str) -> None:
 
 
 @pytest.mark.parametrize("value", [{}, {"A": "text", "B": 1}, {"MY_DATA_DIRECTORY": "x"}, {"data_directory": "x"}])
-def test_variables_of_an_application_that_are_its_own_pass(value: dict[Any, Any]) -> None:
+def test_other_variables_of_an_application_pass(value: dict[Any, Any]) -> None:
     assert rules.run_env(value) is None
 
 
 @pytest.mark.parametrize("value", [None, ["A"], {"NO-NAME": "x"}, {"DEBUG": True}, {"DATA_DIRECTORY": True}])
-def test_variables_of_an_application_are_variables_like_any_others(value: Any) -> None:
+def test_variables_of_an_application_follow_the_general_rules(value: Any) -> None:
     assert rules.env(value)
     assert rules.run_env(value) == rules.env(value)
 
 
-def test_a_variable_that_no_environment_can_carry_is_refused() -> None:
+def test_a_variable_with_a_null_character_is_refused() -> None:
     assert "null character" in str(rules.env({"A": "a\0b"}))
 
 
@@ -393,17 +393,17 @@ def test_a_time_is_above_zero(value: int, passes: bool) -> None:
 
 
 @pytest.mark.parametrize("value", [0, 1, 3600])
-def test_a_limit_may_be_none(value: int) -> None:
+def test_a_limit_may_be_zero(value: int) -> None:
     assert rules.not_negative(value) is None
 
 
 @pytest.mark.parametrize("value", [-1, -3600, True])
-def test_what_is_less_than_no_limit_is_refused(value: int) -> None:
+def test_a_negative_limit_is_refused(value: int) -> None:
     assert rules.not_negative(value) == "write a number above zero, or 0 for none"
 
 
 @pytest.mark.parametrize(("value", "passes"), [(2, True), (100, True), (1, False), (0, False), (-3, False)])
-def test_the_live_release_and_the_one_to_go_back_to_are_kept(value: int, passes: bool) -> None:
+def test_the_live_release_and_the_previous_one_are_kept(value: int, passes: bool) -> None:
     assert (rules.keep(value) is None) is passes
 
 
@@ -415,7 +415,7 @@ def test_a_path_passes(value: str) -> None:
 @pytest.mark.parametrize(
     "value", ["", "health", "http://a/", "/a b", "/\n", "/a\r\nX: y", "/a\tb", "/ä", "/\0", "/\x7f"]
 )
-def test_what_cannot_stand_in_the_first_line_of_a_request_is_refused(value: str) -> None:
+def test_a_path_that_breaks_a_request_line_is_refused(value: str) -> None:
     assert "write a path that begins with /" in str(rules.path(value))
 
 
@@ -443,7 +443,7 @@ def test_a_host_name_with_or_without_a_port_passes(value: str) -> None:
         "https://a",
     ],
 )
-def test_what_cannot_be_the_host_of_a_request_is_refused(value: str) -> None:
+def test_an_invalid_host_header_is_refused(value: str) -> None:
     assert "this is not a host name" in str(rules.host_header(value))
 
 
@@ -453,7 +453,7 @@ def test_statuses_of_http_pass(value: list[int]) -> None:
 
 
 @pytest.mark.parametrize(("value", "wrong"), [([99], 99), ([200, 600], 600), ([0], 0), ([200, -1, 2000], -1)])
-def test_what_is_no_status_of_http_is_refused(value: list[int], wrong: int) -> None:
+def test_an_invalid_http_status_is_refused(value: list[int], wrong: int) -> None:
     assert rules.statuses(value) == f"{wrong} is not an HTTP status; write numbers from 100 to 599"
 
 
@@ -482,7 +482,7 @@ def test_a_time_of_systemd_passes(value: str) -> None:
         *("* * * * *", "0 3 * * *", "*/5 * * * *", "0 3 * * mon", "0 3 * * * root"),
     ],
 )
-def test_what_says_no_time_or_says_it_as_cron_does_is_refused_with_how_to_write_it(value: str) -> None:
+def test_an_invalid_time_or_cron_syntax_is_refused_with_advice(value: str) -> None:
     assert rules.calendar(value) == (
         'write a time as in systemd\'s OnCalendar, such as daily, or "*-*-* 03:00" for every night at three'
     )
@@ -495,7 +495,7 @@ def test_what_says_no_time_or_says_it_as_cron_does_is_refused_with_how_to_write_
         *(("", "text"), ("5", "text"), ([], "a list"), ([{}], "a list"), ({}, "a dictionary")),
     ],
 )
-def test_a_value_is_called_what_yaml_calls_it(value: Any, kind: str) -> None:
+def test_a_value_is_named_by_its_yaml_type(value: Any, kind: str) -> None:
     assert rules.kind(value) == kind
 
 
@@ -507,7 +507,7 @@ def test_an_amount_of_memory_passes(value: str) -> None:
 @pytest.mark.parametrize(
     "value", ["", "0", "0M", "512MB", "512m", "512 M", "-1G", "G", "1.G", "101%", "0%", "infinity", "1G\n", "1G 2G"]
 )
-def test_what_systemd_does_not_take_for_an_amount_of_memory_is_refused(value: str) -> None:
+def test_an_invalid_amount_of_memory_is_refused(value: str) -> None:
     assert "write an amount such as 512M" in str(rules.size(value))
 
 
@@ -517,7 +517,7 @@ def test_a_share_of_one_processor_passes(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["", "0%", "50", "-5%", "1.5%", "50%\n", "50% 50%"])
-def test_what_is_not_a_share_of_one_processor_is_refused(value: str) -> None:
+def test_an_invalid_share_of_a_processor_is_refused(value: str) -> None:
     assert str(rules.quota(value)) == "write a share of one processor, such as 50%, or 200% for two processors"
 
 
@@ -529,12 +529,12 @@ def test_address_families_pass(value: list[str]) -> None:
 @pytest.mark.parametrize(
     "wrong", ["inet", "af_inet", "AF_", "~AF_INET", "none", "AF_INET AF_PACKET", "AF_INET\nUser=root", ""]
 )
-def test_what_is_not_an_address_family_is_refused(wrong: str) -> None:
+def test_an_invalid_address_family_is_refused(wrong: str) -> None:
     assert rules.families(["AF_UNIX", wrong]) == f"{wrong!r} is not an address family; write for example AF_INET"
 
 
 @pytest.mark.parametrize("value", [[], ["AF_INET"]])
-def test_the_family_over_which_the_application_is_reached_may_not_be_missing(value: list[str]) -> None:
+def test_the_address_family_of_unix_sockets_is_required(value: list[str]) -> None:
     assert str(rules.families(value)).startswith("AF_UNIX is missing")
 
 
@@ -544,7 +544,7 @@ def test_networks_and_addresses_pass(value: list[str]) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["", "any", "10.0.0.1/8", "10.0.0.0/33", "10.0.0", "db.example.org", "10.0.0.0/8\n"])
-def test_what_is_not_a_network_is_refused(wrong: str) -> None:
+def test_an_invalid_network_is_refused(wrong: str) -> None:
     assert (
         rules.networks(["192.0.2.0/24", wrong])
         == f"{wrong!r} is not a network; write for example 10.0.0.0/8 or 192.0.2.10"
@@ -555,12 +555,12 @@ def test_what_is_not_a_network_is_refused(wrong: str) -> None:
     "value",
     [{}, {"max-requests": 5000}, {"lazy-apps": True}, {"route": ["a", "b"]}, {"log-format": "%(uri)"}, {"a": 0.5}],
 )
-def test_further_options_of_uwsgi_pass(value: dict[Any, Any]) -> None:
+def test_other_options_of_uwsgi_pass(value: dict[Any, Any]) -> None:
     assert rules.options(value) is None
 
 
 @pytest.mark.parametrize("key", ["", "Max", "-a", "a b", "a=b", "a\n", "[uwsgi", "; a", "max_requests", 5, None])
-def test_what_is_not_the_name_of_an_option_is_refused(key: Any) -> None:
+def test_an_invalid_option_name_is_refused(key: Any) -> None:
     assert rules.options({key: 1}) == f"{key!r} is not the name of an option of uWSGI"
 
 
@@ -582,7 +582,7 @@ def test_what_is_not_the_name_of_an_option_is_refused(key: Any) -> None:
         ("workers", "use processes"),
     ],
 )
-def test_an_option_that_a_release_rests_on_is_refused_with_what_to_do(key: str, advice: str) -> None:
+def test_an_option_that_the_role_sets_is_refused_with_advice(key: str, advice: str) -> None:
     sentence = str(rules.options({"max-requests": 5000, key: 1}))
     assert sentence.startswith(f"{key} is set by the role; {advice}")
 
@@ -593,12 +593,12 @@ CODE_RUNNERS += ["scgi-socket", "scgi-nph-socket"]
 
 
 @pytest.mark.parametrize("key", CODE_RUNNERS)
-def test_no_option_opens_a_port_where_whoever_reaches_it_runs_code(key: str) -> None:
+def test_no_option_opens_a_port_that_can_run_code(key: str) -> None:
     assert rules.options({key: "0.0.0.0:9000"}) is not None
 
 
 def own_options() -> list[str]:
-    """Return the options that stand in each `uwsgi.ini` as the collection writes it, and decide what it promises."""
+    """Return the options that the collection writes to every `uwsgi.ini`."""
     lines = (ROLES / "uwsgi/templates/uwsgi.ini.j2").read_text(encoding="utf-8").splitlines()
     return [line.partition(" = ")[0] for line in lines if " = " in line]
 
@@ -612,7 +612,7 @@ def test_an_option_of_every_release_is_refused(key: str) -> None:
 
 
 @pytest.mark.parametrize("value", [None, {}, {"a": 1}, "a\nb", "a\0", ["a", "b\nuid = root"], [None], [[1]]])
-def test_the_value_of_an_option_fits_into_one_line(value: Any) -> None:
+def test_an_option_value_must_fit_on_one_line(value: Any) -> None:
     assert str(rules.options({"max-requests": value})).startswith("the value of max-requests does not fit on one line")
 
 
@@ -633,7 +633,7 @@ def test_a_directory_of_files_passes(path: str, directory: str) -> None:
         assert rules.directory({**one, **previous}) is None
 
 
-def test_where_the_files_of_the_release_before_are_is_known_and_refused() -> None:
+def test_the_previous_directory_of_an_application_cannot_be_set() -> None:
     for previous in ("static", "/srv/old"):
         assert rules.directory({"path": "/static/", "directory": "static", "previous": previous}) == (
             "previous of static: the role knows it for a directory of the application; remove it"
@@ -647,7 +647,7 @@ def test_where_the_files_of_the_release_before_are_is_known_and_refused() -> Non
         *("/a{/", "/a;/", "/$a/", "/(a)/", "/a/\n", "/ä/", "/a/*/"),
     ],
 )
-def test_what_is_no_beginning_of_paths_is_refused(path: str) -> None:
+def test_an_invalid_path_prefix_is_refused(path: str) -> None:
     assert rules.directory({"path": path, "directory": "good"}) == (
         f"path {path!r}: write a path that begins and ends with /, such as /static/"
     )
@@ -671,14 +671,14 @@ def test_an_empty_directory_is_refused() -> None:
 
 
 @pytest.mark.parametrize("value", ["media", "media/photos", "a.b/c-d/e_f", "..a", "a.."])
-def test_a_directory_below_another_passes(value: str) -> None:
+def test_a_subdirectory_passes(value: str) -> None:
     assert rules.below(value) is None
 
 
 @pytest.mark.parametrize(
     "value", ["", "/", "/media", "media/", "a//b", ".", "..", "../a", "a/..", "a/./b", "a b", "a\n", "ä", "$a"]
 )
-def test_what_is_not_below_another_directory_is_refused(value: str) -> None:
+def test_an_invalid_subdirectory_is_refused(value: str) -> None:
     assert str(rules.below(value)).startswith("write a directory such as media or media/photos")
 
 
@@ -690,7 +690,7 @@ def test_a_user_with_a_password_passes(user: str, password: str) -> None:
 
 
 @pytest.mark.parametrize("user", ["", "al:ice", "al ice", "alice\n", "älice", "x" * 65, "#alice", 5, None, True])
-def test_what_is_not_the_name_of_a_user_is_refused(user: Any) -> None:
+def test_an_invalid_user_name_is_refused(user: Any) -> None:
     assert rules.users({"bob": "hunter2hunter2", user: "hunter2hunter2"}) == (
         f"{user!r} is not the name of a user; use letters, digits and . _ @ + -"
     )
@@ -703,7 +703,7 @@ def test_what_is_not_the_name_of_a_user_is_refused(user: Any) -> None:
         *(12345678, None, []),
     ],
 )
-def test_what_is_no_password_is_refused_and_not_shown(password: Any) -> None:
+def test_an_invalid_password_is_refused_and_not_shown(password: Any) -> None:
     assert rules.users({"bob": "hunter2hunter2", "alice": password}) == (
         "the password of alice is too short, too long, or not a string; write 8 to 128 bytes on one line"
     )
@@ -719,7 +719,7 @@ def test_what_is_no_password_is_refused_and_not_shown(password: Any) -> None:
         "https://a/b?c=d",
     ],
 )
-def test_an_address_of_https_passes(value: str) -> None:
+def test_an_https_address_passes(value: str) -> None:
     assert rules.url(value) is None
 
 
@@ -730,17 +730,17 @@ def test_an_address_of_https_passes(value: str) -> None:
         *("https://a/\n", "https://user@a/", "https://a:/", "https://a:123456/", "xhttps://a", "https://ä/"),
     ],
 )
-def test_what_is_not_an_address_of_https_is_refused(value: str) -> None:
+def test_an_invalid_https_address_is_refused(value: str) -> None:
     assert rules.url(value) == "write an address that begins with https://"
 
 
 @pytest.mark.parametrize("value", ["ops@example.org", "o.p+s@mail.example.org"])
-def test_an_address_of_mail_passes(value: str) -> None:
+def test_an_email_address_passes(value: str) -> None:
     assert rules.email(value) is None
 
 
 @pytest.mark.parametrize("value", ["", "ops", "@example.org", "ops@", "a@b@c", "a@b,c@d", "a b@c", "ops@example.org\n"])
-def test_what_is_not_one_address_of_mail_is_refused(value: str) -> None:
+def test_an_invalid_email_address_is_refused(value: str) -> None:
     assert rules.email(value) == "write one address, such as ops@example.com"
 
 
@@ -752,7 +752,7 @@ def test_what_is_not_one_address_of_mail_is_refused(value: str) -> None:
         ("Content-Security-Policy", "use content_security_policy"),
     ],
 )
-def test_a_header_that_has_a_setting_of_its_own_is_refused(header: str, advice: str) -> None:
+def test_a_header_with_its_own_setting_is_refused(header: str, advice: str) -> None:
     assert rules.headers({header: "x"}) == f"{header} is set by the role; {advice}"
 
 
@@ -762,20 +762,20 @@ def test_the_whole_site_is_no_directory_of_files() -> None:
     )
 
 
-# The tests themselves may run with an interpreter that lies there.
+# The tests themselves may run with an interpreter in one of these directories.
 HIDDEN = rules.HIDDEN
 
 
 @pytest.mark.parametrize(
     "path", ["/root/.pyenv/bin/python3", "/home/ann/.local/bin/python3.12", "/tmp/python3", "/run/user/0/python3"]
 )
-def test_an_interpreter_that_no_application_can_see_is_refused(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interpreter_hidden_from_applications_is_refused(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "HIDDEN", HIDDEN)
     assert "applications cannot access this directory" in str(rules.interpreter(path))
 
 
 @pytest.mark.parametrize("path", ["python3.12", "/usr/local/bin/python3", "/opt/python/bin/python3.13"])
-def test_an_interpreter_of_the_host_is_fine(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interpreter_of_the_host_passes(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "HIDDEN", HIDDEN)
     assert rules.interpreter(path) is None
 
@@ -787,12 +787,12 @@ def test_an_interpreter_of_the_host_is_fine(path: str, monkeypatch: pytest.Monke
         *("legion", "subscription-server", "subscription-server2", "rawrouter", "http-stats"),
     ],
 )
-def test_an_option_that_opens_an_address_of_its_own_is_refused_with_the_reason(option: str) -> None:
+def test_an_option_that_opens_an_address_is_refused_with_the_reason(option: str) -> None:
     objection = str(rules.options({option: "127.0.0.1:9191"}))
     assert "a new release starts while the previous one still holds the address" in objection
     assert "exclusive: true" in objection
 
 
 @pytest.mark.parametrize("option", ["stats-push", "static-map", "attach-daemon", "carbon", "chunked-input-limit"])
-def test_an_option_that_opens_no_address_is_not(option: str) -> None:
+def test_an_option_that_opens_no_address_passes(option: str) -> None:
     assert rules.options({option: "x"}) is None

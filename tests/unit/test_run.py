@@ -1,4 +1,4 @@
-"""What is known of the run that a step belongs to."""
+"""What a step knows about its run."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_run_whose_process_has_ended_is_dead(process: subprocess.Popen[bytes])
     assert is_dead(run)
 
 
-def test_a_run_whose_process_has_ended_and_only_waits_to_be_noticed_is_dead(process: subprocess.Popen[bytes]) -> None:
+def test_a_run_whose_process_is_a_zombie_is_dead(process: subprocess.Popen[bytes]) -> None:
     run = run_of(process.pid)
     process.kill()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
@@ -51,7 +51,7 @@ def test_a_run_whose_process_has_ended_and_only_waits_to_be_noticed_is_dead(proc
     assert is_dead(run)
 
 
-def test_a_run_that_was_asked_for_only_after_its_process_had_ended_is_dead(process: subprocess.Popen[bytes]) -> None:
+def test_a_run_named_only_after_its_process_ended_is_dead(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     assert is_dead(run_of(process.pid))
@@ -59,11 +59,11 @@ def test_a_run_that_was_asked_for_only_after_its_process_had_ended_is_dead(proce
     assert is_dead(run_of(process.pid))
 
 
-def test_a_run_whose_process_id_is_another_process_by_now_is_dead(process: subprocess.Popen[bytes]) -> None:
+def test_a_run_whose_process_id_was_reused_is_dead(process: subprocess.Popen[bytes]) -> None:
     assert is_dead(f"{machine()}:{process.pid}:{int(started(process.pid)) - 1}")
 
 
-def test_a_run_of_another_machine_is_never_known_to_be_dead(process: subprocess.Popen[bytes]) -> None:
+def test_a_run_of_another_machine_never_counts_as_dead(process: subprocess.Popen[bytes]) -> None:
     run = f"{'0' * 12}:{process.pid}:{started(process.pid)}"
     assert not is_dead(run)
     process.kill()
@@ -72,7 +72,7 @@ def test_a_run_of_another_machine_is_never_known_to_be_dead(process: subprocess.
 
 
 @pytest.mark.parametrize(("later", "dead"), [(0, False), (1, True)])
-def test_a_run_of_another_user_is_asked_for_its_life_too(
+def test_a_run_of_another_user_is_checked_too(
     process: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch, later: int, dead: bool
 ) -> None:
     def refuse(pid: int, signal: int) -> None:
@@ -84,7 +84,7 @@ def test_a_run_of_another_user_is_asked_for_its_life_too(
         assert is_dead(run) is dead
 
 
-def test_where_nobody_tells_when_a_process_began_its_life_decides(
+def test_without_a_start_time_only_a_living_process_counts(
     process: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unit, "started", lambda _: "")
@@ -96,7 +96,7 @@ def test_where_nobody_tells_when_a_process_began_its_life_decides(
 
 
 @pytest.mark.parametrize("name", ["sleep", "a b", "a) S 1 (b", ")))"])
-def test_a_process_began_at_the_same_moment_whatever_its_name(tmp_path: Path, name: str) -> None:
+def test_the_start_time_of_a_process_is_read_with_any_name(tmp_path: Path, name: str) -> None:
     program = shutil.copy(shutil.which("sleep") or "", tmp_path / name)
     with subprocess.Popen([program, "600"]) as process:
         ticks = os.sysconf("SC_CLK_TCK")
@@ -105,30 +105,30 @@ def test_a_process_began_at_the_same_moment_whatever_its_name(tmp_path: Path, na
     assert abs(age) < 5
 
 
-def test_a_process_that_is_not_there_has_no_beginning(process: subprocess.Popen[bytes]) -> None:
+def test_a_missing_process_has_no_start_time(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     process.wait()
     assert started(process.pid) == ""
 
 
-def test_a_machine_is_the_same_for_all_of_its_processes() -> None:
+def test_all_processes_of_a_machine_see_the_same_name() -> None:
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert pool.apply(machine) == machine()
 
 
-def test_machines_of_other_names_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_machines_with_other_names_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     here = machine()
     monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")
     assert machine() != here
 
 
-def test_containers_that_share_all_but_their_processes_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_containers_with_other_process_namespaces_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     here = machine()
     monkeypatch.setattr(os, "readlink", lambda path: "pid:[1]")
     assert machine() != here
 
 
-def test_a_worker_names_the_run_that_it_works_for() -> None:
+def test_a_worker_names_its_run() -> None:
     with multiprocessing.get_context("fork").Pool(1) as pool:
         run: Any = pool.apply(this_run)
     assert run["id"] == run_of(os.getpid())
@@ -163,11 +163,11 @@ def _worker(there: Any) -> None:
     there.send((run.split(":")[1], is_dead(run)))
 
 
-def test_what_works_without_a_worker_names_itself() -> None:
+def test_a_run_without_workers_names_itself() -> None:
     assert this_run()["id"] == run_of(os.getpid())
 
 
-def test_two_workers_of_a_run_name_the_same() -> None:
+def test_all_workers_name_the_same_run() -> None:
     found = []
     for _ in range(2):
         time.sleep(0.02)
@@ -176,5 +176,5 @@ def test_two_workers_of_a_run_name_the_same() -> None:
     assert found[0] == found[1]
 
 
-def test_a_run_says_whose_it_is() -> None:
+def test_a_run_names_its_user() -> None:
     assert this_run()["who"] == f"{getpass.getuser()} on {socket.gethostname()} (process {os.getpid()})"

@@ -1,4 +1,4 @@
-"""What every setting of a section has to pass, and how one says that it does not."""
+"""The rules for the settings of each section, and the errors for a setting that breaks one."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ TIMER: dict[str, Any] = {"name": "nightly", "command": "python -m nightly", "on_
 
 @pytest.mark.parametrize("key", ["cpu_quota", "listen_http", "listen_uwsgi", "memory_max", "processes", "tasks_max"])
 @pytest.mark.parametrize("value", ["", None])
-def test_what_may_be_left_out_may_be_empty(key: str, value: Any) -> None:
+def test_optional_settings_may_be_empty(key: str, value: Any) -> None:
     assert sections.objections(sections.RUN, {key: value}) == []
 
 
 @pytest.mark.parametrize("key", ["processes", "tasks_max"])
-def test_zero_is_not_the_same_as_left_out(key: str) -> None:
+def test_zero_is_not_the_same_as_unset(key: str) -> None:
     assert sections.objections(sections.RUN, {key: 0}) != []
 
 
-def test_an_objection_inside_a_section_names_all_of_its_key() -> None:
+def test_an_error_in_a_nested_section_names_the_full_key() -> None:
     values = {
         "probe": {"path": "health", "tries": 0},
         "hardening": {"networks": ["any"], "address_families": ["AF_UNIX"]},
@@ -38,27 +38,27 @@ def test_an_objection_inside_a_section_names_all_of_its_key() -> None:
     ]
 
 
-def test_a_section_without_values_has_no_objection() -> None:
+def test_an_empty_section_is_accepted() -> None:
     assert sections.objections(sections.RUN, {"probe": {}, "hardening": {}}) == []
 
 
-def test_an_objection_names_the_key_and_the_value() -> None:
+def test_an_error_names_the_key_and_the_value() -> None:
     wrong = sections.objections(sections.RUN, {"harakiri": 0, "start_timeout": 5, "callable": "main"})
     assert sorted(sentence.split(": ")[:2] for sentence in wrong) == [["callable", "'main'"], ["harakiri", "0"]]
 
 
-def test_what_is_not_set_has_no_objection() -> None:
+def test_unset_values_are_accepted() -> None:
     assert sections.objections(sections.RUN, {"processes": None, "listen_http": ""}) == []
 
 
 @pytest.mark.parametrize("password", ["hunter2", "hunter2\nhunter2", ["hunter2"]])
-def test_an_objection_never_shows_a_password(password: Any) -> None:
+def test_an_error_never_shows_a_password(password: Any) -> None:
     (sentence,) = sections.objections(sections.SERVE, {"basic_auth": {"alice": password}})
     assert sentence.startswith("basic_auth: the password of alice")
     assert "hunter2" not in sentence
 
 
-def test_a_rule_within_another_names_both() -> None:
+def test_nested_errors_name_both_keys() -> None:
     wrong = sections.objections(
         sections.SERVE, {"tls": {"hsts": -1}, "maintenance": {"retry_after": 0, "bypass": ["x"]}}
     )
@@ -69,13 +69,13 @@ def test_a_rule_within_another_names_both() -> None:
     ]
 
 
-def test_what_of_nginx_is_not_set_has_no_objection() -> None:
+def test_unset_values_of_nginx_are_accepted() -> None:
     assert sections.objections(sections.NGINX, {"acme_email": "", "status": ""}) == []
     assert len(sections.objections(sections.NGINX, {"acme_email": "x", "acme_directory": "", "status": "x"})) == 3
 
 
 @pytest.mark.parametrize("key", ["env", "secrets", "secret_files"])
-def test_an_objection_never_shows_a_secret(key: str) -> None:
+def test_an_error_never_shows_a_secret(key: str) -> None:
     (wrong,) = sections.objections(
         sections.RUN, {key: {"SECRET": "hunter2", "NO NAME": "hunter3", "LIST": ["hunter4"]}}
     )
@@ -83,7 +83,7 @@ def test_an_objection_never_shows_a_secret(key: str) -> None:
     assert "hunter" not in wrong
 
 
-def test_what_a_build_is_told_has_rules() -> None:
+def test_build_settings_have_rules() -> None:
     wrong = {"python": "ruby", "commands": ["make", "a; b"], "env": {"A-B": "x"}}
     assert [sentence.split(": ")[:2] for sentence in sections.objections(sections.BUILD, wrong)] == [
         ["python", "'ruby'"],
@@ -92,7 +92,7 @@ def test_what_a_build_is_told_has_rules() -> None:
     ]
 
 
-def test_an_objection_to_one_command_of_several_names_it() -> None:
+def test_an_error_in_one_of_several_commands_names_it() -> None:
     for key in ("migrate", "after_switch"):
         (wrong,) = sections.objections(sections.RUN, {key: ["python a", "a; b"]})
         assert wrong.startswith(f"{key}: 'a; b': 'a;' is not the name of a program")
@@ -120,7 +120,7 @@ def test_workers_and_timers_pass() -> None:
         ("timers", {**TIMER, "name": "migrate"}, "timers[1] (migrate).name: 'migrate': use up to 31 of"),
     ],
 )
-def test_a_worker_or_timer_that_could_not_run_is_refused_by_its_number_and_name(
+def test_an_invalid_worker_or_timer_is_refused_with_its_number_and_name(
     key: str, one: dict[str, Any], wrong: str
 ) -> None:
     good = {"workers": WORKER, "timers": TIMER}[key]
@@ -128,7 +128,7 @@ def test_a_worker_or_timer_that_could_not_run_is_refused_by_its_number_and_name(
     assert sentence.startswith(wrong)
 
 
-def test_each_thing_that_is_wrong_with_an_item_of_a_list_has_its_sentence() -> None:
+def test_each_error_of_an_item_of_a_list_has_its_own_message() -> None:
     workers = [{**WORKER, "stop_timeout": 0}, {**WORKER, "name": "celery", "command": "", "stop_timeout": -1}]
     wrong = sections.objections(sections.RUN, {"workers": workers})
     assert [sentence.split(": ")[:2] for sentence in wrong] == [
@@ -139,12 +139,12 @@ def test_each_thing_that_is_wrong_with_an_item_of_a_list_has_its_sentence() -> N
 
 
 @pytest.mark.parametrize(("key", "one"), [("workers", WORKER), ("timers", TIMER)])
-def test_two_workers_or_timers_of_one_name_are_refused_once(key: str, one: dict[str, Any]) -> None:
+def test_a_duplicate_worker_or_timer_name_is_reported_once(key: str, one: dict[str, Any]) -> None:
     for listed in ([one, {**one, "name": "x"}, one], [one] * 3):
         assert sections.conflicts({key: listed}) == [f"{key}: two have the name {one['name']}; change one"]
 
 
-def test_two_things_that_have_one_name_are_refused() -> None:
+def test_names_used_twice_are_refused() -> None:
     run: dict[str, Any] = {
         "env": {"A": "x", "B": "x"},
         "secrets": {"A": "hunter2"},
@@ -168,12 +168,12 @@ def test_a_door_to_the_network_has_a_list_of_networks(address: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["", "127.0.0.1:9000", "[::1]:9000"])
-def test_a_door_for_this_host_alone_needs_no_networks(address: str) -> None:
+def test_a_door_only_for_this_host_needs_no_networks(address: str) -> None:
     assert sections.conflicts({"listen_http": address}) == []
 
 
 @pytest.mark.parametrize("key", ["static", "uploads"])
-def test_an_objection_to_one_directory_of_several_has_its_number(key: str) -> None:
+def test_an_error_in_one_of_several_directories_has_its_number(key: str) -> None:
     good, bad = {"path": "/a/", "directory": "a"}, {"path": "b", "directory": "b"}
     assert sections.objections(sections.SERVE, {key: [good]}) == []
     assert sections.objections(sections.SERVE, {key: []}) == []
@@ -185,7 +185,7 @@ def test_an_objection_to_one_directory_of_several_has_its_number(key: str) -> No
 
 
 @pytest.mark.parametrize("key", ["env", "secrets"])
-def test_what_systemd_tells_an_application_is_no_variable_of_its_own(key: str) -> None:
+def test_an_application_cannot_set_variables_of_systemd(key: str) -> None:
     (wrong,) = sections.objections(sections.RUN, {key: {"DATA_DIRECTORY": "hunter2"}})
     assert wrong == f"{key}: DATA_DIRECTORY is set by the role; remove it"
     assert sections.objections(sections.BUILD, {"env": {"DATA_DIRECTORY": "x"}}) == []
@@ -199,18 +199,18 @@ def test_what_systemd_tells_an_application_is_no_variable_of_its_own(key: str) -
         *(("celery", "workers[2]"), (None, "workers[2]"), (["name"], "workers[2]")),
     ],
 )
-def test_an_item_of_a_list_is_called_by_its_number_and_its_name_if_it_has_one(item: Any, called: str) -> None:
+def test_an_item_of_a_list_is_named_by_its_number_and_name(item: Any, called: str) -> None:
     assert sections.nth("workers", 2, item) == called
 
 
-def test_an_objection_never_shows_the_value_of_a_variable() -> None:
+def test_an_error_never_shows_the_value_of_a_variable() -> None:
     wrong = sections.objections(sections.RUN, {"env": {"SECRET": "hunter2", "DEBUG": True}})
     assert len(wrong) == 1
     assert "DEBUG" in wrong[0]
     assert "hunter2" not in wrong[0]
 
 
-def test_every_rule_is_for_an_option_that_there_is() -> None:
+def test_every_rule_is_for_an_existing_option() -> None:
     spec = specification.input_spec("uwsgi")
     assert set(sections.RUN) <= set(spec)
     assert set(sections.PROBE) <= set(spec["probe"]["options"])
@@ -228,11 +228,11 @@ def test_every_field_of_a_probe_has_a_rule() -> None:
     assert set(sections.PROBE) == set(Probe().as_dict())
 
 
-def test_the_defaults_of_the_role_have_no_objection() -> None:
+def test_the_defaults_of_the_role_are_accepted() -> None:
     defaults = specification.with_defaults({"callable": "main:application"}, specification.section_spec("run"))
     assert sections.objections(sections.RUN, defaults) == []
 
 
-def test_the_defaults_of_nginx_have_no_objection() -> None:
+def test_the_defaults_of_nginx_are_accepted() -> None:
     defaults = specification.with_defaults({"server_names": ["hello.example.org"]}, specification.section_spec("serve"))
     assert sections.objections(sections.SERVE, defaults) == []

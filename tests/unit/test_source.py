@@ -55,7 +55,7 @@ def app(tmp_path: Path) -> Path:
 ALL = ["main.py", "pages/index.html", "requirements.txt"]
 
 
-def test_all_files_of_a_directory_come_along(app: Path) -> None:
+def test_all_files_of_a_directory_are_sent(app: Path) -> None:
     assert files_of(app) == ALL
 
 
@@ -65,7 +65,7 @@ def test_a_relative_path_starts_at_the_current_directory(app: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("name", ["__pycache__/main.cpython-311.pyc", ".mypy_cache/x.json", "old.pyc", ".DS_Store"])
-def test_outside_of_git_rubbish_stays_out(app: Path, name: str) -> None:
+def test_junk_outside_of_git_is_left_out(app: Path, name: str) -> None:
     (app / name).parent.mkdir(parents=True, exist_ok=True)
     (app / name).touch()
     assert files_of(app) == ALL
@@ -84,7 +84,7 @@ def test_outside_of_git_rubbish_stays_out(app: Path, name: str) -> None:
         ("python-for-shop/pyvenv.cfg", "python-for-shop/"),
     ],
 )
-def test_outside_of_git_what_is_a_developers_own_stays_out_is_told_and_can_be_included(
+def test_outside_of_git_local_files_are_left_out_and_reported_and_can_be_included(
     app: Path, name: str, left_out: str
 ) -> None:
     (app / name).parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def test_outside_of_git_what_is_a_developers_own_stays_out_is_told_and_can_be_in
 
 @pytest.mark.parametrize("checkout", [False, True])
 @pytest.mark.parametrize("target", ["pages", "main.py", "nowhere"])
-def test_a_link_comes_along_as_a_link(app: Path, checkout: bool, target: str) -> None:
+def test_a_link_is_sent_as_a_link(app: Path, checkout: bool, target: str) -> None:
     (app / "link").symlink_to(target)
     if checkout:
         commit(app)
@@ -114,7 +114,7 @@ def test_outside_of_git_a_socket_or_pipe_stays_out(app: Path, monkeypatch: pytes
         assert files_of(app) == ALL
 
 
-def test_in_a_checkout_what_git_ignores_stays_out(app: Path) -> None:
+def test_in_a_checkout_ignored_files_stay_out(app: Path) -> None:
     (app / ".gitignore").write_text("*.log\n/local/\n")
     (app / "debug.log").touch()
     (app / "local").mkdir()
@@ -123,7 +123,7 @@ def test_in_a_checkout_what_git_ignores_stays_out(app: Path) -> None:
     assert files_of(app) == [".gitignore", *ALL]
 
 
-def test_in_a_checkout_untracked_files_come_along(app: Path) -> None:
+def test_in_a_checkout_untracked_files_are_sent(app: Path) -> None:
     commit(app)
     (app / "new.py").touch()
     assert files_of(app) == ["main.py", "new.py", "pages/index.html", "requirements.txt"]
@@ -135,13 +135,13 @@ def test_in_a_checkout_a_deleted_file_stays_out(app: Path) -> None:
     assert files_of(app) == ["pages/index.html", "requirements.txt"]
 
 
-def test_a_directory_below_a_checkout_comes_without_what_is_beside_it(app: Path) -> None:
+def test_a_subdirectory_of_a_checkout_is_sent_without_its_siblings(app: Path) -> None:
     (app.parent / "secret.txt").touch()
     commit(app.parent)
     assert files_of(app) == ALL
 
 
-def test_in_a_checkout_a_name_in_another_encoding_comes_along(app: Path) -> None:
+def test_in_a_checkout_names_in_other_encodings_are_sent(app: Path) -> None:
     with open(os.path.join(os.fsencode(app), b"caf\xe9.txt"), "w"):
         commit(app)
     assert os.fsdecode(b"caf\xe9.txt") in files_of(app)
@@ -149,7 +149,7 @@ def test_in_a_checkout_a_name_in_another_encoding_comes_along(app: Path) -> None
 
 @pytest.fixture
 def library(tmp_path: Path, app: Path) -> Path:
-    """Return the checkout of a submodule of `app`, which has one of its own."""
+    """Return the checkout of a submodule of `app`, which has a submodule itself."""
     for name in ("inner", "library"):
         (tmp_path / name).mkdir()
         (tmp_path / name / f"{name}.py").touch()
@@ -166,22 +166,22 @@ def library(tmp_path: Path, app: Path) -> Path:
 OF_LIBRARY = [".gitmodules", "library/.gitmodules", "library/deep/inner/inner.py", "library/library.py"]
 
 
-def test_in_a_checkout_submodules_come_along(app: Path, library: Path) -> None:
+def test_in_a_checkout_submodules_are_sent(app: Path, library: Path) -> None:
     assert files_of(app) == sorted([*ALL, *OF_LIBRARY])
 
 
-def test_what_is_new_in_a_submodule_comes_along_and_what_it_ignores_stays_out(app: Path, library: Path) -> None:
+def test_new_files_of_a_submodule_are_sent_and_ignored_ones_are_not(app: Path, library: Path) -> None:
     (library / ".gitignore").write_text("*.log\n")
     (library / "debug.log").touch()
     assert files_of(app) == sorted([*ALL, *OF_LIBRARY, "library/.gitignore"])
 
 
-def test_a_directory_in_a_submodule_is_a_source_like_any_other(library: Path) -> None:
+def test_a_directory_in_a_submodule_can_be_a_source(library: Path) -> None:
     (library / "deep/requirements.txt").touch()
     assert files_of(library / "deep") == ["inner/inner.py", "requirements.txt"]
 
 
-def test_a_submodule_that_is_not_checked_out_is_refused_with_the_command_that_does_it(app: Path, library: Path) -> None:
+def test_a_submodule_that_is_not_checked_out_is_refused_with_the_command_to_run(app: Path, library: Path) -> None:
     git(app, "submodule", "--quiet", "deinit", "--force", "library")
     with pytest.raises(
         Failed, match=r"^build\.source: library in .*/app' is a git submodule .*`git submodule update --init"
@@ -201,7 +201,7 @@ def test_a_submodule_of_a_submodule_that_is_not_checked_out_is_refused(app: Path
         source_of(app)
 
 
-def test_a_repository_in_a_checkout_that_is_none_of_its_submodules_is_refused(app: Path) -> None:
+def test_a_nested_repository_that_is_not_a_submodule_is_refused(app: Path) -> None:
     commit(app)
     (app / "own").mkdir()
     (app / "own/main.py").touch()
@@ -254,7 +254,7 @@ def _other_commit_of_submodule(app: Path) -> None:
         {"submodule__library__ignore": "all"},
     ],
 )
-def test_the_commit_says_what_differs_from_it_whatever_the_configuration_hides(
+def test_a_changed_checkout_is_dirty_whatever_the_configuration_hides(
     app: Path,
     library: Path,
     change: Callable[[Path], None],
@@ -274,7 +274,7 @@ def test_a_change_beside_a_directory_does_not_make_it_dirty(app: Path) -> None:
     assert source_of(app).commit == head
 
 
-def test_a_deploy_that_a_hook_of_another_repository_starts_reads_the_right_one(
+def test_a_deploy_from_a_hook_of_another_repository_reads_the_right_one(
     app: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "other").mkdir()
@@ -287,7 +287,7 @@ def test_a_deploy_that_a_hook_of_another_repository_starts_reads_the_right_one(
     assert source_of(app).commit == head
 
 
-def test_the_commit_is_remembered(app: Path) -> None:
+def test_the_commit_is_recorded(app: Path) -> None:
     commit(app)
     assert source_of(app).content()["commit"] == git(app, "rev-parse", "HEAD")
 
@@ -372,7 +372,7 @@ def test_a_source_that_cannot_be_built_is_refused_with_the_reason(
         *("git-hunter2@host:hello", "git@192.0.2.1:~hunter2/hello"),
     ],
 )
-def test_a_url_without_git_before_it_is_refused_with_how_to_write_it_and_not_shown(text: str) -> None:
+def test_a_url_without_git_prefix_is_refused_with_advice_and_not_shown(text: str) -> None:
     with pytest.raises(Failed) as failure:
         source_of(text)
     assert str(failure.value) == (
@@ -383,18 +383,14 @@ def test_a_url_without_git_before_it_is_refused_with_how_to_write_it_and_not_sho
     )
 
 
-def test_a_url_with_git_before_it_is_one_of_a_repository(
-    app: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_url_with_git_prefix_is_a_repository(app: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     commit(app)
     assert files_of(f"git+file://{app}") == ALL
 
 
 @pytest.mark.parametrize("name", ["a@b", "git@example", "a:b", "example.org:8000", "https:", "a+b"])
-def test_a_directory_whose_name_is_only_nearly_a_url_is_a_source(
-    app: Path, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_directory_with_a_name_like_a_url_is_a_source(app: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     app.rename(app.parent / name)
     monkeypatch.chdir(app.parent)
     assert files_of(name) == ALL
@@ -410,7 +406,7 @@ ADVICE = "; to install a package, add its version, such as hello==1.2"
         *((path, False) for path in ("./hello", "no/hello", "/no/hello", "hello/", "two words", "grüße")),
     ],
 )
-def test_what_may_be_the_name_of_a_package_is_refused_with_how_to_write_one(
+def test_a_possible_package_name_is_refused_with_the_right_form(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, advised: bool
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -420,7 +416,7 @@ def test_what_may_be_the_name_of_a_package_is_refused_with_how_to_write_one(
     assert str(failure.value) == refused + (ADVICE if advised else "")
 
 
-def test_a_directory_that_may_be_the_name_of_a_package_is_a_source(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_with_a_name_like_a_package_is_a_source(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(app.parent)
     app.rename(app.parent / "zope.interface")
     assert files_of("zope.interface") == ALL
@@ -480,7 +476,7 @@ def test_the_digest_changes_with(app: Path, change: Callable[[Path], None]) -> N
     assert source_of(app).digest() != before
 
 
-def test_the_digest_does_not_change_with_times_places_and_permissions(app: Path) -> None:
+def test_the_digest_does_not_change_with_times_paths_and_permissions(app: Path) -> None:
     before = source_of(app).digest()
     os.utime(app / "main.py", (1, 1))
     (app / "requirements.txt").chmod(0o600)
@@ -494,7 +490,7 @@ def test_the_digest_is_the_same_in_a_checkout_and_outside(app: Path) -> None:
     assert source_of(app).digest() == before
 
 
-def test_the_archive_brings_back_what_went_in(app: Path, tmp_path: Path) -> None:
+def test_the_archive_preserves_all_files(app: Path, tmp_path: Path) -> None:
     source = source_of(app)
     with archive_of(source) as archive:
         archive.extraction_filter = getattr(tarfile, "fully_trusted_filter", None)
@@ -502,7 +498,7 @@ def test_the_archive_brings_back_what_went_in(app: Path, tmp_path: Path) -> None
     assert source_of(tmp_path / "host").digest() == source.digest()
 
 
-def test_in_the_archive_root_owns_everything_and_nobody_else_may_write(app: Path) -> None:
+def test_in_the_archive_root_owns_everything_and_only_root_may_write(app: Path) -> None:
     (app / "main.py").chmod(0o777)
     (app / "requirements.txt").chmod(0o600)
     (app / "pages/index.html").chmod(0o666)
@@ -529,7 +525,7 @@ def test_in_the_archive_root_owns_everything_and_nobody_else_may_write(app: Path
         "-r more/base.txt  # what all of them need",
     ],
 )
-def test_a_change_of_an_included_file_is_a_change_of_the_requirements(app: Path, line: str) -> None:
+def test_changing_an_included_file_changes_the_requirements(app: Path, line: str) -> None:
     (app / "requirements.txt").write_text(f"{line}\n")
     (app / "more").mkdir()
     (app / "more/base.txt").write_text("flask==3.0.0\n")
@@ -552,13 +548,13 @@ def test_files_that_include_each_other_are_read_once(app: Path) -> None:
     assert dependencies_of(app)["local"] is True
 
 
-def test_an_include_that_is_not_there_is_an_error_that_names_it(app: Path) -> None:
+def test_a_missing_include_is_an_error_that_names_it(app: Path) -> None:
     (app / "requirements.txt").write_text("-r base.txt\n")
     with pytest.raises(Failed, match=r"requirements\.txt includes base\.txt"):
         dependencies_of(app)
 
 
-def test_an_include_that_does_not_go_to_the_hosts_is_an_error(app: Path) -> None:
+def test_an_include_outside_the_source_is_an_error(app: Path) -> None:
     (app.parent / "base.txt").write_text("flask==3.0.0\n")
     (app / "requirements.txt").write_text("-r ../base.txt\n")
     with pytest.raises(Failed, match=r"base\.txt"):
@@ -575,7 +571,7 @@ def test_code_alone_does_not_change_the_requirements(app: Path) -> None:
     ("text", "hashed"),
     [("flask==3.0.0\n", False), ("flask==3.0.0 \\\n    --hash=sha256:00\n", True), ("", False)],
 )
-def test_requirements_are_hashed_where_they_pin_files(app: Path, text: str, hashed: bool) -> None:
+def test_requirements_are_hashed_if_they_pin_files(app: Path, text: str, hashed: bool) -> None:
     (app / "requirements.txt").write_text(text)
     assert dependencies_of(app)["hashed"] is hashed
 
@@ -601,14 +597,14 @@ def test_requirements_are_hashed_where_they_pin_files(app: Path, text: str, hash
         ("-f lib", True),
     ],
 )
-def test_requirements_are_local_where_they_lie_in_the_source(app: Path, line: str, local: bool) -> None:
+def test_requirements_are_local_if_they_are_in_the_source(app: Path, line: str, local: bool) -> None:
     (app / "lib").mkdir()
     (app / "lib/flask-3.0.0-py3-none-any.whl").touch()
     (app / "requirements.txt").write_text(f"{line}\n")
     assert dependencies_of(app)["local"] is local
 
 
-def test_in_a_checkout_what_git_ignores_can_be_included(app: Path) -> None:
+def test_in_a_checkout_ignored_files_can_be_included(app: Path) -> None:
     (app / ".gitignore").write_text("dist\n*.map\n")
     (app / "web/dist/__pycache__").mkdir(parents=True)
     for name in ("web/dist/app.js", "web/dist/app.map", "web/dist/__pycache__/x.pyc", "a.map", "b.map"):
@@ -619,13 +615,13 @@ def test_in_a_checkout_what_git_ignores_can_be_included(app: Path) -> None:
     assert source.digest() != source_of(app).digest()
 
 
-def test_what_is_to_be_included_has_to_be_there(app: Path) -> None:
+def test_included_files_must_exist(app: Path) -> None:
     with pytest.raises(
         Failed, match=r"^build\.include: '.*/app' has no dist; create it first, or remove it from build.include"
     ):
         Source.of({"source": str(app), "include": ["dist"]})
 
 
-def test_a_package_includes_nothing() -> None:
+def test_packages_include_no_files() -> None:
     with pytest.raises(Failed, match=r"^build.include: a package has no other files; remove it"):
         Source.of({"source": "httpbin==0.10.2", "include": ["dist"]})

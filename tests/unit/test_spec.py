@@ -1,4 +1,4 @@
-"""What each role says of its variables, and each module of its options, is true."""
+"""What each role documents about its variables, and each module about its options, is true."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROLES = sorted(path for path in (PROJECT / "roles").iterdir() if path.is_dir())
 PLUGINS = "ansible_collections.wsgi.production.plugins"
 MODULES = sorted(path.stem for path in (PROJECT / "plugins/modules").glob("*.py"))
 
-# One works on the controller alone, and one is what all the others run on the host.
+# `check` works only on the controller, and all the others run `step` on the host.
 OTHERS = {"check", "step"}
 STEPS = [name for name in MODULES if name not in OTHERS]
 
@@ -46,7 +46,7 @@ def defaults_of(role: Path) -> dict[str, Any]:
 
 
 def walk(options: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each option with its full name, those within others included."""
+    """Yield each option with its full name, including those within others."""
     for name, option in options.items():
         yield prefix + name, option
         yield from walk(option.get("options", option.get("suboptions", {})), f"{prefix}{name}.")
@@ -78,7 +78,7 @@ def test_an_entry_point_is_a_file_of_tasks(role: Path) -> None:
 
 
 @each_role
-def test_an_option_of_two_entry_points_has_one_type_and_one_default(role: Path) -> None:
+def test_options_of_two_entry_points_have_the_same_type_and_default(role: Path) -> None:
     said: dict[str, list[Any]] = {}
     for options in entry_points_of(role).values():
         for name, option in options.items():
@@ -87,7 +87,7 @@ def test_an_option_of_two_entry_points_has_one_type_and_one_default(role: Path) 
 
 
 @each_role
-def test_a_public_variable_carries_the_name_of_its_role(role: Path) -> None:
+def test_a_public_variable_begins_with_its_role(role: Path) -> None:
     names = {*spec_of(role), *defaults_of(role)}
     assert [name for name in names if not name.startswith(f"{role.name}_")] == []
 
@@ -102,14 +102,14 @@ def test_each_option_is_described_in_sentences() -> None:
     assert [name for name, option in OPTIONS if not all(said.endswith(".") for said in described(option))] == []
 
 
-def test_each_option_has_a_type_to_the_last_element() -> None:
+def test_each_option_and_element_has_a_type() -> None:
     for name, option in OPTIONS:
         assert option["type"] in {"bool", "dict", "float", "int", "list", "path", "raw", "str"}, name
         assert ("elements" in option) == (option["type"] == "list"), name
         assert "options" not in option or "dict" in (option["type"], option.get("elements")), name
 
 
-def test_each_option_is_required_or_has_a_default_or_says_what_it_means_to_omit_it() -> None:
+def test_each_option_is_required_or_has_a_default_or_explains_its_omission() -> None:
     for name, option in OPTIONS:
         said = " ".join(described(option))
         assert [bool(option.get("required")), "default" in option, "If omitted, " in said].count(True) == 1, name
@@ -120,31 +120,31 @@ def test_each_default_is_one_of_the_choices() -> None:
     assert [name for name, option in chosen if option["default"] not in option["choices"]] == []
 
 
-def test_the_probe_of_the_role_is_that_of_the_modules() -> None:
+def test_the_probe_of_the_role_matches_the_modules() -> None:
     options = entry_points_of(PROJECT / "roles/uwsgi")["main"]["uwsgi_apps"]["options"]["probe"]["options"]
     assert {name: option["default"] for name, option in options.items()} == Probe().as_dict()
 
 
-def test_the_sections_of_an_entry_leave_out_what_there_is_to_leave_out() -> None:
+def test_settings_left_out_of_a_section_exist_in_the_role() -> None:
     for role, added in specification.SECTIONS.values():
         assert added <= set(specification.input_spec(role))
 
 
-def test_what_to_do_when_an_application_is_broken_is_one_choice_everywhere() -> None:
+def test_on_failure_has_the_same_choices_everywhere() -> None:
     for role in ("python_app", "uwsgi"):
         option = spec_of(PROJECT / f"roles/{role}")[f"{role}_on_failure"]
         assert {word: option[word] for word in ("type", "choices", "default")} == ON_FAILURE["on_failure"]
 
 
-def test_what_is_removed_is_described_by_the_role_as_by_its_module() -> None:
+def test_the_role_and_its_module_describe_absent_in_the_same_way() -> None:
     role = spec_of(PROJECT / "roles/uwsgi")["uwsgi_absent"]
     assert comparable({"absent": role}) == comparable({"absent": arguments("retire")["absent"]})
 
 
-def test_what_a_role_releases_comes_to_the_module_without_a_setting_lost() -> None:
+def test_every_setting_of_the_role_reaches_the_release_module() -> None:
     release = import_module(f"{PLUGINS}.module_utils.steps.release")
     secrets = import_module(f"{PLUGINS}.plugin_utils.steps").SECRETS
-    # The rest is for the switch and for what retires.
+    # The rest is for the steps `switch` and `retire`.
     elsewhere = {"keep", "listen_http", "listen_networks", "listen_uwsgi", "listen_group"}
     texts = [path.read_text(encoding="utf-8") for path in PROJECT.glob("roles/uwsgi/templates/*.j2")]
     rendered = {*re.findall(r"\w+", " ".join(texts)), "workers", "timers", "migrate", "migrate_timeout", "after_switch"}
@@ -152,13 +152,13 @@ def test_what_a_role_releases_comes_to_the_module_without_a_setting_lost() -> No
     assert set(specification.input_spec("uwsgi")) - rendered - taken == elsewhere
 
 
-def test_what_may_hold_a_secret_is_shown_in_no_sentence() -> None:
+def test_no_error_shows_settings_that_hold_secrets() -> None:
     secrets = import_module(f"{PLUGINS}.plugin_utils.steps").SECRETS
     assert set(secrets) <= import_module(f"{PLUGINS}.module_utils.sections").SECRET
 
 
 def arguments(module: str) -> dict[str, Any]:
-    """Return the options that `module` takes, on the controller where it is a survey, else on the host."""
+    """Return the options that `module` takes, on the controller if it is the survey, else on the host."""
     if module == "survey":
         actions = [import_module(f"{PLUGINS}.action.{name}") for name in ("check", "survey")]
         return {key: option for action in actions for key, option in action.ARGUMENTS.items()}
@@ -170,7 +170,7 @@ each_of_a_role = pytest.mark.parametrize(("module", "role"), OF_A_ROLE.items())
 
 
 @each_of_a_role
-def test_a_module_whose_applications_a_role_documents_says_so_and_nothing_of_its_own(module: str, role: str) -> None:
+def test_a_module_refers_to_the_role_that_documents_its_applications(module: str, role: str) -> None:
     for apps in (documented(module)["apps"], arguments(module)["apps"]):
         assert (apps["type"], apps["elements"], apps["required"]) == ("list", "dict", True)
         assert not {"options", "suboptions", "default"} & set(apps)
@@ -178,27 +178,27 @@ def test_a_module_whose_applications_a_role_documents_says_so_and_nothing_of_its
 
 
 @each_of_a_role
-def test_an_example_of_such_a_module_is_what_the_role_takes(module: str, role: str) -> None:
+def test_examples_of_such_a_module_are_valid_for_its_role(module: str, role: str) -> None:
     for task in yaml.safe_load(import_module(f"{PLUGINS}.modules.{module}").EXAMPLES):
         apps = task[f"wsgi.production.{module}"]["apps"]
         assert [app["name"] for app in specification.inputs(apps, role)] == [app["name"] for app in apps] != []
 
 
 @pytest.mark.parametrize("module", STEPS)
-def test_only_those_modules_take_applications_that_they_do_not_describe(module: str) -> None:
+def test_only_those_modules_leave_their_applications_undescribed(module: str) -> None:
     undescribed = arguments(module).get("apps", {"options": {}}).get("options") is None
     assert undescribed is (module in OF_A_ROLE or module == "survey")
 
 
 @pytest.mark.parametrize("module", STEPS)
-def test_a_module_that_goes_on_without_what_is_broken_returns_what_that_is(module: str) -> None:
+def test_a_module_that_continues_returns_what_is_broken(module: str) -> None:
     returned = yaml.safe_load(import_module(f"{PLUGINS}.modules.{module}").RETURN) or {}
     # The survey leaves that to the steps themselves.
     assert ("on_failure" in arguments(module)) is ("broken" in returned or module == "survey")
 
 
 def documented(module: str) -> dict[str, Any]:
-    """Return the options that `module` documents, those of its fragments included."""
+    """Return the options that `module` documents, including those of its fragments."""
     documentation = yaml.safe_load(import_module(f"{PLUGINS}.modules.{module}").DOCUMENTATION)
     fragments = documentation.get("extends_documentation_fragment", [])
     options: dict[str, Any] = {}
@@ -210,7 +210,7 @@ def documented(module: str) -> dict[str, Any]:
 
 
 def comparable(options: dict[str, Any]) -> dict[str, Any]:
-    """Return what documentation and arguments have to say alike of `options`."""
+    """Return what must be the same in the documentation and the arguments of `options`."""
     words = ("type", "elements", "default", "choices", "required")
     found: dict[str, Any] = {}
     for name, option in options.items():
@@ -230,18 +230,18 @@ def test_a_module_documents_the_options_that_it_takes(module: str) -> None:
     # The frame of all modules adds `run`.
     expected = comparable({**arguments(module), "run": {"type": "dict"}})
     if module == "survey":
-        # They are checked in words of our own, not by Ansible.
+        # We check them with our own messages, not Ansible.
         for name in ("apps", "on_failure", "build_host"):
             expected[name] = comparable({name: said[name]})[name]
     for name, option in said.items():
         if "do not set it" in str(option["description"]):
-            # The action plugin always gives it.
+            # The action plugin always passes it.
             expected[name].pop("required", None)
     assert comparable(said) == expected
 
 
 @each_module
-def test_an_option_of_a_module_says_what_it_is(module: str) -> None:
+def test_each_option_of_a_module_is_described(module: str) -> None:
     for _, option in walk(documented(module)):
         sentences = option["description"]
         assert [
@@ -250,7 +250,7 @@ def test_an_option_of_a_module_says_what_it_is(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_module_documents_itself_by_its_name(module: str) -> None:
+def test_a_module_is_documented_by_its_name(module: str) -> None:
     code = import_module(f"{PLUGINS}.modules.{module}")
     assert yaml.safe_load(code.DOCUMENTATION)["module"] == module
     for task in yaml.safe_load(code.EXAMPLES):
@@ -259,7 +259,7 @@ def test_a_module_documents_itself_by_its_name(module: str) -> None:
         assert set(given) <= {*documented(module), *(documented(given["step"]) if module == "step" else [])}
 
 
-def test_every_step_has_an_action_plugin_which_tells_it_of_the_run() -> None:
+def test_every_step_has_an_action_plugin_that_passes_the_run() -> None:
     runtime = yaml.safe_load((PROJECT / "meta/runtime.yml").read_text(encoding="utf-8"))
     routed = runtime["plugin_routing"]["modules"]
     own = {path.stem for path in (PROJECT / "plugins/action").glob("*.py")} & set(STEPS)
@@ -278,13 +278,13 @@ def test_the_host_knows_every_step() -> None:
     assert steps == set(STEPS) == set(re.findall(r"^        (\w+),$", code, re.MULTILINE))
 
 
-def test_the_survey_looks_at_every_step_of_a_run() -> None:
+def test_the_survey_covers_every_step_of_a_run() -> None:
     order = import_module(f"{PLUGINS}.plugin_utils.survey").ORDER
-    # Beside these, a run gathers wheels on the build host, which is looked at by itself, and goes back when it fails.
+    # A run also gathers wheels on the build host, which is surveyed separately, and rolls back when it fails.
     assert set(STEPS) - set(order) == {"back", "choose", "command", "maintenance", "release_info", "survey", "wheels"}
 
 
-def test_each_test_that_a_document_names_is_there() -> None:
+def test_each_test_that_a_document_names_exists() -> None:
     tests = "".join(path.read_text(encoding="utf-8") for path in PROJECT.glob("tests/**/test_*.py"))
     documents = "".join(path.read_text(encoding="utf-8") for path in PROJECT.glob("docs/*.md"))
     named = set(re.findall(r"`(test_\w+)`", documents))
@@ -293,7 +293,7 @@ def test_each_test_that_a_document_names_is_there() -> None:
 
 
 def tasks_of(role: Path) -> Iterator[dict[str, Any]]:
-    """Yield all tasks of a role, those within blocks included."""
+    """Yield all tasks of a role, including those within blocks."""
     waiting = [task for path in role.glob("tasks/*.yml") for task in yaml.safe_load(path.read_text(encoding="utf-8"))]
     while waiting:
         task = waiting.pop()
@@ -302,7 +302,7 @@ def tasks_of(role: Path) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
-def test_a_task_has_every_argument_with_which_the_survey_asks_for_its_step(role: Path) -> None:
+def test_a_task_has_every_argument_that_the_survey_passes_to_its_step(role: Path) -> None:
     given = {
         name: args for task in tasks_of(role) for name, args in task.items() if name.startswith("wsgi.production.")
     }

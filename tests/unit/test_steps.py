@@ -78,7 +78,7 @@ class Host:
     def take(self, module: Any, **params: Any) -> Plan:
         """Let `module` do its work.
 
-        :raises Failed: where a part of it fails.
+        :raises Failed: if a part of it fails.
         """
         planned = self.plan(module, **params)
         planned.take()
@@ -87,14 +87,14 @@ class Host:
         return planned
 
     def switch(self, release: str, name: str = "hello", **doors: str) -> None:
-        """Bring a release live that nobody has verified yet."""
+        """Make a release live that is not verified yet."""
         if self.app(name).releases.manifest(release) is None:
             self.make(release, name=name)
         self.take(boot, releases={name: release})
         self.take(switch, apps=[asked(release, name, **doors)])
 
     def bring_live(self, *each: str, name: str = "hello", **doors: str) -> None:
-        """Bring releases live, one after the other, each to the end of its run."""
+        """Make releases live, one after the other, each to the end of its run."""
         for release in each:
             self.switch(release, name, **doors)
             self.take(retire, apps=[{"name": name, "keep": 7}])
@@ -127,7 +127,7 @@ def host(tmp_path: Path, systemd: FakeSystemd, apps: FakeApps, monkeypatch: pyte
 
 
 class FakeEdge:
-    """NGINX of a host; `told` is what it was told, and of which sites."""
+    """NGINX of a host; `told` is what it was told to do, and for which sites."""
 
     def __init__(self, root: Path) -> None:
         self.next = root / "next"
@@ -136,11 +136,11 @@ class FakeEdge:
         self.does: Callable[[], object] = lambda: None
 
     def is_changing(self) -> bool:
-        """Tell whether there is a way back."""
+        """Tell whether there is a configuration to go back to."""
         return self.next.exists() or self.before.exists()
 
     def take_up(self, kept: Iterable[str] = ()) -> None:
-        """Take up what is ready."""
+        """Load what is ready."""
         self.told.append(("take up", [*kept]))
         self.does()
 
@@ -162,7 +162,7 @@ def nginx(host: Host, monkeypatch: pytest.MonkeyPatch) -> FakeEdge:
 
 
 @pytest.mark.parametrize(("take_up", "ready"), [(True, False), (False, True), (False, False)])
-def test_switch_leaves_nginx_alone_where_nothing_is_ready_or_it_is_not_asked_to(
+def test_switch_leaves_nginx_alone_if_nothing_is_ready_or_take_up_is_off(
     host: Host, nginx: FakeEdge, take_up: bool, ready: bool
 ) -> None:
     if ready:
@@ -170,7 +170,7 @@ def test_switch_leaves_nginx_alone_where_nothing_is_ready_or_it_is_not_asked_to(
     assert host.plan(switch, apps=[], take_up=take_up).steps == []
 
 
-def test_nginx_takes_up_what_is_new_once_visitors_reach_the_new_release(host: Host, nginx: FakeEdge) -> None:
+def test_nginx_reloads_once_visitors_reach_the_new_release(host: Host, nginx: FakeEdge) -> None:
     host.bring_live(A)
     host.make(B)
     host.take(boot, releases={"hello": B})
@@ -183,7 +183,7 @@ def test_nginx_takes_up_what_is_new_once_visitors_reach_the_new_release(host: Ho
 
 
 @pytest.mark.parametrize(("on_failure", "told"), [("stop", []), ("continue", [("take up", ["hello"])])])
-def test_the_site_of_an_application_that_cannot_be_switched_goes_on_as_it_is(
+def test_the_site_of_an_application_that_cannot_switch_stays_unchanged(
     host: Host, nginx: FakeEdge, systemd: FakeSystemd, on_failure: str, told: list[tuple[str, list[str]]]
 ) -> None:
     for name in ("hello", "other"):
@@ -200,19 +200,19 @@ def test_the_site_of_an_application_that_cannot_be_switched_goes_on_as_it_is(
 
 
 @pytest.mark.parametrize("mark", ["next", "before"])
-def test_back_lets_nginx_serve_what_it_served_before(host: Host, nginx: FakeEdge, mark: str) -> None:
+def test_back_restores_what_nginx_served_before(host: Host, nginx: FakeEdge, mark: str) -> None:
     host.bring_live(A)
     host.switch(B)
     getattr(nginx, mark).touch()
     planned = host.take(back, names=["hello"])
     said = say(planned.steps)
-    # Visitors are on the old release by then, and what is left of the new one is not waited for.
+    # Visitors are on the old release by then, and the rest of the new one is not awaited.
     assert said[:2] == [f"switch back from {B} to {A}", "restore the configuration of NGINX"]
     assert len(said) > 2
     assert nginx.told == [("go back", [])]
 
 
-def test_back_lets_nginx_serve_what_it_served_before_though_an_application_cannot_go_back(
+def test_back_restores_nginx_even_if_an_application_cannot_roll_back(
     host: Host, nginx: FakeEdge, systemd: FakeSystemd
 ) -> None:
     host.bring_live(A)
@@ -227,12 +227,12 @@ def test_back_lets_nginx_serve_what_it_served_before_though_an_application_canno
 
 
 @pytest.mark.parametrize("changed", [False, True])
-def test_retire_keeps_what_nginx_serves_but_for_what_is_broken(host: Host, nginx: FakeEdge, changed: bool) -> None:
+def test_retire_keeps_the_sites_of_nginx_except_broken_ones(host: Host, nginx: FakeEdge, changed: bool) -> None:
     host.bring_live(A)
     nginx.told.clear()
     if changed:
         nginx.before.touch()
-    # It may run on other hosts alone.
+    # It may run only on other hosts.
     host.take(retire, apps=[HELLO], broken=["other"])
     assert nginx.told == ([("settle", ["other"])] if changed else [])
 
@@ -252,7 +252,7 @@ def test_boot_boots_the_release_of_each_application(host: Host) -> None:
     assert host.app().instance(A).runs() and host.app("other").instance(B).runs()
 
 
-def test_boot_has_nothing_to_do_where_each_release_is_live_and_runs(host: Host) -> None:
+def test_boot_has_nothing_to_do_if_each_release_is_live_and_runs(host: Host) -> None:
     host.bring_live(A)
     host.bring_live(B, name="other")
     planned = host.plan(boot, releases={"hello": A, "other": B})
@@ -260,7 +260,7 @@ def test_boot_has_nothing_to_do_where_each_release_is_live_and_runs(host: Host) 
     assert host.plan(boot, releases={}).steps == []
 
 
-def test_a_release_that_does_not_boot_keeps_no_other_application_from_it(host: Host, systemd: FakeSystemd) -> None:
+def test_a_release_that_does_not_boot_does_not_stop_other_applications(host: Host, systemd: FakeSystemd) -> None:
     host.make(A)
     host.make(A, name="other")
     systemd.broken = {f"hello@{A}.service"}
@@ -289,12 +289,12 @@ def test_migrate_runs_the_migration_of_each_release_that_has_one(host: Host) -> 
     assert (planned.steps, planned.settled) == ([], "there is nothing to migrate")
 
 
-def test_in_check_mode_migrate_tells_of_what_was_asked_for_before_the_release_is_there(host: Host) -> None:
+def test_in_check_mode_migrate_reports_migrations_of_releases_that_do_not_exist_yet(host: Host) -> None:
     planned = host.plan(migrate, check_mode=True, releases={"hello": A, "other": B}, asked=["hello"])
     assert [(step.says, step.of) for step in planned.steps] == [(f"run the migration of {A}", "hello")]
 
 
-def test_a_migration_that_fails_keeps_no_other_application_from_its_own(host: Host, systemd: FakeSystemd) -> None:
+def test_a_failed_migration_does_not_stop_those_of_other_applications(host: Host, systemd: FakeSystemd) -> None:
     host.make(A, oneshots=["migrate"])
     host.make(A, name="other", oneshots=["migrate"])
     systemd.broken = {f"hello@{A}-migrate.service"}
@@ -308,7 +308,7 @@ def test_a_migration_that_fails_keeps_no_other_application_from_its_own(host: Ho
 # switch
 
 
-def test_switch_returns_what_is_live_and_what_was_before_and_how_to_verify_it(host: Host) -> None:
+def test_switch_returns_the_live_and_previous_release_and_the_probe(host: Host) -> None:
     host.bring_live(A)
     make_release(host.layout("hello"), B, probe={"path": "/health", "tries": 1})
     host.take(boot, releases={"hello": B})
@@ -337,7 +337,7 @@ def test_switch_makes_the_release_of_each_application_live(host: Host) -> None:
     assert (host.layout("hello").live(), host.layout("other").live()) == (A, B)
 
 
-def test_switch_has_nothing_to_do_where_each_release_is_live(host: Host) -> None:
+def test_switch_has_nothing_to_do_if_each_release_is_live(host: Host) -> None:
     host.bring_live(A)
     host.bring_live(B, name="other")
     planned = host.plan(switch, apps=[asked(A), asked(B, "other")])
@@ -352,7 +352,7 @@ def test_in_check_mode_switch_does_not_claim_that_the_release_is_live(host: Host
     assert planned.result == {"switched": [{"name": "hello", "live": A, "previous": A, "probe": {}}]}
 
 
-def test_switch_opens_the_doors_after_there_is_something_behind_them(host: Host) -> None:
+def test_switch_opens_the_doors_after_the_release_is_live(host: Host) -> None:
     host.make(A)
     host.take(boot, releases={"hello": A})
     doors = {"listen_uwsgi": "127.0.0.1:9001", "listen_http": "127.0.0.1:9000"}
@@ -393,7 +393,7 @@ def test_two_applications_exchange_their_ports_in_one_run(
     assert host.plan(switch, apps=[asked(A, **SECOND), asked(A, "other", **FIRST)]).steps == []
 
 
-def test_an_application_takes_over_the_port_of_one_that_is_asked_about_after_it(
+def test_an_application_takes_over_the_port_of_one_that_comes_after_it(
     host: Host, neighbours: tuple[Application, Application]
 ) -> None:
     host.take(switch, apps=[asked(A, **SECOND), asked(A, "other")])
@@ -401,7 +401,7 @@ def test_an_application_takes_over_the_port_of_one_that_is_asked_about_after_it(
     assert open_doors(neighbours[1].layout) == {}
 
 
-def test_a_port_that_another_application_still_has_is_told_and_it_goes_on_there(
+def test_a_port_of_another_application_is_reported_and_stays_there(
     host: Host, neighbours: tuple[Application, Application]
 ) -> None:
     with pytest.raises(Failed, match=r"^hello: cannot listen on 127\.0\.0\.1:9001"):
@@ -411,7 +411,7 @@ def test_a_port_that_another_application_still_has_is_told_and_it_goes_on_there(
 
 @pytest.mark.parametrize("module", [back, retire])
 @pytest.mark.parametrize("release", [A, B])
-def test_two_applications_that_have_exchanged_their_ports_have_them_back_on_the_way_back(
+def test_a_rollback_restores_the_ports_of_applications_that_exchanged_them(
     host: Host, neighbours: tuple[Application, Application], module: Any, release: str
 ) -> None:
     for name in ("hello", "other"):
@@ -450,9 +450,7 @@ def test_a_port_for_the_uwsgi_protocol_is_refused_beside_other_applications(
 @pytest.mark.parametrize(
     ("wrong", "option"), [({"listen_http": "9000"}, "listen_http"), ({"listen_uwsgi": "0.0.0.0:9001"}, "listen_uwsgi")]
 )
-def test_switch_refuses_a_door_that_may_not_be_and_switches_the_others(
-    host: Host, wrong: dict[str, str], option: str
-) -> None:
+def test_switch_refuses_an_invalid_door_and_switches_the_others(host: Host, wrong: dict[str, str], option: str) -> None:
     host.make(A)
     host.make(A, name="other")
     host.take(boot, releases={"hello": A, "other": A})
@@ -519,20 +517,20 @@ def front(name: str, address: str, **probe: Any) -> dict[str, Any]:
     return {"name": name, "address": address, "probe": probe}
 
 
-def test_verify_asks_at_each_front_door_what_its_release_says(host: Host, fronts: Fronts) -> None:
+def test_verify_probes_each_front_door_as_its_release_says(host: Host, fronts: Fronts) -> None:
     doors = [front("one", "127.0.0.1:80", host="one.example.com"), front("two", "127.0.0.1:9000", path="/health")]
     planned = host.plan(verify, fronts=doors)
     assert fronts.asked == [
         ("127.0.0.1:80", Probe(host="one.example.com")),
         ("127.0.0.1:9000", Probe(path="/health")),
     ]
-    # The secret is for NGINX alone: an application that hears it could pass for a run.
+    # Only NGINX gets the secret: an application that knows it could pretend to be a run.
     assert fronts.tokens == ["secret", ""]
     assert (fronts.tls, planned.result) == ([], {"days": {}})
     assert (planned.steps, planned.settled) == ([], "healthy for clients: one, two")
 
 
-def test_verify_asks_over_tls_as_a_visitor_does_and_tells_how_long_certificates_are_valid(
+def test_verify_asks_over_tls_like_a_visitor_and_reports_how_long_certificates_are_valid(
     host: Host, fronts: Fronts
 ) -> None:
     fronts.days = {"one.example.com": 89.5, "two.example.com": 6.5}
@@ -551,14 +549,14 @@ def test_verify_asks_over_tls_as_a_visitor_does_and_tells_how_long_certificates_
     assert planned.result == {"days": {"one.example.com": 89, "two.example.com:8443": 6}}
 
 
-def test_verify_fails_over_tls_as_it_does_without(host: Host, fronts: Fronts) -> None:
+def test_verify_fails_over_tls_as_without(host: Host, fronts: Fronts) -> None:
     fronts.sick = {"127.0.0.1:443"}
     planned = host.plan(verify, fronts=[front("one", "127.0.0.1:443")])
     assert planned.failures["one"].startswith("one is not healthy at 127.0.0.1:443: asked 5 times ")
     assert planned.result == {"days": {}}
 
 
-def test_verify_forgives_a_moment(host: Host, fronts: Fronts) -> None:
+def test_verify_retries_briefly(host: Host, fronts: Fronts) -> None:
     fronts.healthy_after = 4
     host.plan(verify, fronts=[front("one", "127.0.0.1:80", tries=1)])
     assert len(fronts.asked) == 5
@@ -572,7 +570,7 @@ def test_verify_names_the_door_that_does_not_answer(host: Host, fronts: Fronts) 
     assert re.fullmatch(why, planned.failures["two"])
 
 
-def test_verify_asks_at_all_front_doors_though_one_does_not_answer(host: Host, fronts: Fronts) -> None:
+def test_verify_asks_all_front_doors_even_if_one_does_not_answer(host: Host, fronts: Fronts) -> None:
     fronts.sick = {"127.0.0.1:9000", "127.0.0.1:9002"}
     fronts.days = {"two.example.com": 6.5}
     doors = [
@@ -585,23 +583,21 @@ def test_verify_asks_at_all_front_doors_though_one_does_not_answer(host: Host, f
     assert planned.result == {"days": {"two.example.com": 6}}
 
 
-def test_verify_tells_of_the_first_front_door_of_an_application_that_does_not_answer(
-    host: Host, fronts: Fronts
-) -> None:
+def test_verify_reports_only_the_first_failing_front_door_of_an_application(host: Host, fronts: Fronts) -> None:
     fronts.sick = {"127.0.0.1:9000", "127.0.0.1:9002"}
     planned = host.plan(verify, fronts=[front("one", "127.0.0.1:9000"), front("one", "127.0.0.1:9002")])
     assert "127.0.0.1:9000" in planned.failures["one"]
 
 
 @pytest.mark.parametrize(("takes", "times"), [(0.5, "3 times"), (1.5, "2 times"), (10, "once")])
-def test_verify_asks_no_more_after_two_seconds(host: Host, fronts: Fronts, takes: float, times: str) -> None:
+def test_verify_stops_asking_after_two_seconds(host: Host, fronts: Fronts, takes: float, times: str) -> None:
     fronts.sick = {"127.0.0.1:80"}
     fronts.takes = takes
     planned = host.plan(verify, fronts=[front("one", "127.0.0.1:80")])
     assert f": asked {times} for " in planned.failures["one"]
 
 
-def test_in_check_mode_verify_asks_nobody(host: Host, fronts: Fronts) -> None:
+def test_verify_is_skipped_in_check_mode(host: Host, fronts: Fronts) -> None:
     planned = host.plan(verify, check_mode=True, fronts=[front("one", "127.0.0.1:80")])
     assert fronts.asked == []
     assert planned.settled == "healthy for clients: none asked"
@@ -610,7 +606,7 @@ def test_in_check_mode_verify_asks_nobody(host: Host, fronts: Fronts) -> None:
 # back
 
 
-def test_back_leaves_each_application_as_it_was(host: Host) -> None:
+def test_back_restores_each_application(host: Host) -> None:
     host.bring_live(A)
     host.switch(B)
     host.switch(A, name="other")
@@ -624,7 +620,7 @@ def test_back_leaves_each_application_as_it_was(host: Host) -> None:
     assert (host.layout("hello").live(), host.layout("other").live()) == (A, None)
 
 
-def test_back_says_that_nothing_has_changed(host: Host) -> None:
+def test_back_reports_that_nothing_changed(host: Host) -> None:
     host.bring_live(A)
     planned = host.plan(back, names=["hello", "other"])
     assert planned.steps == []
@@ -632,9 +628,7 @@ def test_back_says_that_nothing_has_changed(host: Host) -> None:
     assert host.plan(back, names=[]).settled == "no application runs here"
 
 
-def test_back_does_what_it_can_for_the_one_application_where_it_fails_for_the_other(
-    host: Host, systemd: FakeSystemd
-) -> None:
+def test_back_restores_one_application_even_if_it_fails_for_the_other(host: Host, systemd: FakeSystemd) -> None:
     for name in ("hello", "other"):
         host.bring_live(A, name=name)
         host.switch(B, name)
@@ -648,7 +642,7 @@ def test_back_does_what_it_can_for_the_one_application_where_it_fails_for_the_ot
 
 
 @pytest.mark.parametrize("module", [back, retire])
-def test_what_cannot_be_planned_for_one_application_keeps_nothing_from_the_others(host: Host, module: Any) -> None:
+def test_a_failed_plan_of_one_application_does_not_stop_the_others(host: Host, module: Any) -> None:
     for name in ("hello", "other"):
         host.bring_live(A, name=name)
         host.switch(B, name)
@@ -663,7 +657,7 @@ def test_what_cannot_be_planned_for_one_application_keeps_nothing_from_the_other
     assert host.app().layout.live() == B
 
 
-def test_back_leaves_the_doors_as_they_were(host: Host) -> None:
+def test_back_restores_the_doors(host: Host) -> None:
     host.bring_live(A, listen_http="127.0.0.1:9000")
     host.switch(B, listen_uwsgi="127.0.0.1:9001")
     planned = host.take(back, names=["hello"])
@@ -677,9 +671,7 @@ def test_back_leaves_the_doors_as_they_were(host: Host) -> None:
 
 
 @pytest.mark.parametrize("module", [back, retire])
-def test_what_is_live_keeps_its_doors_where_the_way_back_does_not_work(
-    host: Host, systemd: FakeSystemd, module: Any
-) -> None:
+def test_the_live_release_keeps_its_doors_if_the_rollback_fails(host: Host, systemd: FakeSystemd, module: Any) -> None:
     host.bring_live(A, **FIRST)
     host.switch(B, **SECOND)
     systemd.stop(*host.app().instance(A).units)
@@ -693,7 +685,7 @@ def test_what_is_live_keeps_its_doors_where_the_way_back_does_not_work(
 # retire
 
 
-def test_retire_remembers_what_is_live_ends_the_rest_and_prunes(host: Host) -> None:
+def test_retire_records_the_live_one_ends_the_rest_and_prunes(host: Host) -> None:
     host.bring_live(A, B)
     host.switch(C)
     planned = host.take(retire, apps=[{"name": "hello", "keep": 2}])
@@ -717,7 +709,7 @@ def test_retire_has_nothing_to_do_the_second_time(host: Host) -> None:
     assert (planned.steps, planned.settled) == ([], "there is nothing to retire")
 
 
-def test_retire_remembers_the_doors_that_are_open(host: Host) -> None:
+def test_retire_records_the_open_doors(host: Host) -> None:
     host.bring_live(A)
     host.take(switch, apps=[asked(A, listen_http="127.0.0.1:9000")])
     assert say(host.take(retire, apps=[HELLO]).steps) == [f"record {A} as healthy"]
@@ -725,7 +717,7 @@ def test_retire_remembers_the_doors_that_are_open(host: Host) -> None:
     assert host.plan(retire, apps=[HELLO]).steps == []
 
 
-def test_retire_removes_nothing_where_it_fails_and_does_what_it_can_for_the_others(host: Host) -> None:
+def test_retire_removes_nothing_if_it_fails_but_still_handles_the_others(host: Host) -> None:
     for name in ("hello", "other"):
         host.bring_live(A, B, name=name)
         host.switch(C, name)
@@ -740,7 +732,7 @@ def test_retire_removes_nothing_where_it_fails_and_does_what_it_can_for_the_othe
     assert (host.root / f"servers/s-{A}").is_dir()
 
 
-def test_retire_keeps_what_living_processes_use(host: Host) -> None:
+def test_retire_keeps_files_that_processes_use(host: Host) -> None:
     host.bring_live(A, B, C)
     host.used = {host.layout("hello").venvs / f"v-{A}/lib/some.so", host.root / f"servers/s-{A}/pyuwsgi.so"}
     said = say(host.plan(retire, apps=[{"name": "hello", "keep": 2}]).steps)
@@ -749,7 +741,7 @@ def test_retire_keeps_what_living_processes_use(host: Host) -> None:
     assert f"remove servers/s-{A}" not in said
 
 
-def test_retire_looks_for_living_processes_wherever_it_removes(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retire_looks_for_processes_wherever_it_removes_files(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[Path] = []
 
     def in_use(*roots: Path) -> set[Path]:
@@ -761,7 +753,7 @@ def test_retire_looks_for_living_processes_wherever_it_removes(host: Host, monke
     assert looked == [host.root / "srv", host.root / "servers"]
 
 
-def test_retire_leaves_an_application_alone_that_never_went_live(host: Host) -> None:
+def test_retire_skips_an_application_that_never_went_live(host: Host) -> None:
     host.make(A)
     host.take(boot, releases={"hello": A})
     host.make(B, name="other")
@@ -769,7 +761,7 @@ def test_retire_leaves_an_application_alone_that_never_went_live(host: Host) -> 
     assert host.app().history.latest() is None
 
 
-def test_retire_keeps_the_uwsgi_of_an_application_that_is_not_asked_about(host: Host) -> None:
+def test_retire_keeps_the_uwsgi_of_other_applications(host: Host) -> None:
     host.bring_live(A, name="other")
     host.bring_live(B)
     host.make(C)
@@ -783,7 +775,7 @@ def test_retire_on_a_host_without_applications_has_nothing_to_do(host: Host) -> 
 
 
 @pytest.mark.parametrize("keep", [1, 0, -1])
-def test_retire_refuses_to_keep_less_than_the_way_back_needs(host: Host, keep: int) -> None:
+def test_retire_refuses_to_keep_less_than_a_rollback_needs(host: Host, keep: int) -> None:
     host.bring_live(A, B)
     planned = host.plan(retire, apps=[{"name": "hello", "keep": keep}])
     assert planned.failures["hello"].startswith(f"hello: keep: {keep}: write 2 or more")
@@ -817,14 +809,14 @@ def test_the_commands_after_a_switch_do_not_run_when_only_a_door_has_changed(hos
     assert say(host.take(retire, apps=[HELLO]).steps) == [f"record {A} as healthy"]
 
 
-def test_the_commands_after_a_switch_run_again_for_a_release_that_one_went_back_to(host: Host) -> None:
+def test_the_commands_after_a_switch_run_again_after_a_rollback(host: Host) -> None:
     host.make(A, oneshots=["after-switch"])
     host.bring_live(A, B)
     host.switch(A)
     assert AFTER in say(host.plan(retire, apps=[HELLO]).steps)
 
 
-def test_the_commands_after_a_switch_run_only_where_that_is_told(host: Host) -> None:
+def test_the_commands_after_a_switch_can_be_skipped(host: Host) -> None:
     host.make(A, oneshots=["after-switch"])
     host.switch(A)
     planned = host.take(retire, apps=[HELLO], after_switch=False)
@@ -833,7 +825,7 @@ def test_the_commands_after_a_switch_run_only_where_that_is_told(host: Host) -> 
 
 
 @pytest.mark.parametrize("how", ["broken", "slow"])
-def test_commands_after_a_switch_that_fail_are_a_warning_and_the_run_goes_on(
+def test_failed_commands_after_a_switch_are_a_warning_and_the_run_continues(
     host: Host, systemd: FakeSystemd, how: str
 ) -> None:
     host.bring_live(A)
@@ -848,7 +840,7 @@ def test_commands_after_a_switch_that_fail_are_a_warning_and_the_run_goes_on(
     assert host.app().instance(A).is_ending() and host.app().history.latest() == B
 
 
-def test_retire_ends_timers_and_workers_and_keeps_the_job_that_is_at_work(host: Host, systemd: FakeSystemd) -> None:
+def test_retire_ends_timers_and_workers_but_keeps_a_running_job(host: Host, systemd: FakeSystemd) -> None:
     parts: dict[str, Any] = {"workers": ["mail"], "timers": ["nightly"]}
     for release in (A, B, C):
         host.make(release, **parts)
@@ -867,7 +859,7 @@ def test_retire_ends_timers_and_workers_and_keeps_the_job_that_is_at_work(host: 
     assert host.app().releases.names() == [B, C]
 
 
-# retire: what is to be absent, and what is left over
+# retire: absent and left-over applications
 
 
 @pytest.fixture
@@ -879,9 +871,7 @@ def users(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-def test_retire_removes_what_is_to_be_absent_before_all_else_and_the_uwsgi_that_it_ran_with(
-    host: Host, users: list[str]
-) -> None:
+def test_retire_first_removes_absent_applications_and_then_their_uwsgi(host: Host, users: list[str]) -> None:
     host.bring_live(A)
     host.bring_live(B, name="other")
     home = host.layout("other").home
@@ -900,7 +890,7 @@ def test_retire_removes_what_is_to_be_absent_before_all_else_and_the_uwsgi_that_
     assert (planned.steps, planned.settled) == ([], "there is nothing to retire")
 
 
-def test_with_what_is_to_be_absent_go_the_wheels_that_it_came_from(host: Host, users: list[str]) -> None:
+def test_the_wheels_of_an_absent_application_are_removed_too(host: Host, users: list[str]) -> None:
     for name, wheels in (("hello", "w1"), ("other", "w2")):
         host.bring_live(A, name=name)
         (host.layout(name).venvs / f"v-{A}/manifest.json").write_text(json.dumps({"wheels": wheels}))
@@ -917,7 +907,7 @@ def test_retire_removes_the_last_application_of_a_host(host: Host, users: list[s
 
 
 @pytest.mark.parametrize("remove_data", [False, True])
-def test_retire_removes_the_data_of_what_is_absent_on_word(
+def test_retire_removes_absent_data_only_on_request(
     host: Host, users: list[str], monkeypatch: pytest.MonkeyPatch, remove_data: bool
 ) -> None:
     host.bring_live(A)
@@ -928,7 +918,7 @@ def test_retire_removes_the_data_of_what_is_absent_on_word(
     assert (f"remove {data}" in said, f"give {data} to root" in said) == (remove_data, not remove_data)
 
 
-def test_what_cannot_be_removed_keeps_nothing_from_the_other_applications_and_no_uwsgi_goes(
+def test_a_failed_removal_does_not_stop_other_applications_but_keeps_every_uwsgi(
     host: Host, systemd: FakeSystemd, users: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("hello", "other"):
@@ -946,7 +936,7 @@ def test_what_cannot_be_removed_keeps_nothing_from_the_other_applications_and_no
     assert (host.root / f"servers/s-{A}").is_dir()
 
 
-def test_retire_tells_of_what_nobody_describes_and_lets_it_be(host: Host) -> None:
+def test_retire_reports_left_over_applications_and_keeps_them(host: Host) -> None:
     host.bring_live(A)
     host.bring_live(B, name="other")
     planned = host.plan(retire, apps=[HELLO], described=["hello"])
@@ -957,13 +947,13 @@ def test_retire_tells_of_what_nobody_describes_and_lets_it_be(host: Host) -> Non
     assert host.warnings == []
 
 
-def test_on_a_host_that_runs_nothing_any_more_retire_tells_of_what_is_left_over(host: Host) -> None:
+def test_retire_reports_left_over_applications_even_if_none_is_described(host: Host) -> None:
     host.bring_live(A)
     host.plan(retire, apps=[], described=[])
     assert len(host.warnings) == 1
 
 
-def test_where_it_is_not_told_what_is_described_nothing_is_left_over(host: Host) -> None:
+def test_without_a_list_of_entries_nothing_is_left_over(host: Host) -> None:
     host.bring_live(A)
     host.plan(retire, apps=[])
     assert host.warnings == []
@@ -1009,19 +999,19 @@ def test_choose_on_a_host_without_applications_chooses_none(host: Host) -> None:
     assert (planned.result, planned.settled) == ({"releases": {}}, "no application runs here")
 
 
-def test_choose_refuses_all_where_one_application_cannot_go_back(host: Host) -> None:
+def test_choose_refuses_all_if_one_application_cannot_roll_back(host: Host) -> None:
     host.bring_live(A, B)
     host.bring_live(A, name="other")
     with pytest.raises(Failed, match=f"^other: there is no release before {A} to roll back to$"):
         host.plan(choose, names=["hello", "other"])
 
 
-def test_choose_refuses_what_is_not_there(host: Host) -> None:
+def test_choose_refuses_a_missing_release(host: Host) -> None:
     with pytest.raises(Failed, match=f"^hello: release {A} is not on this host"):
         host.plan(choose, names=["hello"], release=A)
 
 
-def test_releases_are_told_as_data_and_as_text(host: Host) -> None:
+def test_releases_are_listed_as_data_and_text(host: Host) -> None:
     host.bring_live(A, B)
     make_release(host.layout("hello"), C, commit=None, source=None)
     planned = host.plan(release_info, name="hello")
@@ -1035,7 +1025,7 @@ def test_releases_are_told_as_data_and_as_text(host: Host) -> None:
     assert (planned.steps, planned.settled) == ([], "hello has 3 releases")
 
 
-def test_the_way_back_in_full_leads_from_each_release_to_the_one_before(host: Host) -> None:
+def test_repeated_rollbacks_alternate_between_two_releases(host: Host) -> None:
     host.bring_live(A, B)
     for expected in (A, B):
         release = host.plan(choose, names=["hello"]).result["releases"]["hello"]
@@ -1090,7 +1080,7 @@ def test_a_plan_changes_nothing(host: Host, systemd: FakeSystemd, module: Any, p
     assert sorted(host.root.rglob("*")) == before
 
 
-def test_retire_leaves_what_is_broken_as_it_was(host: Host) -> None:
+def test_retire_rolls_back_broken_applications(host: Host) -> None:
     for name in ("hello", "other"):
         host.bring_live(A, name=name)
         host.switch(B, name)

@@ -22,7 +22,7 @@ APPS = [{"name": "hello"}, {"name": "world"}]
 
 
 class Steps:
-    """Steps that a test describes: `plans` is what each plans, `asked` what it was asked, in the order of that."""
+    """Steps that a test describes: `plans` is what each plans, `asked` what they were asked, in order."""
 
     def __init__(self) -> None:
         self.plans: dict[str, Callable[[Any], Plan]] = {}
@@ -30,7 +30,7 @@ class Steps:
         self.known: dict[str, SimpleNamespace] = {}
 
     def add(self, name: str, plan: Callable[[Any], Plan] | Plan, *arguments: str) -> None:
-        """Let a step plan something."""
+        """Add a step that plans something."""
         self.plans[name] = plan if callable(plan) else lambda module: plan
         spec: dict[str, Any] = {argument: {"type": "raw"} for argument in arguments}
         self.known[name] = SimpleNamespace(ARGUMENTS=spec, plan=lambda module: self.plan(name, module))
@@ -58,7 +58,7 @@ def does(*says: str, of: str = "hello", **result: Any) -> Plan:
     return Plan([Step(one, lambda: None, of) for one in says], result)
 
 
-def test_a_run_ends_where_no_step_has_anything_to_do(steps: Steps) -> None:
+def test_a_run_ends_if_no_step_has_anything_to_do(steps: Steps) -> None:
     steps.add("packages", does(installed=[]))
     steps.add("verify", does(days={"hello.example.org": 89}))
     seen = steps.look(("packages", {}), ("verify", {}))
@@ -75,7 +75,7 @@ def test_a_run_ends_where_no_step_has_anything_to_do(steps: Steps) -> None:
     }
 
 
-def test_a_run_goes_on_where_a_step_has_something_to_do_and_is_told_which_have_not(steps: Steps) -> None:
+def test_a_run_continues_if_a_step_has_work_and_knows_which_have_none(steps: Steps) -> None:
     steps.add("packages", does(installed=[]))
     steps.add("build", does("build 3f9c", missing=["hello"]))
     seen = steps.look(("packages", {}), ("build", {}))
@@ -107,7 +107,7 @@ def test_each_step_is_planned_as_if_those_before_it_had_been_taken(steps: Steps)
     assert {check_mode for _, _, check_mode in steps.asked} == {True}
 
 
-def test_the_front_door_is_asked_only_where_nothing_is_to_be_done(steps: Steps) -> None:
+def test_the_front_door_is_asked_only_if_there_is_nothing_to_do(steps: Steps) -> None:
     steps.add("verify", does())
     steps.look(("verify", {}))
     steps.add("boot", does("boot aaa"), "releases")
@@ -139,7 +139,7 @@ def refuses(module: Any) -> Plan:
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
-def test_what_cannot_be_done_is_left_to_the_step_itself(steps: Steps, check_mode: bool) -> None:
+def test_an_error_in_a_plan_is_left_to_the_step_itself(steps: Steps, check_mode: bool) -> None:
     steps.add("build", refuses)
     steps.add("boot", does("boot aaa"), "releases")
     seen = steps.look(("build", {}), ("boot", {}), check_mode=check_mode)
@@ -147,7 +147,7 @@ def test_what_cannot_be_done_is_left_to_the_step_itself(steps: Steps, check_mode
     assert [name for name, _, _ in steps.asked] == ["build"]
 
 
-def test_others_are_looked_at_without_an_application_that_is_broken(steps: Steps) -> None:
+def test_others_are_surveyed_without_a_broken_application(steps: Steps) -> None:
     steps.add("build", Plan(result={"builds": {"world": "/2"}}, failures={"hello": "hello: no index"}), "apps")
     steps.add("release", does("create release bbb", of="world", releases={"world": "bbb"}), "apps")
     steps.look(("build", {"apps": APPS}), ("release", {"apps": APPS}), on_failure="continue")
@@ -157,7 +157,7 @@ def test_others_are_looked_at_without_an_application_that_is_broken(steps: Steps
     assert [name for name, _, _ in steps.asked] == ["build"]
 
 
-def test_check_mode_tells_the_whole_plan_with_its_differences(steps: Steps) -> None:
+def test_check_mode_shows_the_whole_plan_with_its_differences(steps: Steps) -> None:
     difference = {"before": "one", "after": "two"}
     steps.add("boot", does("boot aaa"), "releases")
     steps.add("nginx", does("replace nginx.conf", of="", diff=difference))
@@ -166,7 +166,7 @@ def test_check_mode_tells_the_whole_plan_with_its_differences(steps: Steps) -> N
     assert (seen.result["ends"], seen.diff()) == (True, [difference])
 
 
-def test_a_warning_is_told_once_by_the_survey_or_by_the_step(steps: Steps) -> None:
+def test_a_warning_is_shown_once_by_survey_or_step(steps: Steps) -> None:
     def warns(module: Any) -> Plan:
         module.warn("old is left over")
         return Plan()
@@ -181,14 +181,14 @@ def test_a_warning_is_told_once_by_the_survey_or_by_the_step(steps: Steps) -> No
     assert due.warnings == []
 
 
-def test_arguments_that_a_step_does_not_know_are_refused(steps: Steps) -> None:
+def test_unknown_arguments_of_a_step_are_refused(steps: Steps) -> None:
     steps.add("boot", does(), "releases")
     assert steps.look(("boot", {"relases": {}})).settled == "relases. Supported parameters include: releases."
     assert steps.asked == []
 
 
 @pytest.mark.parametrize("goes_on", [True, False])
-def test_the_lock_stays_the_runs_only_where_the_run_goes_on(
+def test_the_run_keeps_the_lock_only_if_it_continues(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, goes_on: bool
 ) -> None:
     lock = tmp_path / "wsgi.lock"
@@ -200,7 +200,7 @@ def test_the_lock_stays_the_runs_only_where_the_run_goes_on(
     assert bool(lock.read_text()) is goes_on
 
 
-def test_only_hosts_on_which_the_survey_came_to_its_end_count() -> None:
+def test_only_hosts_with_a_completed_survey_count() -> None:
     hostvars = {
         "app1": {"__wsgi_production_survey": {"ends": True}},
         "app2": {"__wsgi_production_survey": {"failed": True, "msg": "another run is changing this host"}},

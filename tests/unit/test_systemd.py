@@ -60,13 +60,13 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
         (lambda systemd: systemd.disable(SOCKET, SERVICE), [f"systemctl disable --quiet {SOCKET} {SERVICE}"]),
     ],
 )
-def test_systemd_is_told_once_what_it_is_told(host: Host, do: Callable[[Systemd], None], calls: list[str]) -> None:
+def test_each_call_runs_its_command_once(host: Host, do: Callable[[Systemd], None], calls: list[str]) -> None:
     do(Systemd())
     assert host.calls == calls
 
 
 @pytest.mark.parametrize("verb", ["start", "stop", "enable", "disable"])
-def test_what_systemd_refuses_is_a_failure(host: Host, verb: str) -> None:
+def test_a_refusal_by_systemd_is_a_failure(host: Host, verb: str) -> None:
     host.answers[verb] = Failed("Unit not loaded.")
     with pytest.raises(Failed):
         getattr(Systemd(), verb)(SOCKET, SERVICE)
@@ -82,7 +82,7 @@ def test_an_instance_is_killed_only_once_systemd_will_not_start_it_again(host: H
     ]
 
 
-def test_what_has_ended_by_itself_need_not_be_killed(host: Host) -> None:
+def test_a_unit_that_has_ended_need_not_be_killed(host: Host) -> None:
     host.answers["kill"] = Failed(f"Unit {SERVICE} not loaded.")
     Systemd().kill(SOCKET, SERVICE)
     assert host.calls[1:] == [
@@ -92,25 +92,25 @@ def test_what_has_ended_by_itself_need_not_be_killed(host: Host) -> None:
     ]
 
 
-def test_what_cannot_be_stopped_is_not_taken_for_killed(host: Host) -> None:
+def test_a_failed_stop_does_not_count_as_killed(host: Host) -> None:
     host.answers["stop"] = Failed("no")
     with pytest.raises(Failed):
         Systemd().kill(SOCKET, SERVICE)
 
 
-def test_what_systemd_knows_nothing_of_need_not_be_cleared(host: Host) -> None:
+def test_an_unknown_unit_need_not_be_cleared(host: Host) -> None:
     host.answers["reset-failed"] = Failed(f"Unit {SERVICE} not loaded.")
     Systemd().clear(SOCKET, SERVICE)
     assert host.calls == [f"systemctl reset-failed {SOCKET} {SERVICE}"]
 
 
-def test_a_timer_of_which_nothing_is_remembered_need_not_be_cleaned_and_keeps_nobody_from_the_next(host: Host) -> None:
+def test_an_error_when_cleaning_a_timer_does_not_stop_the_next(host: Host) -> None:
     host.answers["clean"] = Failed("no")
     Systemd().clean(TIMER, "other.timer")
     assert len(host.calls) == 2
 
 
-def test_properties_come_in_the_order_in_which_they_are_asked_for(host: Host) -> None:
+def test_properties_come_in_the_requested_order(host: Host) -> None:
     host.answers["show"] = "UnitFileState=enabled\nActiveState=active\nEnvironment=A=1 B=2\n"
     asked = ("ActiveState", "Environment", "UnitFileState", "Unknown")
     assert Systemd().properties(SERVICE, *asked) == ["active", "A=1 B=2", "enabled", ""]
@@ -129,7 +129,7 @@ UnitFileState=
 """
 
 
-def test_many_units_are_looked_at_at_once(host: Host) -> None:
+def test_many_units_are_read_in_one_call(host: Host) -> None:
     host.answers["show"] = SEEN
     systemd = Systemd()
     systemd.look_at(SERVICE, OTHER)
@@ -139,7 +139,7 @@ def test_many_units_are_looked_at_at_once(host: Host) -> None:
     assert len(host.calls) == 1
 
 
-def test_where_there_is_no_unit_nothing_is_asked(host: Host) -> None:
+def test_without_units_nothing_is_asked(host: Host) -> None:
     Systemd().look_at()
     assert host.calls == []
 
@@ -147,7 +147,7 @@ def test_where_there_is_no_unit_nothing_is_asked(host: Host) -> None:
 @pytest.mark.parametrize(
     ("unit", "names"), [(SOCKET, ["ActiveState"]), (SERVICE, ["Result"]), (SERVICE, ["ActiveState", "Result"])]
 )
-def test_what_was_not_looked_at_is_asked_for(host: Host, unit: str, names: list[str]) -> None:
+def test_unread_properties_are_requested(host: Host, unit: str, names: list[str]) -> None:
     host.answers["show"] = SEEN
     systemd = Systemd()
     systemd.look_at(SERVICE, OTHER)
@@ -155,7 +155,7 @@ def test_what_was_not_looked_at_is_asked_for(host: Host, unit: str, names: list[
     assert systemd.properties(unit, *names) == ["now"] * len(names)
 
 
-def test_what_is_looked_at_again_is_seen_as_it_is_then(host: Host) -> None:
+def test_a_second_look_replaces_the_first(host: Host) -> None:
     host.answers["show"] = SEEN
     systemd = Systemd()
     systemd.look_at(SERVICE, OTHER)
@@ -179,7 +179,7 @@ def test_what_is_looked_at_again_is_seen_as_it_is_then(host: Host) -> None:
         lambda systemd: systemd.disable(OTHER),
     ],
 )
-def test_what_was_seen_counts_until_anything_is_changed_even_if_that_fails(
+def test_any_change_discards_what_was_read_even_if_it_fails(
     host: Host, change: Callable[[Systemd], None], answer: str | Failed
 ) -> None:
     host.answers["show"] = SEEN
@@ -193,18 +193,18 @@ def test_what_was_seen_counts_until_anything_is_changed_even_if_that_fails(
 
 
 @pytest.mark.parametrize("state", ["active", "inactive", "activating", "deactivating", "failed", "reloading"])
-def test_only_what_is_active_runs(host: Host, state: str) -> None:
+def test_only_active_units_run(host: Host, state: str) -> None:
     host.answers["show"] = f"ActiveState={state}\n"
     assert Systemd().is_active(SERVICE) is (state == "active")
 
 
 @pytest.mark.parametrize("state", ["enabled", "disabled", "", "enabled-runtime", "linked", "static"])
-def test_only_what_is_enabled_for_good_starts_at_each_boot(host: Host, state: str) -> None:
+def test_only_permanently_enabled_units_start_at_each_boot(host: Host, state: str) -> None:
     host.answers["show"] = f"UnitFileState={state}\n"
     assert Systemd().is_enabled(SERVICE) is (state == "enabled")
 
 
-def test_the_journal_is_read_once_all_of_it_is_written(host: Host) -> None:
+def test_the_journal_is_read_after_a_sync(host: Host) -> None:
     host.answers["--unit"] = "\none\ntwo\n\n"
     assert Systemd().journal(SERVICE) == "one\ntwo"
     assert [call.split()[:3] for call in host.calls] == [["journalctl", "--sync"], ["journalctl", "--unit", SERVICE]]

@@ -1,4 +1,4 @@
-"""What wheels promise that are gathered on one host and installed on others."""
+"""What wheels promise when one host gathers them and others install them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def sha256(text: str) -> str:
 
 
 class Index4Pip:
-    """Stands in for all programs: a `pip wheel` leaves what it was asked for; `failing` is what fails of it.
+    """Stands in for all programs: a `pip wheel` leaves what it was asked for; `failing` is the part that fails.
 
     `commands` is what was run, `requirements` the text of each file of them.
     """
@@ -114,7 +114,7 @@ class Site:
         return Recipe("app", {"digest": code, "commit": None, "dependencies": dependencies}, tag)
 
     def gatherer(self, **more: Any) -> Gatherer:
-        """Return who gathers its wheels."""
+        """Return the gatherer of its wheels."""
         return Gatherer(self.recipe(**more), PINS, self.root)
 
     def gather(self, **more: Any) -> Wheels:
@@ -127,7 +127,7 @@ def site(tmp_path: Path) -> Site:
     return Site(tmp_path)
 
 
-def test_wheels_of_everything_are_gathered_once(site: Site, pip: Index4Pip, nice: list[int]) -> None:
+def test_all_wheels_are_gathered_once(site: Site, pip: Index4Pip, nice: list[int]) -> None:
     gatherer = site.gatherer()
     assert gatherer.find() is None
     wheels = site.gather()
@@ -136,15 +136,13 @@ def test_wheels_of_everything_are_gathered_once(site: Site, pip: Index4Pip, nice
     assert nice == [10]
 
 
-def test_the_user_that_builds_gathers_the_wheels(site: Site, pip: Index4Pip) -> None:
+def test_the_build_user_gathers_the_wheels(site: Site, pip: Index4Pip) -> None:
     gatherer = site.gatherer()
     site.gather()
     assert [writes[0] for writes in pip.at_work.writes].count(gatherer.path) == len(pip.wheels())
 
 
-def test_what_a_build_leaves_in_place_of_a_wheel_is_refused(
-    site: Site, pip: Index4Pip, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_link_in_place_of_a_wheel_is_refused(site: Site, pip: Index4Pip, monkeypatch: pytest.MonkeyPatch) -> None:
     def leave(argv: list[Any], purpose: str, **options: Any) -> str:
         if purpose == "gather the packages":
             Path(argv[argv.index("--wheel-dir") + 1], "evil.whl").symlink_to("/etc/shadow")
@@ -155,7 +153,7 @@ def test_what_a_build_leaves_in_place_of_a_wheel_is_refused(
         site.gather()
 
 
-def test_the_wheels_are_told_by_their_digests_and_the_collections_own_apart(site: Site, pip: Index4Pip) -> None:
+def test_wheels_are_listed_by_digest_and_the_collections_own_separately(site: Site, pip: Index4Pip) -> None:
     wheels = site.gather()
     assert wheels.files == {SIX: sha256(SIX), SHOP: sha256(SHOP)}
     assert wheels.tools == {UV: sha256(UV), SERVER: sha256(SERVER)}
@@ -171,9 +169,7 @@ def test_the_requirements_allow_exactly_the_wheels_of_the_application(site: Site
     assert (site.gatherer().path / "requirements.txt").read_text() == text
 
 
-def test_wheels_are_made_by_the_pip_that_is_pinned_in_the_interpreter_that_they_are_for(
-    site: Site, pip: Index4Pip, tmp_path: Path
-) -> None:
+def test_wheels_are_made_by_the_pinned_pip_in_their_interpreter(site: Site, pip: Index4Pip, tmp_path: Path) -> None:
     site.gather()
     assert pip.requirements[0] == PINS["pip"]
     for words in pip.wheels():
@@ -183,7 +179,7 @@ def test_wheels_are_made_by_the_pip_that_is_pinned_in_the_interpreter_that_they_
         assert Path(words[1]).parent.name == installer.tool_name("pip", PINS["pip"])
 
 
-def test_dependencies_with_hashes_are_gathered_by_them(site: Site, pip: Index4Pip) -> None:
+def test_hashed_dependencies_are_gathered_by_hash(site: Site, pip: Index4Pip) -> None:
     site.gather()
     packages, project, uv, server = pip.wheels()
     assert "--require-hashes" in packages and "--no-require-hashes" not in packages
@@ -196,26 +192,26 @@ def test_dependencies_with_hashes_are_gathered_by_them(site: Site, pip: Index4Pi
     assert pip.requirements[-2:] == [PINS["uv"], PINS["pyuwsgi"]]
 
 
-def test_dependencies_without_hashes_are_gathered_by_those_that_there_are(site: Site, pip: Index4Pip) -> None:
+def test_dependencies_without_hashes_are_gathered_without_requiring_them(site: Site, pip: Index4Pip) -> None:
     site.gather(hashed=False)
     assert "--no-require-hashes" in pip.wheels()[0]
     assert "--require-hashes" not in pip.wheels()[0]
 
 
-def test_where_nothing_is_wanted_only_the_collections_own_is_gathered(site: Site, pip: Index4Pip) -> None:
+def test_without_dependencies_only_the_collections_own_are_gathered(site: Site, pip: Index4Pip) -> None:
     wheels = site.gather(format="none", project="")
     assert wheels.files == {}
     assert set(wheels.tools) == {UV, SERVER}
 
 
-def test_a_wheel_of_the_project_is_the_same_whenever_it_is_made(site: Site, pip: Index4Pip) -> None:
+def test_a_wheel_of_the_project_is_reproducible(site: Site, pip: Index4Pip) -> None:
     site.gather()
     project = pip.environments[pip.commands.index(pip.wheels()[1])]
     assert int(project["SOURCE_DATE_EPOCH"]) == 315532800
     assert project["PIP_INDEX_URL"] == "https://pypi.example.org"
 
 
-def test_where_the_index_has_no_uv_none_is_gathered(site: Site, pip: Index4Pip) -> None:
+def test_no_uv_is_gathered_if_the_index_has_none(site: Site, pip: Index4Pip) -> None:
     site.tool = Pip(Index())
     assert set(site.gather().tools) == {SERVER}
 
@@ -223,7 +219,7 @@ def test_where_the_index_has_no_uv_none_is_gathered(site: Site, pip: Index4Pip) 
 @pytest.mark.parametrize(
     "failing", ["gather the packages", "build a wheel of the project", "gather uv", "gather pyuwsgi"]
 )
-def test_what_cannot_be_gathered_leaves_nothing(site: Site, pip: Index4Pip, failing: str) -> None:
+def test_a_failed_gathering_leaves_nothing(site: Site, pip: Index4Pip, failing: str) -> None:
     pip.failing = failing
     with pytest.raises(Failed, match=f"could not {failing}"):
         site.gather()
@@ -247,7 +243,7 @@ def test_a_folder_is_named_by_what_its_wheels_are_for(site: Site, monkeypatch: p
     assert len(names) == 7
 
 
-def test_the_packages_are_named_by_all_wheels_wherever_they_lie() -> None:
+def test_the_digest_of_wheels_does_not_depend_on_their_folder() -> None:
     wheels = Wheels("f1", TAG, {SIX: "00"}, {UV: "01"})
     assert wheels.digest == Wheels("f2", TAG, {SIX: "00"}, {UV: "01"}).digest
     assert wheels.digest != Wheels("f1", TAG, {SIX: "02"}, {UV: "01"}).digest
@@ -256,7 +252,7 @@ def test_the_packages_are_named_by_all_wheels_wherever_they_lie() -> None:
 
 @pytest.fixture
 def folder(site: Site, pip: Index4Pip, tmp_path: Path) -> Path:
-    """Return a folder with wheels on another host; nothing has been run there yet."""
+    """Return a folder with wheels on another host, where nothing has run yet."""
     wheels = site.gather()
     archive = tmp_path / "wheels.tar"
     pack(site.gatherer().path, wheels, archive)
@@ -267,7 +263,7 @@ def folder(site: Site, pip: Index4Pip, tmp_path: Path) -> Path:
     return folder
 
 
-def test_wheels_travel_unchanged_and_count_when_all_are_there(site: Site, folder: Path, tmp_path: Path) -> None:
+def test_wheels_are_sent_unchanged_and_count_when_complete(site: Site, folder: Path, tmp_path: Path) -> None:
     wheels = site.gatherer().find()
     assert wheels is not None
     assert {path.name: path.read_text() for path in folder.glob("*.whl")} == {
@@ -277,20 +273,18 @@ def test_wheels_travel_unchanged_and_count_when_all_are_there(site: Site, folder
     assert Gatherer(site.recipe(), PINS, tmp_path / "host").find() == wheels
 
 
-def test_an_archive_of_wheels_is_not_compressed_once_more(site: Site, folder: Path, tmp_path: Path) -> None:
+def test_an_archive_of_wheels_is_not_compressed_again(site: Site, folder: Path, tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "wheels.tar", "r:") as files:
         assert files.getnames() == sorted([SIX, SHOP, UV, SERVER])
 
 
-def test_wheels_that_are_there_are_not_unpacked_again(site: Site, folder: Path, tmp_path: Path) -> None:
+def test_existing_wheels_are_not_unpacked_again(site: Site, folder: Path, tmp_path: Path) -> None:
     wheels = site.gather(digest="d2")
     first = unpack(tmp_path / "wheels.tar", wheels, SENT, tmp_path / "host")
     assert unpack(tmp_path / "missing.tar", wheels, SENT, tmp_path / "host") == first
 
 
-def test_wheels_that_came_out_otherwise_replace_those_of_the_same_name(
-    site: Site, folder: Path, tmp_path: Path
-) -> None:
+def test_different_wheels_replace_those_of_the_same_name(site: Site, folder: Path, tmp_path: Path) -> None:
     before = site.gatherer().find()
     assert before is not None
     after = Wheels(before.folder, TAG, {SIX: sha256("other")}, {})
@@ -303,7 +297,7 @@ def test_wheels_that_came_out_otherwise_replace_those_of_the_same_name(
 
 
 @pytest.mark.parametrize("name", [f"../{SIX}", "requirements.txt", f"a/{SIX}", "/x.whl"])
-def test_an_archive_brings_nothing_but_wheels(tmp_path: Path, name: str) -> None:
+def test_an_archive_may_contain_only_wheels(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
     with tarfile.open(tmp_path / "wheels.tar", "w") as files:
         files.add(tmp_path / "file", SIX)
@@ -315,7 +309,7 @@ def test_an_archive_brings_nothing_but_wheels(tmp_path: Path, name: str) -> None
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE])
-def test_a_wheel_is_a_file_and_no_link(tmp_path: Path, kind: bytes) -> None:
+def test_a_wheel_is_a_regular_file(tmp_path: Path, kind: bytes) -> None:
     with tarfile.open(tmp_path / "wheels.tar", "w") as files:
         entry = tarfile.TarInfo(SIX)
         entry.type, entry.linkname = kind, "/etc/passwd"
@@ -332,9 +326,7 @@ def install(site: Site, folder: Path, tool: Pip | Uv | None = None) -> None:
 
 
 @pytest.mark.parametrize("kind", ["uv", "pip"])
-def test_wheels_are_installed_by_their_digests_without_an_index(
-    site: Site, folder: Path, pip: Index4Pip, kind: str
-) -> None:
+def test_wheels_are_installed_by_digest_without_an_index(site: Site, folder: Path, pip: Index4Pip, kind: str) -> None:
     index = Folder(folder)
     install(site, folder, Uv(index, Path("/opt/uv")) if kind == "uv" else Pip(index))
     (words,) = pip.commands
@@ -345,7 +337,7 @@ def test_wheels_are_installed_by_their_digests_without_an_index(
     assert pip.requirements == [wheels.requirements()]
 
 
-def test_uv_itself_comes_out_of_the_folder(
+def test_uv_itself_comes_from_the_folder(
     site: Site, folder: Path, pip: Index4Pip, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(installer, "CACHE", tmp_path / "cache")
@@ -356,7 +348,7 @@ def test_uv_itself_comes_out_of_the_folder(
     assert pip.requirements == [PINS["uv"]]
 
 
-def test_what_the_host_tells_pip_of_other_places_does_not_count() -> None:
+def test_settings_of_the_host_for_pip_are_ignored() -> None:
     environment = Folder(Path("/wheels")).environment()
     assert environment["PIP_CONFIG_FILE"] == os.devnull
     assert not {"PIP_INDEX_URL", "UV_DEFAULT_INDEX", "HTTPS_PROXY"} & set(environment)
@@ -367,7 +359,7 @@ def test_what_the_host_tells_pip_of_other_places_does_not_count() -> None:
     ("name", "package"),
     [(SIX, "six==1.0"), (SHOP, r"shop==2\.0\+local"), (UV, r"uv==0\.1"), (SERVER, r"pyuwsgi==2\.0")],
 )
-def test_one_altered_byte_stops_it_with_the_name_of_the_package(
+def test_one_changed_byte_is_an_error_that_names_the_package(
     site: Site, folder: Path, pip: Index4Pip, name: str, package: str
 ) -> None:
     (folder / name).write_text(name[:-1] + "L")
@@ -389,7 +381,7 @@ def test_digests_beside_the_wheels_do_not_count(site: Site, folder: Path) -> Non
         install(site, folder)
 
 
-def test_a_wheel_that_is_missing_is_named(site: Site, folder: Path) -> None:
+def test_a_missing_wheel_is_named(site: Site, folder: Path) -> None:
     (folder / SHOP).unlink()
     with pytest.raises(
         Failed, match=r"^the wheel of shop==2\.0\+local .* and has none, because it is missing\. Remove /"
@@ -399,7 +391,7 @@ def test_a_wheel_that_is_missing_is_named(site: Site, folder: Path) -> None:
 
 @pytest.mark.parametrize("name", [SIX, SHOP, UV, SERVER])
 @pytest.mark.parametrize("damage", ["altered", "missing"])
-def test_wheels_that_were_damaged_where_they_were_gathered_are_not_packed(
+def test_wheels_damaged_on_the_build_host_are_not_packed(
     site: Site, pip: Index4Pip, tmp_path: Path, name: str, damage: str
 ) -> None:
     wheels, folder = site.gather(), site.gatherer().path
@@ -414,9 +406,7 @@ def test_wheels_that_were_damaged_where_they_were_gathered_are_not_packed(
     assert not (tmp_path / "wheels.tar").exists()
 
 
-def test_what_lies_among_the_wheels_without_being_one_of_them_is_not_packed(
-    site: Site, pip: Index4Pip, tmp_path: Path
-) -> None:
+def test_other_files_beside_the_wheels_are_not_packed(site: Site, pip: Index4Pip, tmp_path: Path) -> None:
     wheels = site.gather()
     (site.gatherer().path / "other-1.0-py3-none-any.whl").touch()
     pack(site.gatherer().path, wheels, tmp_path / "wheels.tar")
@@ -425,7 +415,7 @@ def test_what_lies_among_the_wheels_without_being_one_of_them_is_not_packed(
 
 
 @pytest.mark.parametrize("damage", ["altered", "missing"])
-def test_a_damaged_transfer_heals_with_the_next_run(site: Site, pip: Index4Pip, tmp_path: Path, damage: str) -> None:
+def test_the_next_run_repairs_a_damaged_transfer(site: Site, pip: Index4Pip, tmp_path: Path, damage: str) -> None:
     wheels = site.gather()
     good, bad, host = tmp_path / "good.tar", tmp_path / "bad.tar", tmp_path / "host"
     pack(site.gatherer().path, wheels, good)
@@ -455,14 +445,14 @@ def test_a_damaged_transfer_heals_with_the_next_run(site: Site, pip: Index4Pip, 
         ({"tools": {f"{UV}\n": "00"}}, "is not the name of a wheel"),
     ],
 )
-def test_nothing_becomes_a_path_that_the_collection_would_not_call_so(told: dict[str, Any], wrong: str) -> None:
+def test_only_valid_names_become_paths(told: dict[str, Any], wrong: str) -> None:
     right = {"folder": "0123456789ab", "interpreter": TAG, "files": {SIX: "00"}, "tools": {UV: "01"}}
     assert Wheels.of(right).as_dict() == right
     with pytest.raises(Failed, match=wrong):
         Wheels.of({**right, **told})
 
 
-def test_an_archive_is_named_by_the_folder_and_by_what_is_in_it() -> None:
+def test_an_archive_is_named_by_its_folder_and_contents() -> None:
     wheels = Wheels("0123456789ab", TAG, {SIX: "00"}, {})
     assert wheels.packed == f"0123456789ab-{wheels.digest}"
     assert wheels.packed != Wheels("0123456789ab", TAG, {SIX: "01"}, {}).packed
@@ -474,7 +464,7 @@ def test_wheels_for_another_interpreter_are_refused(tmp_path: Path) -> None:
         FromFolder(wheels, tmp_path, "cpython-3.13-x86_64")
 
 
-def test_the_packages_remember_the_folder_that_they_come_from(tmp_path: Path) -> None:
+def test_the_packages_remember_their_folder(tmp_path: Path) -> None:
     assert FromFolder(Wheels("f1", TAG, {}, {}), tmp_path, TAG).about() == {"wheels": "f1"}
 
 
@@ -487,12 +477,12 @@ def test_an_application_without_packages_has_nothing_to_install(tmp_path: Path, 
 @pytest.mark.parametrize(
     "name", ["six.whl", "six-1.0-py3-none-any.tar", "a b-1.0-py3-none-any.whl", "../x-1-a-b-c.whl"]
 )
-def test_what_has_not_the_name_of_a_wheel_is_no_requirement(name: str) -> None:
+def test_a_file_without_a_wheel_name_is_no_requirement(name: str) -> None:
     with pytest.raises(Failed, match="is not the name of a wheel"):
         Wheels("f1", TAG, {name: "00"}, {}).requirements()
 
 
-def test_wheels_lie_in_the_cache_of_the_collection() -> None:
+def test_wheels_are_in_the_cache_of_the_collection() -> None:
     assert Path("/var/cache/wsgi/wheels") == unit.WHEELS
 
 
@@ -523,7 +513,7 @@ def planner(site: Site, pip: Index4Pip, monkeypatch: pytest.MonkeyPatch) -> Plan
     return Planner(site)
 
 
-def test_two_applications_that_need_the_same_wheels_are_gathered_once(planner: Planner, pip: Index4Pip) -> None:
+def test_wheels_that_two_applications_need_are_gathered_once(planner: Planner, pip: Index4Pip) -> None:
     assert planner.plan("hello", "world", sent=False).result == {"wheels": {}, "missing": ["hello", "world"]}
     planned = planner.plan("hello", "world")
     planned.take()
@@ -533,13 +523,13 @@ def test_two_applications_that_need_the_same_wheels_are_gathered_once(planner: P
     assert len(pip.wheels()) == 4
 
 
-def test_what_is_told_of_wheels_are_their_names_and_digests_alone(planner: Planner) -> None:
+def test_the_result_has_only_names_and_digests_of_wheels(planner: Planner) -> None:
     planner.plan("hello").take()
     planned = planner.plan("hello")
     assert (planned.steps, set(planned.result["wheels"]["hello"])) == ([], {"folder", "interpreter", "files", "tools"})
 
 
-def test_wheels_are_packed_for_the_controller_where_it_asks_for_them(planner: Planner, tmp_path: Path) -> None:
+def test_wheels_are_packed_for_the_controller_if_it_asks_for_them(planner: Planner, tmp_path: Path) -> None:
     planner.plan("hello").take()
     planned = planner.plan("hello", pack={"hello": str(tmp_path / "hello.tar")})
     assert (planned.steps, planned.failures) == ([], {})
@@ -547,7 +537,7 @@ def test_wheels_are_packed_for_the_controller_where_it_asks_for_them(planner: Pl
         assert set(files.getnames()) == {SIX, SHOP, UV, SERVER}
 
 
-def test_an_application_whose_wheels_cannot_be_gathered_breaks_no_other(planner: Planner, pip: Index4Pip) -> None:
+def test_a_failed_gathering_does_not_break_other_applications(planner: Planner, pip: Index4Pip) -> None:
     assert ARGUMENTS["on_failure"]["choices"] == ["stop", "continue"]
     recipes = {"hello": planner.site.recipe(), "world": planner.site.recipe(digest="d2", format="none", project="")}
     contents = {name: recipe.content for name, recipe in recipes.items()}

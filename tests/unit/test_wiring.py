@@ -40,7 +40,7 @@ APPS: list[dict[str, Any]] = [
 ]
 
 
-def test_a_section_takes_the_name_of_its_application_along() -> None:
+def test_a_section_includes_the_name_of_its_application() -> None:
     assert section(APPS, "build") == [{"source": "app", "name": "hello"}, {"source": "other", "name": "world"}]
 
 
@@ -68,7 +68,7 @@ def test_an_application_without_a_build_yet_has_an_empty_one() -> None:
     ]
 
 
-def test_an_application_knows_the_wheels_that_its_build_was_installed_from() -> None:
+def test_an_application_knows_the_wheels_of_its_build() -> None:
     apps = with_builds(section(APPS, "run"), {"hello": "/1", "world": "/2"}, {"world": "/var/cache/wsgi/wheels/0f3a"})
     assert [(app["name"], app["build"], app.get("wheels")) for app in apps] == [
         ("hello", "/1", ""),
@@ -83,7 +83,7 @@ def test_an_application_whose_packages_come_from_an_index_has_no_wheels(folders:
     assert {app["wheels"] for app in inputs(apps, "uwsgi")} == {""}
 
 
-def test_the_entries_stay_as_they_are() -> None:
+def test_the_entries_stay_unchanged() -> None:
     before = deepcopy(APPS)
     apps = with_builds(as_served(section(APPS, "run"), APPS), {"hello": "/1", "world": "/2"}, {"hello": "/3"})
     complete = inputs(apps, "uwsgi")
@@ -96,14 +96,14 @@ def test_the_entries_stay_as_they_are() -> None:
     assert before == APPS
 
 
-def test_an_application_that_is_to_be_removed_is_given_to_no_role() -> None:
+def test_an_absent_application_is_passed_to_no_role() -> None:
     apps = [APPS[0], {**APPS[1], "name": "gone", "state": "absent"}, {**APPS[1], "state": "present"}]
     assert [app["name"] for app in section(present(apps), "build")] == ["hello", "world"]
     assert [app["name"] for app in section(present(apps), "run")] == ["hello", "world"]
     assert absent(apps) == [{"name": "gone", "remove_data": False}]
 
 
-def test_the_input_of_a_role_is_what_an_entry_says_and_nothing_else() -> None:
+def test_the_input_of_a_role_has_exactly_its_options() -> None:
     entries = [{**APPS[0], "state": "present", "remove_data": False}]
     (built,) = inputs(section(present(entries), "build"), "python_app")
     assert set(built) == set(input_spec("python_app"))
@@ -112,7 +112,7 @@ def test_the_input_of_a_role_is_what_an_entry_says_and_nothing_else() -> None:
     assert set(released) | {"processes", "tasks_max"} == set(input_spec("uwsgi"))
 
 
-def test_what_is_broken_on_one_host_is_broken_on_all() -> None:
+def test_broken_on_one_host_means_broken_on_all() -> None:
     hosts = {
         "app1": {"made": {"broken": {}}, "booted": {"broken": {"world": "it does not answer"}}},
         "app2": {"made": {"broken": {"hello": "no such package"}}},
@@ -124,7 +124,7 @@ def test_what_is_broken_on_one_host_is_broken_on_all() -> None:
     }
 
 
-def test_the_first_reason_why_an_application_is_broken_is_the_one_that_is_told() -> None:
+def test_the_first_reason_why_an_application_is_broken_is_reported() -> None:
     hosts = {
         name: {"made": {"broken": {"hello": f"made {name}"}}, "booted": {"broken": {"hello": "booted"}}}
         for name in "ab"
@@ -138,19 +138,19 @@ def test_a_task_that_found_nothing_broken_breaks_nothing(result: dict[str, Any])
     assert broken({"app1": {"made": result}, "app2": {}}, ["app1", "app2"], "made", "booted") == {}
 
 
-def test_a_host_that_takes_no_part_and_a_task_that_is_not_named_break_nothing() -> None:
+def test_other_hosts_and_tasks_break_nothing() -> None:
     hosts = {"app1": {"other": {"broken": {"hello": "x"}}}, "app2": {"made": {"broken": {"hello": "x"}}}}
     assert broken(hosts, ["app1"], "made") == {}
 
 
-def test_what_is_broken_is_left_out() -> None:
+def test_broken_apps_are_left_out() -> None:
     assert without(APPS, {"hello": "it does not answer"}) == [APPS[1]]
     assert without(APPS, ["hello", "world"]) == []
     assert without(APPS, {}) == APPS
     assert without(APPS, ["hell"]) == APPS
 
 
-def test_a_switch_knows_of_an_application_what_it_has_to_and_no_secret() -> None:
+def test_a_switch_gets_only_the_settings_that_it_needs_and_no_secret() -> None:
     apps = [
         {"name": "hello", "build": "/1", "callable": "m:a", "secrets": {"A": "x"}, "listen_http": "0.0.0.0:9000"},
         {"name": "world", "build": "/2", "callable": "m:a", "listen_uwsgi": "127.0.0.1:9001"},
@@ -192,7 +192,7 @@ def test_nginx_can_read_the_uploads_of_an_application_and_no_other_data(serve: A
 
 
 def probed(serve: Any = None, **probe: Any) -> Any:
-    """Return the probe of an application with the section `serve` and what its entry says of the probe."""
+    """Return the probe of an application with the section `serve` and the probe of its entry."""
     run = {"callable": "main:app", "probe": probe} if probe else {"callable": "main:app"}
     entries = [{"name": "hello", "run": run, **({"serve": serve} if serve is not None else {})}]
     (app,) = as_served(section(entries, "run"), entries)
@@ -210,7 +210,7 @@ def test_one_host_name_without_a_list_is_the_first() -> None:
     assert probed({"server_names": "hello.example.org"}) == {"host": "hello.example.org", "scheme": "http"}
 
 
-def test_the_rest_of_a_probe_stands_beside_the_host_name() -> None:
+def test_a_probe_keeps_its_other_settings() -> None:
     assert probed({"server_names": ["hello.example.org"]}, path="/health", tries=3) == {
         "host": "hello.example.org",
         "scheme": "http",
@@ -219,12 +219,12 @@ def test_the_rest_of_a_probe_stands_beside_the_host_name() -> None:
     }
 
 
-def test_a_host_name_in_the_probe_is_the_one_to_ask_for() -> None:
+def test_a_host_name_in_the_probe_takes_precedence() -> None:
     assert probed({"server_names": ["hello.example.org"]}, host="other.example.org")["host"] == "other.example.org"
 
 
 @pytest.mark.parametrize(("source", "scheme"), [("none", "http"), ("acme", "https"), ("self_signed", "https")])
-def test_an_application_is_probed_over_what_its_visitors_come(source: str, scheme: str) -> None:
+def test_a_probe_uses_the_scheme_of_the_visitors(source: str, scheme: str) -> None:
     site = {"server_names": ["hello.example.org"], "tls": {"source": source}}
     assert probed(site)["scheme"] == scheme
     assert probed(site, scheme="https")["scheme"] == "https"
@@ -253,7 +253,7 @@ def test_one_application_is_chosen_by_its_name() -> None:
 @pytest.mark.parametrize(
     ("name", "wrong"), [("", "there is more than one application"), ("worlds", "there is no application worlds")]
 )
-def test_a_choice_that_is_not_clear_is_an_error_that_names_the_applications(name: str, wrong: str) -> None:
+def test_an_unclear_choice_is_an_error_that_names_the_applications(name: str, wrong: str) -> None:
     with pytest.raises(AnsibleFilterError) as failure:
         select_app(APPS, name)
     assert str(failure.value) == f"wsgi_app: {wrong}; write one of hello, world, such as -e wsgi_app=hello"
@@ -279,17 +279,17 @@ def test_the_build_of_the_live_release_is_found_through_its_links(tmp_path: Path
     assert [path for path in live_builds(APPS).values() if not path.startswith("/srv/")] == []
 
 
-def test_only_what_is_asked_for_is_handed_over() -> None:
+def test_only_the_requested_keys_are_passed() -> None:
     assert only([{"name": "a", "keep": 7, "env": {"SECRET": "hunter2"}}], "name", "keep") == [{"name": "a", "keep": 7}]
 
 
 def role_variable(role: str, name: str, **known: Any) -> Any:
-    """Return what the private variable `name` of `role` is where the variables `known` are."""
+    """Return the private variable `name` of `role`, if the variables `known` are set."""
     return in_role(role, f"{{{{ {name} }}}}", **known)
 
 
 def in_role(role: str, text: str, **known: Any) -> Any:
-    """Return what the template `text` says in `role` where the variables `known` are."""
+    """Return the result of the template `text` in `role`, if the variables `known` are set."""
     texts = [PROJECT / f"roles/{role}/{kind}/main.yml" for kind in ("defaults", "vars")]
     variables: dict[str, Any] = {}
     for path in texts:
@@ -310,13 +310,13 @@ def _trusted(value: Any) -> Any:
         (["app1", "app2"], ["app2", "lb"], ["app2"]),
     ],
 )
-def test_the_first_host_of_a_run_does_what_is_done_once(hosts: list[str], play: list[str], once: list[str]) -> None:
+def test_the_first_host_of_a_run_does_one_time_work(hosts: list[str], play: list[str], once: list[str]) -> None:
     known = {"uwsgi_hosts": hosts, "ansible_play_hosts_all": play}
     found = [host for host in play if role_variable("uwsgi", "__uwsgi_once", inventory_hostname=host, **known)]
     assert sorted(found) == once
 
 
-def test_what_is_done_once_is_done_on_the_first_host_that_the_inventory_names() -> None:
+def test_one_time_work_runs_on_the_first_host_in_the_inventory() -> None:
     hosts = [f"app{number}" for number in range(8)]
     for number in range(8):
         turned = [*hosts[number:], *hosts[:number]]
@@ -329,21 +329,19 @@ def test_what_is_done_once_is_done_on_the_first_host_that_the_inventory_names() 
     ("hosts", "host", "first"),
     [([], "app1", True), (["app2", "app1"], "app2", True), (["app2", "app1"], "app1", False)],
 )
-def test_timers_run_on_the_first_host_of_the_inventory_whoever_takes_part_in_a_run(
-    hosts: list[str], host: str, first: bool
-) -> None:
+def test_timers_run_on_the_first_host_of_the_inventory_in_any_run(hosts: list[str], host: str, first: bool) -> None:
     steps = yaml.safe_load((PROJECT / "roles/uwsgi/vars/main.yml").read_text(encoding="utf-8"))["uwsgi_steps"]
     known = {"uwsgi_hosts": hosts, "ansible_play_hosts_all": ["app1"], "inventory_hostname": host}
     assert in_role("uwsgi", steps["release"]["first"], **known) is first
 
 
-def test_a_run_on_load_balancers_alone_does_nothing_once() -> None:
+def test_load_balancers_alone_do_no_one_time_work() -> None:
     known = {"uwsgi_hosts": ["app1"], "ansible_play_hosts_all": ["lb"], "inventory_hostname": "lb"}
     assert role_variable("uwsgi", "__uwsgi_once", **known) is False
 
 
 @pytest.mark.parametrize(("made", "builds"), [({}, {}), ({"failed": True}, {}), ({"builds": {"a": "/1"}}, {"a": "/1"})])
-def test_the_builds_are_known_from_the_moment_that_they_are_made(made: dict[str, Any], builds: dict[str, str]) -> None:
+def test_the_builds_are_known_once_they_are_made(made: dict[str, Any], builds: dict[str, str]) -> None:
     known = {"inventory_hostname": "app1"}
     assert role_variable("python_app", "python_app_builds", python_app_made=made, **known) == builds
     assert role_variable("python_app", "python_app_folders", python_app_made=made, **known) == {}
@@ -352,13 +350,13 @@ def test_the_builds_are_known_from_the_moment_that_they_are_made(made: dict[str,
 
 
 @pytest.mark.parametrize(("asked", "host"), [("", "app1"), ("build1", "build1")])
-def test_the_host_that_builds_is_named_even_where_there_is_none(asked: str, host: str) -> None:
+def test_the_build_host_defaults_to_the_host_itself(asked: str, host: str) -> None:
     known = {"inventory_hostname": "app1", "python_app_build_host": asked}
     assert role_variable("python_app", "__python_app_build_host", **known) == host
 
 
 def wired(text: str, **known: Any) -> Any:
-    """Return what a template says that needs the collection's filters, and nothing of Ansible's."""
+    """Return the result of a template that needs only the filters of the collection, and none of Ansible."""
     environment = NativeEnvironment()
     environment.filters.update(
         {f"wsgi.production.{name}": filter_ for name, filter_ in FilterModule().filters().items()}
@@ -377,7 +375,7 @@ def test_an_application_is_released_with_the_same_timers_on_every_host() -> None
     assert [timer["name"] for timer in other[0]["timers"]] == ["once", "each"]
 
 
-def test_an_application_whose_wheels_could_not_be_gathered_is_not_built_and_its_site_is_kept() -> None:
+def test_an_application_without_gathered_wheels_is_not_built_and_keeps_its_site() -> None:
     variables = yaml.safe_load((PROJECT / "roles/python_app/vars/main.yml").read_text(encoding="utf-8"))
     asked = variables["python_app_steps"]["build"]
     gathered = {"broken": {"hello": "hello: no such package"}, "wheels": {"world": {"folder": "0f3a"}}}
@@ -396,7 +394,7 @@ def test_an_application_whose_wheels_could_not_be_gathered_is_not_built_and_its_
     assert [site["name"] for site in sites] == ["world"]
 
 
-def test_every_filter_that_is_used_is_there_and_every_filter_that_is_there_is_used() -> None:
+def test_every_used_filter_exists_and_every_existing_filter_is_used() -> None:
     texts = [path.read_text() for folder in ("playbooks", "roles") for path in (PROJECT / folder).rglob("*.yml")]
     used = set(re.findall(r"\|\s*wsgi\.production\.(\w+)", "".join(texts)))
     assert used == set(FilterModule().filters())
