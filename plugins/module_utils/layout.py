@@ -44,6 +44,9 @@ PASSABLE = 0o711
 # The directory of a release that contains the links to the directories that NGINX serves.
 STATIC = "static"
 
+# In the directory of a release, the configuration files of the application.
+FILES = "files"
+
 # The protocols that every instance speaks, and the link in its release that points to each socket.
 LINKS = {"uwsgi": "socket", "http": "http"}
 

@@ -16,6 +16,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.environment import
 from ansible_collections.wsgi.production.plugins.module_utils.home import Home
 from ansible_collections.wsgi.production.plugins.module_utils.installer import Index, install_pinned, installer
 from ansible_collections.wsgi.production.plugins.module_utils.layout import (
+    FILES,
     LINKS,
     PASSABLE,
     SERVERS,
@@ -31,6 +32,8 @@ from ansible_collections.wsgi.production.plugins.module_utils.tokens import fill
 
 # The programs that each release contains.
 PROGRAMS = ("entry.py", "start.py", "drain.py")
+# In place of the name of a release, in the text that decides its name.
+UNNAMED = "-"
 LISTENER_PROGRAMS = ("drain_listener.py",)
 
 # The number of the capability to trace any process (capabilities(7)).
@@ -40,7 +43,7 @@ CAP_SYS_PTRACE = 19
 CREDENTIALS = "credentials"
 
 # Those that not every release has.
-KINDS = ("*.ini", "*.service", "*.socket", "*.timer", f"{CREDENTIALS}/*")
+KINDS = (f"{FILES}/*", "*.ini", "*.service", "*.socket", "*.timer", f"{CREDENTIALS}/*")
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ class Release:
         self.server = digest("server", self.settings.pin, host.interpreter, *libraries)
         asked = (settings.probe.as_dict(), settings.irreversible, settings.static, settings.exclusive)
         listeners = (settings.listeners,) if settings.listeners else ()
-        self.id = digest("release", str(build), self._render("-"), *asked, *listeners)
+        self.id = digest("release", str(build), self._render(UNNAMED), *asked, *listeners)
         self.store = Store(layout.releases, mode=PASSABLE)
 
     def exists(self) -> bool:
@@ -168,6 +171,9 @@ class Release:
         with self.store.create(self.id, manifest) as path:
             if self.settings.secret_files:
                 (path / CREDENTIALS).mkdir(mode=0o700)
+            if any(name.startswith(f"{FILES}/") for name in self.settings.files):
+                (path / FILES).mkdir(mode=0o750)
+                os.chown(path / FILES, -1, self.layout.group())
             for name, text in self._render(self.id).items():
                 write_file(path / name, text, 0o600 if _is_secret(name) else 0o640)
                 os.chown(path / name, -1, self.layout.group())
@@ -251,6 +257,14 @@ class Release:
             if self.wheel:
                 write_file(path / "launch.py", self.settings.programs["launch.py"])
 
+    def _identity(self, release: str) -> str:
+        """Return the variables that tell the application what it is. They do not decide the name of the release."""
+        if release == UNNAMED:
+            return ""
+        commit = str((read_manifest(self.build) or {}).get("commit") or "")
+        known = f" WSGI_COMMIT={commit}" if re.fullmatch(r"[0-9A-Za-z-]+", commit) else ""
+        return f" WSGI_RELEASE={release}{known}"
+
     def _programs(self) -> list[str]:
         """Return the names of the programs of the release that are not the application's."""
         settings = self.settings
@@ -266,6 +280,7 @@ class Release:
             "backlog": self.host.backlog,
             "private_users": "yes" if self.host.private_users else "no",
             "two_per_processor": 2 * self.host.cores,
+            "identity": self._identity(release),
         }
         return {
             **{name: fill(text, known) for name, text in settings.files.items()},

@@ -118,6 +118,11 @@ def revision(value: str) -> str | None:
     return None if re.fullmatch(r"[\w.-]{0,64}", value, re.ASCII) else "write a word or a number, such as 2"
 
 
+def site_name(value: str) -> str | None:
+    """Reject anything but a host name, or a wildcard for all names one level below one."""
+    return server_name(value.removeprefix("*."))
+
+
 def server_name(value: str) -> str | None:
     """Reject anything but a host name."""
     label = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?"
@@ -208,7 +213,7 @@ def env(value: Any) -> str | None:
 
 def run_env(value: Any) -> str | None:
     """Reject what `env` rejects, and variables that systemd sets itself or uWSGI reads as options."""
-    own = {"CREDENTIALS_DIRECTORY", "DATA_DIRECTORY", "RUNTIME_DIRECTORY"}
+    own = {"CREDENTIALS_DIRECTORY", "DATA_DIRECTORY", "RUNTIME_DIRECTORY", "WSGI_COMMIT", "WSGI_RELEASE"}
     objection = env(value) or next((f"{key} is set by the role; remove it" for key in value if key in own), None)
     # uWSGI uses each such variable as the option of that name.
     option = next((key for key in value if key.startswith("UWSGI_")), None) if objection is None else None

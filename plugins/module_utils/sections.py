@@ -71,6 +71,7 @@ RUN = {
     "cpu_quota": rules.quota,
     "directory": rules.below,
     "env": rules.run_env,
+    "files": rules.secret_files,
     "harakiri": rules.positive,
     "hardening": HARDENING,
     "irreversible": rules.line,
@@ -84,6 +85,7 @@ RUN = {
     "migrate_timeout": rules.positive,
     "nice": rules.niceness,
     "options": rules.options,
+    "paths": rules.run_env,
     "probe": PROBE,
     "processes": rules.processes,
     "public_data": Each(rules.below),
@@ -98,8 +100,8 @@ RUN = {
 }
 
 SERVE: dict[str, Any] = {
-    "server_names": Each(rules.server_name, least="host name"),
-    "aliases": Each(rules.server_name),
+    "server_names": Each(rules.site_name, least="host name"),
+    "aliases": Each(rules.site_name),
     "health": rules.health,
     "max_body_size": rules.body_size,
     "headers": rules.headers,
@@ -151,12 +153,21 @@ OPTIONAL = {
 def conflicts(run: dict[str, Any]) -> list[str]:
     """Return a sentence for each conflict within a section `run`, such as a name that is used twice."""
     found = []
-    for one, other in (("env", "secrets"), ("workers", "timers")):
+    for one, other in (
+        *(("env", "secrets"), ("env", "paths"), ("paths", "secrets"), ("files", "secret_files")),
+        ("workers", "timers"),
+    ):
         names = [_names(run.get(key, ())) for key in (one, other)]
         found += [f"{one} and {other}: both have {name}; change one" for name in sorted({*names[0]} & {*names[1]})]
     for key in ("workers", "timers"):
         own = _names(run.get(key, ()))
         found += [f"{key}: two have the name {name}; change one" for name in sorted({*own}) if own.count(name) > 1]
+    known = {*run.get("files", {}), *run.get("secret_files", {})}
+    found += [
+        f"paths: {variable}: there is no file {name!r}; add it to files or secret_files"
+        for variable, name in run.get("paths", {}).items()
+        if not (isinstance(name, str) and name in known)
+    ]
     found += [
         f"workers ({worker['name']}): every_host: NGINX on each host needs a worker with listen; remove one of the two"
         for worker in run.get("workers", ())

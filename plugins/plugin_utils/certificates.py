@@ -86,6 +86,11 @@ def objections(site: dict[str, Any]) -> list[str]:
         default may be missing.
     """
     tls = {"certificate": "", "key": "", "source": "none", "http3": False, **site.get("tls", {})}
+    wildcards = [name for name in (*site.get("server_names", []), *site.get("aliases", [])) if name.startswith("*.")]
+    if wildcards and wildcards[0] == next(iter(site.get("server_names", [])), ""):
+        return [f"server_names: {wildcards[0]}: the first name is the main one, which must not be a wildcard"]
+    if wildcards and tls["source"] == "acme":
+        return [f"tls.source: an ACME server gives no certificate for {wildcards[0]} this way; use own or host"]
     if tls["source"] == "none" and tls["http3"]:
         return ["tls.http3: this needs a certificate; set tls.source"]
     if tls["source"] not in ("own", "host"):

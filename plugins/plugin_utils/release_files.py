@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.environment import command_line
-from ansible_collections.wsgi.production.plugins.module_utils.layout import LINKS, Layout
+from ansible_collections.wsgi.production.plugins.module_utils.layout import FILES, LINKS, Layout
 from ansible_collections.wsgi.production.plugins.module_utils.tokens import MARK, token
 from ansible_collections.wsgi.production.plugins.plugin_utils.templates import (
     ROLES,
@@ -98,7 +98,7 @@ def files(app: dict[str, Any], templates: str = "", layout: Layout | None = None
         wanted = [line.format(**values, **more) for line in REQUIRED[template]]
         require(text, wanted, f"uwsgi_templates: {template}.j2 of {app['name']}")
         found[name] = text
-    return found
+    return {**found, **{f"{FILES}/{name}": text for name, text in app["files"].items()}}
 
 
 def _values(app: dict[str, Any], layout: Layout) -> dict[str, Any]:
@@ -126,6 +126,12 @@ def _values(app: dict[str, Any], layout: Layout) -> dict[str, Any]:
         "private_users": token("private_users"),
         "two_per_processor": token("two_per_processor"),
         "secret_files": sorted(app["secret_files"]),
+        "identity": token("identity"),
+        # systemd puts the path of the secrets of a unit in place of %d.
+        "paths": {
+            variable: f"%d/{name}" if name in app["secret_files"] else directory / FILES / name
+            for variable, name in app["paths"].items()
+        },
         "stop_timeout": app["harakiri"] + HARAKIRI_TO_STOP,
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +45,12 @@ class Fleet:
         code = self.source / "main.py"
         code.write_text(re.sub(r'^MARK = ".*"$', f'MARK = "{mark}"', code.read_text(), flags=re.MULTILINE))
 
-    def command(self) -> list[str | Path]:
-        """Return the command that brings the application live everywhere."""
+    def command(self, app_servers: Sequence[str] = APP_SERVERS) -> list[str | Path]:
+        """Return the command that brings the application live everywhere; the first of `app_servers` is the first."""
         hosts = {
             name: {**server.connection(), "wsgi_address": server.address()} for name, server in self.servers.items()
         }
-        groups = {"app_servers": list(APP_SERVERS), "load_balancers": ["lb"]}
+        groups = {"app_servers": list(app_servers), "load_balancers": ["lb"]}
         inventory = write_inventory(self.directory / "inventory", hosts, groups, {"wsgi_apps": [self.app]})
         return ["ansible-playbook", "playbooks/site.yml", "-i", inventory]
 
@@ -105,6 +105,21 @@ def test_a_change_goes_live_on_every_host_and_fails_no_request(fleet: Fleet) -> 
         assert fleet.marks() == {"second"}
     assert seen.failures == []
     assert_nothing_to_do(lambda *words: ansible(*fleet.command(), *words).stdout)
+
+
+def test_a_worker_that_does_not_run_on_every_host_moves_with_the_first_one(fleet: Fleet) -> None:
+    beat = {"name": "beat", "command": "sleep infinity", "every_host": False, "stop_timeout": 5}
+    before, fleet.app["run"] = fleet.app["run"], {**fleet.app["run"], "workers": [beat]}
+    state = "systemctl is-active patient@$(basename $(readlink /srv/patient/current))-beat.service || true"
+    for first in (APP_SERVERS, APP_SERVERS[::-1]):
+        with fleet.servers["lb"].load(NAME, rate=50) as seen:
+            ansible(*fleet.command(first))
+        assert seen.failures == []
+        states = [fleet.servers[name].shell(state).strip() for name in first]
+        assert states == ["active", "inactive"], first
+    assert_nothing_to_do(lambda *words: ansible(*fleet.command(APP_SERVERS[::-1]), *words).stdout)
+    fleet.app["run"] = before
+    ansible(*fleet.command())
 
 
 def test_a_release_that_is_broken_on_one_host_does_not_go_live_on_any(fleet: Fleet) -> None:

@@ -27,7 +27,7 @@ UVICORN = "uvicorn --fd 3 --no-access-log main:live"
 # Each finds the socket that systemd has opened for it.
 SERVERS = [
     UVICORN,
-    "gunicorn --bind fd://3 --worker-class uvicorn_worker.UvicornWorker main:live",
+    "gunicorn --worker-class uvicorn_worker.UvicornWorker main:live",
     "hypercorn --bind fd://3 main:live",
     "daphne --fd 3 main:live",
 ]

@@ -140,6 +140,8 @@ def test_an_entry_with_all_run_settings_is_accepted(entry: dict[str, Any]) -> No
         env={"DEBUG": "no", "NUMBER": 8},
         secrets={"SECRET": "hunter2", "PIN": 1},
         secret_files={"key.pem": "hunter2\nhunter2\n"},
+        files={"app.cfg": "a = 1\n"},
+        paths={"APP_KEY": "key.pem", "APP_CONFIG": "app.cfg"},
         migrate=["python manage.py migrate --noinput", "python manage.py check --deploy"],
         migrate_timeout=60,
         irreversible="drops the column email",

@@ -18,7 +18,7 @@ from ansible_collections.wsgi.production.plugins.plugin_utils.release_files impo
 from tests.unit.fakes import FakeSystemd, make_release
 
 A = "aaa111"
-KNOWN = {"release": A, "server": "/opt/u", "backlog": 1, "private_users": "yes", "two_per_processor": 2}
+KNOWN = {"release": A, "server": "/opt/u", "backlog": 1, "private_users": "yes", "two_per_processor": 2, "identity": ""}
 
 
 class Runner(FakeSystemd):

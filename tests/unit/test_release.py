@@ -73,6 +73,8 @@ class App:
     static: list[dict[str, str]] = field(default_factory=list)
     directory: str = ""
     front: str = ""
+    configuration: dict[str, str] = field(default_factory=dict)
+    paths: dict[str, str] = field(default_factory=dict)
     libraries: list[str] = field(default_factory=list)
     pin: str = "pyuwsgi==2.0.30 --hash=sha256:00\n"
 
@@ -80,7 +82,14 @@ class App:
         """Return what a release is made of, as the controller sends it and the step reads it."""
         hardening = {name: getattr(self, name) for name in HARDENING}
         rendered = files(
-            {**vars(self), "probe": self.probe.as_dict(), "name": layout.name, "hardening": hardening}, layout=layout
+            {
+                **vars(self),
+                "files": self.configuration,
+                "probe": self.probe.as_dict(),
+                "name": layout.name,
+                "hardening": hardening,
+            },
+            layout=layout,
         )
         exclusive = sorted(one["name"] for one in self.workers if one["exclusive"])
         first_only = sorted(one["name"] for one in self.workers if not one["every_host"])
@@ -251,6 +260,8 @@ OTHERS: list[tuple[str, Any]] = [
     ("workers", [worker("mail", "python -m mail", 600, every_host=False)]),
     ("workers", [worker("mail", "python -m mail", 600, listen=True, probe={"path": "/up", "status": []})]),
     ("front", "mail"),
+    ("configuration", {"app.cfg": "a = 1"}),
+    ("paths", {"KEY": "key.pem"}),
     ("timers", [{"name": "nightly", "command": "python -m nightly", "on_calendar": "daily", "every_host": False}]),
     ("timers", [{"name": "nightly", "command": "python -m daily", "on_calendar": "*-*-* 03:00", "every_host": False}]),
     ("timers", [{"name": "daily", "command": "python -m nightly", "on_calendar": "*-*-* 03:00", "every_host": False}]),
@@ -471,7 +482,9 @@ def test_each_process_of_a_release_has_its_user_environment_limits_and_sandbox(r
         "User": ["hello"],
         "Group": ["hello"],
         "WorkingDirectory": [f"{path}/build/app"],
-        "Environment": [f"LANG=C.UTF-8 DATA_DIRECTORY={one.layout.data} PYTHONUNBUFFERED=1"],
+        "Environment": [
+            f"LANG=C.UTF-8 DATA_DIRECTORY={one.layout.data} PYTHONUNBUFFERED=1 WSGI_RELEASE={one.id} WSGI_COMMIT=c0ffee"
+        ],
         "EnvironmentFile": [f"{path}/env"],
         "ExecSearchPath": [f"{path}/build/venv/bin:/usr/local/bin:/usr/bin:/bin"],
         "LoadCredential": [f"key.pem:{path}/credentials/key.pem"],
@@ -982,10 +995,12 @@ def planner(release: Given, monkeypatch: pytest.MonkeyPatch, calendar: list[list
 
 def described(release: Given, **given: Any) -> dict[str, Any]:
     """Return an application as the action plugin has it: that of `release`, with changes."""
-    elsewhere = (*HARDENING, "env", "secret_files", "probe", "libraries", "pin")
+    elsewhere = (*HARDENING, "env", "secret_files", "probe", "libraries", "pin", "configuration")
     settings = {setting: value for setting, value in vars(release.app).items() if setting not in elsewhere}
     hardening = {setting: getattr(release.app, setting) for setting in HARDENING}
     secret = {"env": release.app.env, "secrets": {}, "secret_files": release.app.secret_files}
+    secret["files"] = release.app.configuration
+    given = {"files" if key == "configuration" else key: value for key, value in given.items()}
     app = {
         "name": "hello",
         "build": str(release.build),

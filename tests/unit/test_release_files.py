@@ -12,7 +12,14 @@ from ansible_collections.wsgi.production.plugins.module_utils.tokens import MARK
 from ansible_collections.wsgi.production.plugins.plugin_utils import specification
 from ansible_collections.wsgi.production.plugins.plugin_utils.release_files import files
 
-KNOWN = {"release": "81d0e77c2b6f", "server": "/opt/u", "backlog": 1, "private_users": "yes", "two_per_processor": 2}
+KNOWN = {
+    "release": "81d0e77c2b6f",
+    "server": "/opt/u",
+    "backlog": 1,
+    "private_users": "yes",
+    "two_per_processor": 2,
+    "identity": "",
+}
 
 
 def app(**given: Any) -> dict[str, Any]:

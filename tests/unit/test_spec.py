@@ -147,7 +147,15 @@ def test_every_setting_of_the_role_reaches_the_release_module() -> None:
     # The rest is for the steps `switch` and `retire`.
     elsewhere = {"keep", "listen_http", "listen_networks", "listen_uwsgi", "listen_group"}
     texts = [path.read_text(encoding="utf-8") for path in PROJECT.glob("roles/uwsgi/templates/*.j2")]
-    rendered = {*re.findall(r"\w+", " ".join(texts)), "workers", "timers", "migrate", "migrate_timeout", "after_switch"}
+    rendered = {
+        *re.findall(r"\w+", " ".join(texts)),
+        "files",
+        "workers",
+        "timers",
+        "migrate",
+        "migrate_timeout",
+        "after_switch",
+    }
     taken = {"name", "build", "wheels", "public_data", "probe", *release.SETTINGS, *secrets}
     assert set(specification.input_spec("uwsgi")) - rendered - taken == elsewhere
 

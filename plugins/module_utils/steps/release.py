@@ -49,7 +49,7 @@ def plan(module: Module) -> Plan:
     secrets, rendered = json.loads(module.params["secrets"]), json.loads(module.params["files"])
     planned = Plan(result={"releases": {}, "diff": []})
     for app in module.params["apps"]:
-        given = {**app, **secrets.get(app["name"], {}), "files": rendered["apps"].get(app["name"], {})}
+        given = {**app, **secrets.get(app["name"], {}), "rendered": rendered["apps"].get(app["name"], {})}
         planned.add(app["name"], partial(_plan, module, planned, given, rendered["programs"]))
     releases = planned.result["releases"]
     planned.settled = "; ".join(f"{name}: has release {release}" for name, release in releases.items())
@@ -69,7 +69,7 @@ def _plan(module: Module, planned: Plan, app: dict[str, Any], programs: dict[str
         secret_files=app["secret_files"],
         libraries=module.params["libraries"],
         probe=Probe(**app["probe"]),
-        files=app["files"],
+        files=app["rendered"],
         programs=programs,
         exclusive=sorted(one["name"] for one in app["workers"] if one["exclusive"]),
         first_only=sorted(one["name"] for one in app["workers"] if not one["every_host"]),
