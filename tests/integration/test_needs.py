@@ -13,7 +13,7 @@ import pytest
 
 from tests.integration.conftest import Site
 from tests.rig.server import Server
-from tests.unit.test_certificates import certify
+from tests.unit.fakes import certify
 
 pytestmark = pytest.mark.on("debian12")
 
@@ -32,6 +32,9 @@ def tried(what, *arguments):
 
 
 def application(environ, start_response):
+    if environ["REQUEST_METHOD"] == "POST":
+        start_response("200 OK", [])
+        return [environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))]
     if environ["PATH_INFO"].startswith("/file/"):
         name = environ["PATH_INFO"].removeprefix("/file/")
         headers = [("X-Accel-Redirect", f"/private/{name}")] if "secret" in environ["QUERY_STRING"] else []
@@ -94,7 +97,7 @@ def test_an_application_gets_what_it_is_given_and_nothing_before(needs: Needs) -
             secret_files={"key.pem": "hunter2"},
             paths={"CONFIG": "app.cfg", "KEY": "key.pem"},
         )
-    assert [line for line in load.failures if "POST" not in line] == []
+    assert load.failures == [] and load.requests > 100
     assert said.pop("WSGI_RELEASE") == needs.live()
     assert said == {
         "WSGI_COMMIT": None,
