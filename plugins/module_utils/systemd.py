@@ -12,6 +12,9 @@ from ansible_collections.wsgi.production.plugins.module_utils.command import Fai
 JOURNAL_LINES = 200
 STATE = ("ActiveState", "UnitFileState")
 
+# How systemd ends a line about a signal that a run made it send, which says nothing about the cause.
+BY_THE_RUN = " on client request."
+
 
 class Systemd:
     """The calls to systemd that the collection makes."""
@@ -94,7 +97,8 @@ class Systemd:
         """Return the last lines that `unit` logged."""
         run(["journalctl", "--sync"], "flush the journal")
         command = ["journalctl", "--unit", unit, "--lines", str(JOURNAL_LINES), "--output", "cat", "--no-pager"]
-        return run(command, f"read the journal of {unit}").strip()
+        lines = run(command, f"read the journal of {unit}").strip().splitlines()
+        return "\n".join(line for line in lines if not line.endswith(BY_THE_RUN))
 
     def _tell(self, words: list[str], purpose: str, seconds: float | None = None) -> None:
         self._known = {}

@@ -29,7 +29,7 @@ SERVERS = [
     UVICORN,
     "gunicorn --worker-class uvicorn_worker.UvicornWorker main:live",
     "hypercorn --bind fd://3 main:live",
-    "daphne --fd 3 main:live",
+    "daphne --endpoint systemd:domain=UNIX:index=0 main:live",
 ]
 
 
