@@ -31,7 +31,7 @@ HARAKIRI_TO_STOP = 15
 AFTER_SWITCH_TIMEOUT = 300
 
 # The programs of a release that do not belong to the application.
-PROGRAMS = ("entry.py", "start.py", "drain.py", "launch.py", "drain_listener.py")
+PROGRAMS = ("entry.py", "start.py", "drain.py", "launch.py", "drain_listener.py", "wsgi.py")
 
 # Settings that no template sees, because rendered text is shown.
 SECRET = {"env", "secrets", "secret_files"}

@@ -161,6 +161,25 @@ def test_a_command_runs_with_everything_that_the_live_release_has(site: Site) ->
 
 
 @everywhere
+def test_a_command_in_a_terminal_has_everything_that_the_live_release_has(site: Site) -> None:
+    paths = {"secret_files": {"key": "canary"}, "paths": {"KEY": "key"}, "secrets": {"TOKEN": "4712"}}
+    site.deploy(apps=[{**site.app, "run": {**site.app["run"], **paths}}])
+    code = (
+        "import os, pwd, sys; answer = input(); print(answer, sys.stdout.isatty(), pwd.getpwuid(os.getuid()).pw_name, "
+        "os.environ['TOKEN'], open(os.environ['KEY']).read(), sys.prefix); sys.exit(3)"
+    )
+    site.server.shell(f"cat > /typed.sh <<'END'\nexec wsgi hello python -c \"{code}\"\nEND")
+    said = site.server.shell("echo hello | script -qec 'sh /typed.sh' /dev/null; echo status ${PIPESTATUS[1]}")
+    venv = site.server.shell("readlink --canonicalize /srv/hello/current/build/venv").strip()
+    assert f"hello True hello 4712 canary {venv}" in said.replace("/srv/hello/current/build/venv", venv), said
+    assert said.strip().endswith("status 3"), said
+    assert site.server.shell("echo x | wsgi hello cat") == "x\n"
+    for typed, advice in (("wsgi other ls", "other has no live release"), ("wsgi hello lss", "lss: neither")):
+        assert advice in site.server.shell(f"{typed} 2>&1", check=False)
+    assert "usage: wsgi" in site.server.shell("wsgi 2>&1", check=False)
+    site.deploy()
+
+
 def test_the_application_answers_after_a_reboot(site: Site) -> None:
     site.server.restart()
     assert site.get() == "Hello, World!"

@@ -986,6 +986,9 @@ def planner(release: Given, monkeypatch: pytest.MonkeyPatch, calendar: list[list
     monkeypatch.setattr(Host, "read", lambda _: HOST)
     monkeypatch.setattr(Data, "is_right", lambda data: data.path.is_dir())
     monkeypatch.setattr(Data, "make", lambda data: data.path.mkdir(parents=True))
+    command = release.layout.home.parent / "wsgi"
+    command.write_text(programs()["wsgi.py"])
+    monkeypatch.setattr(module, "COMMAND", command)
 
     def plan(others: tuple[dict[str, Any], ...] = (), first: bool = True, **given: Any) -> Plan:
         return module.plan(FakeModule(**{**arguments(described(release, **given), *others), "first": first}))
@@ -1040,6 +1043,17 @@ def test_the_module_makes_what_is_missing_and_says_so(release: Given, planner: P
     planned.take()
     assert release.exists()
     assert release.layout.data.is_dir()
+
+
+def test_the_command_for_operators_is_brought_up_to_date(planner: Planner, release: Given) -> None:
+    planner().take()
+    command = module.COMMAND
+    command.write_text("of another version")
+    planned = planner()
+    assert [(step.says, step.of) for step in planned.steps] == [(f"install {command}", "")]
+    planned.take()
+    assert command.read_text() == programs()["wsgi.py"] and command.stat().st_mode & 0o777 == 0o755
+    assert planner().steps == []
 
 
 def test_the_module_makes_the_release_of_each_application(release: Given, planner: Planner) -> None:

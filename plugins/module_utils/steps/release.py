@@ -14,7 +14,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.data import Data
 from ansible_collections.wsgi.production.plugins.module_utils.home import Home
 from ansible_collections.wsgi.production.plugins.module_utils.installer import INDEX_OPTIONS, Index
 from ansible_collections.wsgi.production.plugins.module_utils.instance import Instance
-from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
+from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout, write_file
 from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Module, Plan, Step
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Probe
@@ -40,6 +40,9 @@ ARGUMENTS = {
     **INDEX_OPTIONS,
 }
 
+# The command with which root runs others in a release, in a terminal.
+COMMAND = Path("/usr/local/bin/wsgi")
+
 # The fields of `Settings` that come from the same key of an application.
 SETTINGS = ("callable", "front", "package", "start_timeout", "irreversible", "static", "directory")
 
@@ -48,6 +51,9 @@ def plan(module: Module) -> Plan:
     """Make releases."""
     secrets, rendered = json.loads(module.params["secrets"]), json.loads(module.params["files"])
     planned = Plan(result={"releases": {}, "diff": []})
+    command = rendered["programs"]["wsgi.py"]
+    if not COMMAND.exists() or COMMAND.read_text(encoding="utf-8") != command:
+        planned.steps.append(Step(f"install {COMMAND}", partial(write_file, COMMAND, command, 0o755)))
     for app in module.params["apps"]:
         given = {**app, **secrets.get(app["name"], {}), "rendered": rendered["apps"].get(app["name"], {})}
         planned.add(app["name"], partial(_plan, module, planned, given, rendered["programs"]))
