@@ -399,15 +399,24 @@ def directory(value: dict[str, Any]) -> str | None:
     return None
 
 
+def static_directory(value: dict[str, Any]) -> str | None:
+    """Reject what `directory` rejects, except the whole site, and a file that is not in the directory."""
+    objection = directory({**value, "path": "/static/"} if value["path"] == "/" else value)
+    if objection is None and value.get("fallback") and below(value["fallback"]):
+        return f"fallback {value['fallback']!r}: write a file in the directory, such as index.html"
+    return objection
+
+
 def route(value: dict[str, Any]) -> str | None:
     """Object to a path that NGINX could not send to another server, and to a route that leads nowhere or twice."""
     if not re.fullmatch(r"/|(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?", value["path"]):
         return f"path {value['path']!r}: write a path such as /ws/, which stands for all below it, or /ws"
     if value.get("worker") and value.get("servers"):
         return f"path {value['path']}: worker and servers are given; remove one"
-    if value.get("read_timeout", 1) < 1:
+    if value.get("read_timeout") is not None and value["read_timeout"] < 1:
         return f"read_timeout {value['read_timeout']}: write a number of seconds greater than 0"
-    return None
+    objection = body_size(value["max_body_size"]) if value.get("max_body_size") else None
+    return f"max_body_size {value['max_body_size']!r}: {objection}" if objection else None
 
 
 def below(value: str) -> str | None:

@@ -108,7 +108,7 @@ def unreachable(apps: list[dict[str, Any]], host: str, app_servers: list[str]) -
         if host in app_servers or not app.get("serve"):
             continue
         for route in app["serve"].get("routes") or []:
-            if route["path"] != "/":
+            if route.get("worker") and route["path"] != "/":
                 found.append(
                     f"wsgi_apps ({app['name']}): serve.routes: {route['path']}: the load balancer {host} is not an app "
                     "server and reaches no worker; put it into app_servers, or remove the route"
@@ -218,27 +218,44 @@ def _source(build: dict[str, Any], static: list[dict[str, str]]) -> Iterator[str
 
 
 def _routes(run: dict[str, Any], serve: dict[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with the workers that paths lead to, and with an application that has no callable."""
+    """Yield what is wrong with the routes of a site, and with an application that no request would reach."""
     workers = {worker["name"]: worker for worker in run.get("workers", [])}
     routes = serve.get("routes", [])
     for route in routes:
-        worker = route.get("worker", "")
-        where = f"serve.routes: {route['path']}"
-        if worker not in workers:
-            known = ", ".join(name for name, one in workers.items() if one.get("listen")) or "none yet"
-            yield f"{where}: worker {worker!r}: write the name of a worker of run that has listen (there is {known})"
-        elif not workers[worker].get("listen"):
-            yield f"{where}: worker {worker!r}: the worker has no socket; add listen: true to it"
+        wrong = _worker_of(route, workers)
+        if wrong:
+            yield f"serve.routes: {route['path']}: {wrong}"
+    if any(one["path"] == "/" for one in serve.get("static", [])) and not routes:
+        yield "serve.static: /: no request would reach the application; add its paths to routes, such as /api/"
     front = next((route.get("worker", "") for route in routes if route["path"] == "/"), "")
     if not run.get("callable"):
-        if not front:
-            yield "run.callable is missing; add it, or let a route of serve for / lead to a worker with listen"
-        for setting in sorted(UWSGI_ONLY & run.keys()):
-            yield f"run.{setting}: without a callable there is no uWSGI to use it; remove it"
-        if workers.get(front, {}).get("probe", USUAL_PROBE) != USUAL_PROBE:
-            yield f"run.workers ({front}): probe: this worker serves the site itself; write it as run.probe"
+        yield from _without_callable(run, workers, front)
     elif front:
         yield "serve.routes: /: with it, no request would reach run.callable; remove one of the two"
+
+
+def _worker_of(route: dict[str, Any], workers: dict[str, dict[str, Any]]) -> str:
+    """Return what is wrong with the worker that a route leads to; empty if nothing is."""
+    worker = route.get("worker", "")
+    if not worker:
+        anyway = "the application answers all other paths anyway; remove it, or name a worker"
+        return anyway if route["path"] == "/" else ""
+    if worker not in workers:
+        known = ", ".join(name for name, one in workers.items() if one.get("listen")) or "none yet"
+        return f"worker {worker!r}: write the name of a worker of run that has listen (there is {known})"
+    return (
+        "" if workers[worker].get("listen") else f"worker {worker!r}: the worker has no socket; add listen: true to it"
+    )
+
+
+def _without_callable(run: dict[str, Any], workers: dict[str, dict[str, Any]], front: str) -> Iterator[str]:
+    """Yield what is wrong with an application that a worker serves, or nothing."""
+    if not front:
+        yield "run.callable is missing; add it, or let a route of serve for / lead to a worker with listen"
+    for setting in sorted(UWSGI_ONLY & run.keys()):
+        yield f"run.{setting}: without a callable there is no uWSGI to use it; remove it"
+    if workers.get(front, {}).get("probe", USUAL_PROBE) != USUAL_PROBE:
+        yield f"run.workers ({front}): probe: this worker serves the site itself; write it as run.probe"
 
 
 def unserved(app: dict[str, Any]) -> Iterator[str]:
@@ -306,9 +323,8 @@ def _leading_nowhere(site: dict[str, Any]) -> Iterator[str]:
     for route in site["routes"]:
         if route["worker"]:
             yield f"routes: {route['path']}: worker: only wsgi_apps knows workers; write servers"
-        elif bool(route["servers"]) == (route["path"] == "/"):
-            what = "remove servers, for those of the site answer" if route["servers"] else "write servers"
-            yield f"routes: {route['path']}: {what}"
+        elif route["servers"] and route["path"] == "/":
+            yield f"routes: {route['path']}: the servers of the site answer; remove servers"
 
 
 def _claimed_twice(two: str, claims: list[tuple[str, list[tuple[str, str]]]]) -> Iterator[str]:

@@ -26,6 +26,9 @@ from ansible_collections.wsgi.production.plugins.plugin_utils import certificate
 # The first version of NGINX in which `http2` is a separate directive; before, it is a parameter of `listen`.
 HTTP2_ON = "1.25.1"
 
+# Seconds for which a connection to another server than that of a site may stay silent.
+OTHER_READ_TIMEOUT = 3600
+
 # The ciphers of the intermediate profile for TLS 1.2 (Mozilla, Server Side TLS 5.7, guidelines/5.7.json).
 INTERMEDIATE = [
     "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -185,7 +188,9 @@ def _derived(site: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
         origin = f"{site['name']}: content_security_policy"
         policy = _header("Content-Security-Policy", site["content_security_policy"], origin)
         # Content that NGINX serves itself has a separate policy, except for files of the application.
-        headers.append({**policy, "when": f"$served{policy['when']}", "cases": ['""', "changing", "immutable"]})
+        headers.append(
+            {**policy, "when": f"$served{policy['when']}", "cases": ['""', "changing", "fallback", "immutable"]}
+        )
     tls = site["tls"]
     if tls["source"] not in ("none", "self_signed") and tls["hsts"]:
         strict = _header("Strict-Transport-Security", f"max-age={tls['hsts']}", f"{site['name']}: tls")
@@ -200,14 +205,27 @@ def _derived(site: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
         "key": pair and pair[1],
         "scheme": "https" if pair and tls["redirect"] else "$visitor_scheme",
         "port": "" if pair and tls["redirect"] else "$visitor_port",
-        # No site has an underscore in its name.
-        "routes": [
-            {**route, "upstream": f"{site['name']}_route_{number}"} for number, route in enumerate(site["routes"])
-        ],
+        "routes": [_route(site, number, route) for number, route in enumerate(site["routes"])],
+        "static_root": any(one["path"] == "/" for one in site["static"]),
         "files": [
             *(_files(site["name"], number, "static", one) for number, one in enumerate(site["static"])),
             *(_files(site["name"], number, "uploads", one) for number, one in enumerate(site["uploads"])),
         ],
+    }
+
+
+def _route(site: dict[str, Any], number: int, route: dict[str, Any]) -> dict[str, Any]:
+    """Return the route `number` of a site in the form that the template needs."""
+    other = bool(route["servers"]) or route["path"] == "/"
+    usual = OTHER_READ_TIMEOUT if other else site["read_timeout"]
+    return {
+        **route,
+        # No site has an underscore in its name.
+        "upstream": f"{site['name']}_route_{number}",
+        "module": "uwsgi" if not route["servers"] and site["protocol"] == "uwsgi" else "proxy",
+        "websockets": other,
+        "read_timeout": route["read_timeout"] or usual,
+        "buffering": not other if route["buffering"] is None else route["buffering"],
     }
 
 
@@ -224,7 +242,8 @@ def _files(site: str, number: int, setting: str, values: dict[str, Any]) -> dict
         "setting": setting,
         "private": values.get("private", False),
         "served": served,
-        "fallback": f"{setting}_{number}",
+        "named": f"{setting}_{number}",
+        "page": f"@{setting}_{number}_page" if values.get("fallback") else "=404",
         "directory": directory,
         "previous": previous,
         "links": _uploads(site, directory) if setting == "uploads" else f"on from={_known(site, directory)}",

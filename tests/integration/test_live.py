@@ -29,7 +29,6 @@ SERVERS = [
     UVICORN,
     "gunicorn --worker-class uvicorn_worker.UvicornWorker main:live",
     "hypercorn --bind fd://3 main:live",
-    "daphne --endpoint systemd:domain=UNIX:index=0 main:live",
 ]
 
 
@@ -40,7 +39,7 @@ class Live(Site):
         super().__init__(server, source, "live")
         source.mkdir()
         shutil.copy(SOURCE / "main.py", source)
-        requirements = ["uvicorn", "websockets", "uvicorn-worker", "gunicorn", "hypercorn", "daphne"]
+        requirements = ["uvicorn", "websockets", "uvicorn-worker", "gunicorn", "hypercorn"]
         (source / "requirements.txt").write_text("\n".join(requirements))
         self.version = 0
         server.install("python3-websockets")
@@ -179,7 +178,7 @@ def test_an_asgi_application_takes_the_place_of_a_callable_under_load_with_each_
         live.deploy(playbook="rollback")
         live.bring()
     assert load.failures == [] and load.requests > 500
-    assert set(load.bodies) == {f"v{first + number}" for number in range(6)}
+    assert set(load.bodies) == {f"v{first + number}" for number in range(5)}
     live.bring(root, callable=None)
     live.assert_nothing_to_do()
     with live.sockets("/echo") as sockets:

@@ -161,6 +161,25 @@ def test_an_upload_does_not_replace_another_for_clients_that_accept_gzip(site: N
     assert (answer.status, answer.body) == (200, b"good\n")
 
 
+def test_a_single_page_application_is_served_beside_the_paths_of_the_application(site: NginxSite) -> None:
+    dist = site.source / "dist"
+    (dist / ".well-known").mkdir(parents=True)
+    texts = {"index.html": "<p>page", "robots.txt": "all", ".well-known/security.txt": "mail", ".env": "hidden"}
+    for name, text in texts.items():
+        (dist / name).write_text(text)
+    static = [{"path": "/", "directory": "dist", "fallback": "index.html"}]
+    serve(site, static=static, routes=[{"path": path} for path in ("/echo", "/seen", "/health")])
+    for path in ("/", "/people/7"):
+        page = Answer(site, path)
+        assert (page.status, page.body, page.headers["content-type"]) == (200, b"<p>page", "text/html")
+        assert page.headers["cache-control"] == "no-cache"
+    assert [Answer(site, path).body for path in ("/robots.txt", "/.well-known/security.txt")] == [b"all", b"mail"]
+    assert [Answer(site, path).status for path in ("/.env", "/logo.png", "/people/../.env")] == [404] * 3
+    assert Answer(site, "/", method="POST").status == 405
+    assert Answer(site, "/seen").status == 200
+    site.deploy()
+
+
 def reached(site: NginxSite) -> int:
     """Return how many requests have reached the application since it was last asked for."""
     count = site.server.shell("cat /srv/patient/data/seen 2>/dev/null | wc -l; rm -f /srv/patient/data/seen")

@@ -211,7 +211,15 @@ def test_an_entry_with_all_serve_settings_is_accepted(entry: dict[str, Any]) -> 
         connections=3,
         allowed_networks=["10.0.0.0/8"],
         tls={"source": "own", **pem._asdict(), "redirect": False, "hsts": 0, "http3": True},
-        static=[{"path": "/static/", "directory": "/srv/new", "previous": "/srv/old", "immutable": True}],
+        static=[
+            {
+                "path": "/static/",
+                "directory": "/srv/new",
+                "previous": "/srv/old",
+                "immutable": True,
+                "fallback": "index.html",
+            }
+        ],
         uploads=[
             {"path": "/media/", "directory": "media/photos", "private": True},
             {"path": "/a/b/", "directory": "/srv/shared"},
@@ -219,7 +227,12 @@ def test_an_entry_with_all_serve_settings_is_accepted(entry: dict[str, Any]) -> 
         cache_seconds=30,
         basic_auth={"alice": "hunter2hunter2"},
         maintenance={"retry_after": 60, "bypass": ["192.0.2.10"]},
-        routes=[{"path": "/live/", "worker": "live", "read_timeout": 60, "servers": []}],
+        routes=[
+            {
+                **{"path": "/live/", "worker": "live", "read_timeout": 60, "servers": []},
+                **{"max_body_size": "1G", "buffering": True},
+            }
+        ],
         snippet="",
     )
     entry["run"]["workers"] = [LIVE]
@@ -262,7 +275,8 @@ def test_a_route_leads_to_the_socket_of_its_worker(entry: dict[str, Any]) -> Non
             {},
             "serve.routes: /ws/: worker 'liv': write the name of a worker of run",
         ),
-        ([{"path": "/ws/"}], {}, "serve.routes: /ws/: worker '': write the name of a worker of run that has listen"),
+        ([{"path": "/"}], {}, "serve.routes: /: the application answers all other paths anyway; remove it, or name"),
+        ([{"path": "/a", "max_body_size": "big"}], {}, "serve.routes[0]: max_body_size 'big': write "),
         (
             [{"path": "/ws/", "worker": "live"}],
             {"workers": [{"name": "live", "command": "a"}]},

@@ -273,7 +273,7 @@ def test_the_content_security_policy_of_a_site_covers_the_application_and_its_fi
     config = render([{**LOCAL, "content_security_policy": "default-src 'self'"}])
     assert added(config, "Content-Security-Policy", "site_hello_content_security_policy") == (
         "$served$upstream_http_content_security_policy",
-        ['default ""', *(f"{case} \"default-src 'self'\"" for case in ('""', "changing", "immutable"))],
+        ['default ""', *(f"{case} \"default-src 'self'\"" for case in ('""', "changing", "fallback", "immutable"))],
     )
     assert "    # from hello: content_security_policy\n    map $served$upstream_http_" in config
 
@@ -591,7 +591,7 @@ def test_hidden_files_and_links_of_the_application_are_not_served(
     files = known["^~ /static/"]
     assert directives(files, "set") == [f"$served {served}"]
     assert "            if ($hidden) {\n                return 404;\n" in files
-    assert maps(config)["hidden"] == ("$uri", ["default 0", r'"~/\." 1'])
+    assert maps(config)["hidden"] == ("$uri", ["default 0", r'"~^/\.well-known/(?!.*/\.)" 0', r'"~/\." 1'])
     assert len(known) == (2 if "previous" in more else 1)
     # Links in a source directory are not followed; links in uploads may lead only to files of the same owner.
     links = "if_not_owner" if setting == "uploads" else "on from=/srv/hello/current/build"
@@ -643,6 +643,7 @@ YEAR = "public, max-age=31536000, immutable"
         ("changing", "/static/js/main-0123456789abcdef.chunk.js", YEAR),
         ("changing", "/static/app.css", "no-cache"),
         ("changing", "/static/app.3f9c2a1.css", "no-cache"),
+        ("fallback", "/people/7", "no-cache"),
         # A word of the letters a to f is no hash, and neither is a date.
         ("changing", "/static/app.defacedfaced.css", "no-cache"),
         ("changing", "/static/app-20261124.css", "no-cache"),
@@ -887,3 +888,35 @@ def test_a_unit_without_lines_that_nginx_needs_is_refused(tmp_path: Path, templa
     (tmp_path / template).write_text(text)
     with pytest.raises(Failed, match=f"^nginx_templates: {template} no longer has the line '{line}'"):
         nginx_config.units(str(tmp_path))
+
+
+# Routes
+
+
+def test_a_single_page_application_falls_back_to_its_page_and_the_application_has_its_own_paths() -> None:
+    static = [{"path": "/", "directory": "/srv/dist", "previous": "/srv/before", "fallback": "index.html"}]
+    routes = [{"path": "/api/", "max_body_size": "1G", "read_timeout": 300}]
+    site = blocks(render([{**LOCAL, "static": static, "routes": routes}]), "server")[-1]
+    found = locations(site)
+    assert "try_files $uri @static_0;" in found["^~ /"]
+    assert "try_files $uri @static_0_page;" in found["@static_0"]
+    assert "root /srv/dist;" in found["@static_0_page"] and "try_files /index.html =404;" in found["@static_0_page"]
+    assert directives(found["^~ /api/"], "client_max_body_size") == ["1G"]
+    assert directives(found["^~ /api/"], "uwsgi_read_timeout") == ["300s"]
+    assert directives(found["^~ /api/"], "uwsgi_pass") == ["hello"]
+    assert "/" not in found and "proxy" not in found["^~ /api/"] and "routed" not in found["^~ /api/"]
+
+
+def test_a_route_to_another_server_passes_websockets_on_without_a_buffer() -> None:
+    routes = [{"path": "/ws/", "servers": ["unix:/run/ws"]}, {"path": "/sse", "buffering": False}]
+    config = render([{**LOCAL, "routes": routes}])
+    found = locations(blocks(config, "server")[-1])
+    assert directives(found["^~ /ws/"], "proxy_pass") == ["http://hello_route_0"]
+    assert directives(found["^~ /ws/"], "proxy_read_timeout") == ["3600s"]
+    assert directives(found["^~ /ws/"], "proxy_buffering") == ["off"]
+    assert directives(found["^~ /ws/"], "set") == ["$routed 1"]
+    # Without it, NGINX would redirect.
+    assert directives(found["= /ws"], "uwsgi_pass") == ["hello"]
+    assert directives(found["= /sse"], "uwsgi_buffering") == ["off"]
+    assert directives(found["= /sse"], "uwsgi_read_timeout") == ["65s"]
+    assert nginx_text.slowest(config) == 65

@@ -50,8 +50,9 @@ def main():
     if found is None:
         sys.exit(f"wsgi: {word}: neither the release nor this host has this program")
     unit = f"{name}-command-{secrets.token_hex(4)}"
-    # systemd-run does not fill in the directory of the secrets.
+    # systemd-run neither fills in the directory of the secrets, nor takes a search path with several directories.
     given = [line.replace("%d/", f"/run/credentials/{unit}.service/") for line in shared]
+    given = [re.sub("^ExecSearchPath=", "Environment=PATH=", line) for line in given]
     terminal = ["--pty", "--setenv=TERM"] if sys.stdin.isatty() else ["--pipe"]
     options = ["--quiet", "--wait", "--collect", "--service-type=exec", f"--unit={unit}", *terminal]
     words = [option for line in given for option in ("--property", line)]
