@@ -310,7 +310,7 @@ def niceness(value: int) -> str | None:
 def writable(value: str) -> str | None:
     """Reject anything but an absolute path that is not the whole host."""
     if not value.startswith("/") or below(value.strip("/")):
-        return "write an absolute path, such as /mnt/shared; only letters, digits, . _ and - are allowed, and no .."
+        return "write an absolute path, such as /mnt/shared; only letters, digits, . _ + and - are allowed, and no .."
     return None
 
 
@@ -421,8 +421,10 @@ def route(value: dict[str, Any]) -> str | None:
 
 def below(value: str) -> str | None:
     """Reject anything but a directory below another."""
-    if not re.fullmatch(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*", value) or {".", ".."} & set(value.split("/")):
-        return "write a directory such as media or media/photos; only letters, digits, . _ and - are allowed, and no .."
+    if not re.fullmatch(r"[A-Za-z0-9.+_-]+(/[A-Za-z0-9.+_-]+)*", value) or {".", ".."} & set(value.split("/")):
+        return (
+            "write a directory such as media or media/photos; only letters, digits, . _ + and - are allowed, and no .."
+        )
     return None
 
 

