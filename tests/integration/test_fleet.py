@@ -48,7 +48,8 @@ class Fleet:
     def command(self, app_servers: Sequence[str] = APP_SERVERS) -> list[str | Path]:
         """Return the command that brings the application live everywhere; the first of `app_servers` is the first."""
         hosts = {
-            name: {**server.connection(), "wsgi_address": server.address()} for name, server in self.servers.items()
+            name: {**self.servers[name].connection(), "wsgi_address": self.servers[name].address()}
+            for name in (*app_servers, "lb")
         }
         groups = {"app_servers": list(app_servers), "load_balancers": ["lb"]}
         inventory = write_inventory(self.directory / "inventory", hosts, groups, {"wsgi_apps": [self.app]})

@@ -177,7 +177,7 @@ def test_an_asgi_application_takes_the_place_of_a_callable_under_load_with_each_
             live.bring(root, callable=None, worker={"command": command})
         live.deploy(playbook="rollback")
         live.bring()
-    # NGINX is reloaded where a callable and a worker replace each other: it may close an idle connection at that moment.
+    # NGINX is reloaded when a callable and a worker replace each other, and may close idle connections then.
     idle = ("RemoteDisconnected", "BrokenPipe", "ConnectionReset")
     closed = [line for line in load.failures if "keep-alive" in line and any(word in line for word in idle)]
     assert sorted(set(load.failures) - set(closed)) == [] and load.requests > 500
