@@ -252,7 +252,8 @@ class Application:
         """
         live = self.layout.live()
         there = (self.layout.releases / live).glob("*") if live else ()
-        for link in [path for path in there if path.is_symlink() and os.readlink(path).startswith("/run/")]:
+        own = f"/run/{self.layout.name}/{live}."
+        for link in [path for path in there if path.is_symlink() and os.readlink(path).startswith(own)]:
             beside = self.layout.releases / release / link.name
             if not os.path.lexists(beside):
                 beside.symlink_to(os.readlink(link))

@@ -188,16 +188,7 @@ def test_an_asgi_application_takes_the_place_of_a_callable_under_load_with_each_
         live.bring(root, callable=None)
     assert sockets["failures"] == [] and sockets["staying"] == [[f"v{live.version - 1}"]] * 10
     assert live.server.shell(f"ls /srv/live/releases/{live.live()}").split() == [
-        *(
-            "build",
-            "drain_listener.py",
-            "env",
-            "http",
-            "instance.service",
-            "instance.socket",
-            "manifest.json",
-            "socket",
-        ),
+        *("build", "drain_listener.py", "env", "http", "instance.service", "instance.socket", "manifest.json"),
     ]
     wait_until_alone(live, "")
 

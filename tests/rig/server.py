@@ -324,7 +324,7 @@ def write_inventory(
     """Write an inventory into `directory`, with `variables` for all hosts, and return the directory."""
     (directory / "group_vars/all").mkdir(parents=True, exist_ok=True)
     inventory = {group: {"hosts": dict.fromkeys(members)} for group, members in groups.items()}
-    text = yaml.safe_dump({"all": {"hosts": hosts}, **inventory})
+    text = yaml.safe_dump({"all": {"hosts": hosts}, **inventory}, sort_keys=False)
     (directory / "hosts.yml").write_text(text, encoding="utf-8")
     text = yaml.safe_dump({**network_settings(), **variables}, sort_keys=False)
     (directory / "group_vars/all/rig.yml").write_text(text, encoding="utf-8")

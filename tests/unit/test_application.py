@@ -1178,7 +1178,10 @@ def test_until_nginx_is_reloaded_a_socket_that_only_the_former_release_has_leads
             booted(app, B)
         for link in links:
             (layout.releases / release / link).symlink_to(f"/run/hello/{release}.{link}")
+    # The release before that one does not matter any more.
+    (layout.releases / A / "worker-old").symlink_to(f"/run/hello/{C}.worker-old")
     take(app.switch(B))
+    assert not os.path.lexists(layout.releases / B / "worker-old")
     leads = {link: os.readlink(layout.releases / B / link) for link in ("socket", "http", "worker-live")}
     assert leads == {
         "socket": f"/run/hello/{A}.socket",
