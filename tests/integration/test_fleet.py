@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import Run, assert_nothing_to_do, running
+from tests.integration.conftest import Run, assert_nothing_to_do, but_idle, running
 from tests.rig import PROJECT, prepared
 from tests.rig.server import Server, ansible, write_inventory
 
@@ -115,7 +115,8 @@ def test_a_worker_that_does_not_run_on_every_host_moves_with_the_first_one(fleet
     for first in (APP_SERVERS, APP_SERVERS[::-1]):
         with fleet.servers["lb"].load(NAME, rate=50) as seen:
             ansible(*fleet.command(first))
-        assert seen.failures == []
+        # Another order of the servers is another configuration of NGINX, which is reloaded.
+        assert but_idle(seen.failures) == []
         states = [fleet.servers[name].shell(state).strip() for name in first]
         assert states == ["active", "inactive"], first
     assert_nothing_to_do(lambda *words: ansible(*fleet.command(APP_SERVERS[::-1]), *words).stdout)
