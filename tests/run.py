@@ -44,11 +44,9 @@ ORDER = [
     "mypy",
     "sanity",
     QUIET,
-    *(f"{SSH} {module}" for module in ("releases", "around", "howto", "many", "repair", "tls", "nginx", "fleet")),
-    *(
-        f"{SSH} {module}"
-        for module in ("applications", "people", "stranger", "all_or_nothing", "build_once", "locks", "serve", "site")
-    ),
+    *(f"{SSH} {module}" for module in ("releases", "around", "howto", "many", "repair", "tls", "nginx", "live")),
+    *(f"{SSH} {module}" for module in ("fleet", "applications", "people", "stranger", "all_or_nothing")),
+    *(f"{SSH} {module}" for module in ("build_once", "locks", "serve", "site", "options")),
     "molecule",
     "demo",
     *(f"{SSH} {module}" for module in ("attacks", "protection")),
