@@ -384,3 +384,65 @@ def test_an_asgi_application_is_refused_with_alternatives(source: Source, code: 
         "main:application is an ASGI application, and uWSGI runs WSGI. With Django, name the callable of wsgi.py; with "
         "others, add a2wsgi to the dependencies and name wsgi = a2wsgi.ASGIMiddleware(application)"
     )
+
+
+# The connections of a worker with a socket of its own
+
+
+class Listener:
+    """The socket of a worker, and the process that systemd starts before it stops the worker."""
+
+    def __init__(self, path: Path) -> None:
+        self.script = path / "drain_listener.py"
+        self.script.write_text(programs()["drain_listener.py"])
+        self.current = path / "current"
+        self.address = path / "worker"
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(self.address))
+        self.listener.listen()
+
+    def drain(self, seconds: int, **env: str) -> float:
+        """Run the process to its end, and return how many seconds it took."""
+        words = [self.script, self.current, "81d0e77c2b6f", seconds, self.address]
+        begun = time.monotonic()
+        command = [sys.executable, "-I", "-S", *map(str, words)]
+        subprocess.run(command, env=env, check=True, timeout=LONG)
+        return time.monotonic() - begun
+
+
+@pytest.fixture
+def listener(tmp_path: Path) -> Iterator[Listener]:
+    one = Listener(tmp_path)
+    yield one
+    one.listener.close()
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_a_worker_is_stopped_only_after_its_last_connection_or_its_limit(listener: Listener, accepted: bool) -> None:
+    assert listener.drain(5, MAINPID="1") < 2
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(listener.address))
+        connection = listener.listener.accept()[0] if accepted else None
+        assert 1 <= listener.drain(1, MAINPID="1") < 4
+        if connection:
+            connection.close()
+    listener.listener.setblocking(False)
+    if not accepted:
+        listener.listener.accept()[0].close()
+    assert listener.drain(5, MAINPID="1") < 2
+
+
+def test_a_worker_that_is_restarted_or_gone_does_not_wait(listener: Listener) -> None:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(listener.address))
+        assert listener.drain(5) < 2
+        listener.current.symlink_to("releases/81d0e77c2b6f")
+        assert listener.drain(5, MAINPID="1") < 2
+
+
+@pytest.mark.parametrize("name", ["x\n\n", "x\n{}", "x\n03 {}", "x\na b c d e 02 {}"])
+def test_no_name_of_another_socket_confuses_the_count(listener: Listener, tmp_path: Path, name: str) -> None:
+    with socket.socket(socket.AF_UNIX) as other:
+        # Without a file: any user can do this.
+        other.bind("\0" + name.format(listener.address))
+        assert listener.drain(5, MAINPID="1") < 2

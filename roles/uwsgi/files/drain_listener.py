@@ -16,10 +16,11 @@ def connections():
     """Return how many connections to the socket there are.
 
     Each has a line with its state in the sixth field, and the path of the socket in the last (proc(5), /proc/net/unix).
+    Any user can give a socket a name with line breaks in it.
     """
     with open("/proc/net/unix", encoding="utf-8", errors="surrogateescape") as file:
-        fields = [line.split() for line in file]
-    return sum(field[-1] == path and field[5] in CONNECTED for field in fields)
+        fields = (line.split() for line in file)
+        return sum(len(field) == 8 and field[7] == path and field[5] in CONNECTED for field in fields)
 
 
 live = os.path.islink(current) and os.path.basename(os.readlink(current)) == release
