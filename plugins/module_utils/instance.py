@@ -161,6 +161,11 @@ class Instance:
             text = (self.layout.releases / self.release / self.layout.unit_file(unit)).read_text(encoding="utf-8")
             write_file(self.layout.units / unit, text)
         self.systemd.reload()
+        draining = [unit for unit in self._with_own_connections() if self._state(unit) == "deactivating"]
+        if draining:
+            # A rollback to the release cannot wait until the last websocket is closed.
+            self.systemd.cut_short(*draining)
+            self.systemd.stop(*draining)
         if not self._has_sockets():
             self.systemd.stop(*reversed(self.front), *self.listeners, *self.sockets)
         if self.sockets:
@@ -304,6 +309,10 @@ class Instance:
         names = {self.layout.unit_of(self.release, path.name) for path in files}
         placed = self.layout.units.glob(f"{self.layout.name}@{self.release}-*")
         return sorted(names | {path.name for path in placed if path.suffix in BESIDE})
+
+    def _with_own_connections(self) -> list[str]:
+        """Return the services that wait for the end of their connections when they are told to stop."""
+        return [*([self.service] if self.speaks_http else []), *self.listeners]
 
     def _deafen(self) -> None:
         """Make systemd ignore messages from the service, which could ask for more time to stop."""

@@ -48,6 +48,12 @@ class Systemd:
                 self._tell(["kill", "--signal=KILL", unit], f"end {unit}")
         self.stop(*units)
 
+    def cut_short(self, *services: str) -> None:
+        """End what `services` wait for before they stop, their `ExecStop`."""
+        for service in services:
+            with suppress(Failed):
+                self._tell(["kill", "--kill-whom=control", "--signal=KILL", service], f"stop waiting for {service}")
+
     def clear(self, *units: str) -> None:
         """Forget that `units` failed, because failed units stay listed without their files."""
         # systemd refuses this for a unit that it no longer knows, which is fine.

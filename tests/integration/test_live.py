@@ -140,6 +140,18 @@ asyncio.run(main())"""
     assert 5.5 <= closed - stopping <= 10
 
 
+def test_a_rollback_does_not_wait_for_the_websockets_of_the_release_that_it_returns_to(live: Live) -> None:
+    live.bring()
+    version = live.version
+    with live.server.load("live.example.com", rate=50) as load, live.sockets("/live/"):
+        live.bring()
+        begun = time.monotonic()
+        live.deploy(playbook="rollback")
+        assert time.monotonic() - begun < 60
+    assert load.failures == []
+    assert live.get("live.example.com") == f"v{version}"
+
+
 def test_responses_are_not_buffered_and_headers_are_as_everywhere(live: Live) -> None:
     live.bring()
     # The first of three events, each a second after the other.

@@ -107,6 +107,10 @@ class FakeSystemd(Systemd):
             running = self.states.get(unit) not in (None, "inactive", "failed")
             self.states[unit] = "failed" if running and unit.endswith(".service") else "inactive"
 
+    def cut_short(self, *services: str) -> None:
+        """Note the call."""
+        self._told("cut short", *services)
+
     def clear(self, *units: str) -> None:
         """Reset the failed state of `units`."""
         self._named("clear", *units)

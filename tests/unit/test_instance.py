@@ -1008,6 +1008,20 @@ def test_a_listening_worker_answers_until_its_release_is_retired(
     assert instance.is_ending() and not instance.has_ended()
 
 
+def test_a_release_boots_without_waiting_for_connections_of_its_former_instance(
+    layout: Layout, systemd: FakeSystemd, apps: FakeApps, listeners: Listeners
+) -> None:
+    make_release(layout, NEW, listening=["live"])
+    instance = Instance(layout, NEW, systemd)
+    instance.boot()
+    instance.retire()
+    assert systemd.states[LIVE[1]] == "deactivating"
+    systemd.calls.clear()
+    instance.boot()
+    assert systemd.calls.index(f"cut short {LIVE[1]}") < systemd.calls.index(f"stop {LIVE[1]}")
+    assert instance.runs()
+
+
 def test_a_worker_in_place_of_a_callable_is_asked_over_http(
     layout: Layout, systemd: FakeSystemd, listeners: Listeners
 ) -> None:

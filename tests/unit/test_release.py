@@ -987,7 +987,7 @@ def planner(release: Given, monkeypatch: pytest.MonkeyPatch, calendar: list[list
     monkeypatch.setattr(Data, "is_right", lambda data: data.path.is_dir())
     monkeypatch.setattr(Data, "make", lambda data: data.path.mkdir(parents=True))
     command = release.layout.home.parent / "wsgi"
-    command.write_text(programs()["wsgi.py"])
+    command.write_text(module.INTERPRETER + programs()["wsgi.py"])
     monkeypatch.setattr(module, "COMMAND", command)
 
     def plan(others: tuple[dict[str, Any], ...] = (), first: bool = True, **given: Any) -> Plan:
@@ -1052,7 +1052,7 @@ def test_the_command_for_operators_is_brought_up_to_date(planner: Planner, relea
     planned = planner()
     assert [(step.says, step.of) for step in planned.steps] == [(f"install {command}", "")]
     planned.take()
-    assert command.read_text() == programs()["wsgi.py"] and command.stat().st_mode & 0o777 == 0o755
+    assert command.read_text() == module.INTERPRETER + programs()["wsgi.py"] and command.stat().st_mode & 0o777 == 0o755
     assert planner().steps == []
 
 

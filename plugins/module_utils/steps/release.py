@@ -42,6 +42,7 @@ ARGUMENTS = {
 
 # The command with which root runs others in a release, in a terminal.
 COMMAND = Path("/usr/local/bin/wsgi")
+INTERPRETER = "#!/usr/bin/python3 -IS\n"
 
 # The fields of `Settings` that come from the same key of an application.
 SETTINGS = ("callable", "front", "package", "start_timeout", "irreversible", "static", "directory")
@@ -51,7 +52,7 @@ def plan(module: Module) -> Plan:
     """Make releases."""
     secrets, rendered = json.loads(module.params["secrets"]), json.loads(module.params["files"])
     planned = Plan(result={"releases": {}, "diff": []})
-    command = rendered["programs"]["wsgi.py"]
+    command = INTERPRETER + rendered["programs"]["wsgi.py"]
     if not COMMAND.exists() or COMMAND.read_text(encoding="utf-8") != command:
         planned.steps.append(Step(f"install {COMMAND}", partial(write_file, COMMAND, command, 0o755)))
     for app in module.params["apps"]:

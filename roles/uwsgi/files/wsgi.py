@@ -1,4 +1,3 @@
-#!/usr/bin/python3 -IS
 """Written by wsgi.production: runs a command in the live release of an application, in this terminal.
 
 The command has the user, directory, environment, secrets, limits and sandbox of the release.
