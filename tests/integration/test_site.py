@@ -169,9 +169,9 @@ def test_a_command_in_a_terminal_has_everything_that_the_live_release_has(site: 
         "os.environ['TOKEN'], open(os.environ['KEY']).read(), sys.prefix); sys.exit(3)"
     )
     site.server.shell(f"cat > /typed.sh <<'END'\nexec wsgi hello python -c \"{code}\"\nEND")
-    said = site.server.shell(
-        "(echo hello; sleep 5) | script -qec 'sh /typed.sh' /dev/null; echo status ${PIPESTATUS[1]}"
-    )
+    # The input stays open, as that of a person does.
+    typed = "mkfifo /typed; exec 3<>/typed; echo hello >&3; script -qec 'sh /typed.sh' /dev/null <&3; echo status $?"
+    said = site.server.shell(typed)
     assert f"hello True hello 4712 canary /srv/hello/releases/{site.live()}/build/venv" in said, said
     assert said.strip().endswith("status 3"), said
     assert site.server.shell("echo x | wsgi hello cat") == "x\n"
