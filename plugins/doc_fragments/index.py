@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The options in `installer.INDEX_OPTIONS`."""
+    """The options in `installer.INDEX_OPTIONS` and `installer.PINS_OPTION`."""
 
     DOCUMENTATION = """
 options:
@@ -22,4 +22,10 @@ options:
     description: The URL of a proxy for the installer. Empty for none.
     type: str
     default: ""
+  pins:
+    description:
+      - The locked requirements of the programs that the collection itself installs. The action plugin fills it in; do
+        not set it.
+    type: dict
+    default: {}
 """

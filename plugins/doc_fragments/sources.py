@@ -16,10 +16,4 @@ options:
   archives:
     description: The path of each source on the host. The action plugin copies them; do not set it.
     type: dict
-  pins:
-    description:
-      - The locked requirements of the programs that the collection itself installs. The action plugin fills it in; do
-        not set it.
-    type: dict
-    default: {}
 """

@@ -22,6 +22,10 @@ INDEX_OPTIONS = {
     for option in ("index_url", "ca_bundle", "proxy")
 }
 
+# The option with the locked requirements of the programs that a step installs, documented in the same place. They are
+# not secret, but too long for a log.
+PINS_OPTION = {"pins": {"type": "dict", "default": {}, "no_log": True}}
+
 # The caches that the build user keeps for the next build, separate from those of root. They are not part of a build.
 BUILDER_CACHES = {
     "PIP_CACHE_DIR": str(BUILD_CACHE / "pip"),

@@ -408,7 +408,7 @@ def static_directory(value: dict[str, Any]) -> str | None:
 
 
 def route(value: dict[str, Any]) -> str | None:
-    """Object to a path that NGINX could not send to another server, and to a route that leads nowhere or twice."""
+    """Reject a path that NGINX could not route, two targets for one route, and settings that no route can have."""
     if not re.fullmatch(r"/|(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?", value["path"]):
         return f"path {value['path']!r}: write a path such as /ws/, which stands for all below it, or /ws"
     if value.get("worker") and value.get("servers"):

@@ -32,12 +32,6 @@ options:
   files:
     description: The files of each release. The action plugin renders them; do not set it.
     type: str
-  pins:
-    description:
-      - The locked requirements of the programs that the collection itself installs. The action plugin fills it in; do
-        not set it.
-    type: dict
-    default: {}
   secrets:
     description:
       - The environment and the secret files of each application. The action plugin takes them from O(apps); do not set

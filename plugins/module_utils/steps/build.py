@@ -14,7 +14,12 @@ from ansible_collections.wsgi.production.plugins.module_utils.build import Build
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.formats import FromIndex, Wanted
 from ansible_collections.wsgi.production.plugins.module_utils.home import Home
-from ansible_collections.wsgi.production.plugins.module_utils.installer import INDEX_OPTIONS, Index, installer
+from ansible_collections.wsgi.production.plugins.module_utils.installer import (
+    INDEX_OPTIONS,
+    PINS_OPTION,
+    Index,
+    installer,
+)
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Module, Plan, Step
@@ -28,12 +33,11 @@ ARGUMENTS = {
     "secrets": {"type": "str", "default": "{}", "no_log": True},
     "contents": {"type": "dict", "required": True},
     "archives": {"type": "dict"},
-    # Not a secret, but too long for a log.
-    "pins": {"type": "dict", "default": {}, "no_log": True},
     "wheels": {"type": "dict", "default": {}},
     "wheel_archives": {"type": "dict", "default": {}},
     **ON_FAILURE,
     **INDEX_OPTIONS,
+    **PINS_OPTION,
 }
 
 

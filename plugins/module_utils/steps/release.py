@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.wsgi.production.plugins.module_utils.command import run
 from ansible_collections.wsgi.production.plugins.module_utils.data import Data
 from ansible_collections.wsgi.production.plugins.module_utils.home import Home
-from ansible_collections.wsgi.production.plugins.module_utils.installer import INDEX_OPTIONS, Index
+from ansible_collections.wsgi.production.plugins.module_utils.installer import INDEX_OPTIONS, PINS_OPTION, Index
 from ansible_collections.wsgi.production.plugins.module_utils.instance import Instance
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout, write_file
 from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE
@@ -34,10 +34,9 @@ ARGUMENTS = {
     # For the controller, which renders the files.
     "templates": {"type": "str", "default": ""},
     "libraries": {"type": "list", "elements": "str", "default": []},
-    # Not a secret, but too long for a log.
-    "pins": {"type": "dict", "default": {}, "no_log": True},
     **ON_FAILURE,
     **INDEX_OPTIONS,
+    **PINS_OPTION,
 }
 
 # The command with which root runs others in a release, in a terminal.

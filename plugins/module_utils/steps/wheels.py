@@ -10,7 +10,12 @@ from typing import Any
 
 from ansible_collections.wsgi.production.plugins.module_utils import packages
 from ansible_collections.wsgi.production.plugins.module_utils.build import Recipe, interpreter_tag
-from ansible_collections.wsgi.production.plugins.module_utils.installer import INDEX_OPTIONS, Index, installer
+from ansible_collections.wsgi.production.plugins.module_utils.installer import (
+    INDEX_OPTIONS,
+    PINS_OPTION,
+    Index,
+    installer,
+)
 from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Module, Plan, Step
 from ansible_collections.wsgi.production.plugins.module_utils.wheels import Gatherer, pack
@@ -21,11 +26,10 @@ ARGUMENTS = {
     "packages": {"type": "list", "elements": "str", "default": []},
     "contents": {"type": "dict", "required": True},
     "archives": {"type": "dict"},
-    # Not a secret, but too long for a log.
-    "pins": {"type": "dict", "default": {}, "no_log": True},
     "pack": {"type": "dict", "default": {}},
     **ON_FAILURE,
     **INDEX_OPTIONS,
+    **PINS_OPTION,
 }
 
 
