@@ -323,6 +323,50 @@ def test_a_route_that_leads_nowhere_is_refused(
     assert only([routed(entry, *routes, **run)]).startswith(f"{HERE}{sentence}")
 
 
+@pytest.mark.parametrize(
+    ("section", "given", "sentence"),
+    [
+        ("run", {"paths": {"KEY": "kye"}}, "run.paths: KEY: there is no file 'kye'; add it to files or secret_files"),
+        (
+            "run",
+            {"files": {"a": "x"}, "secret_files": {"a": "hunter2"}},
+            "run.files and secret_files: both have a; change one",
+        ),
+        (
+            "run",
+            {"files": {"a": "x"}, "paths": {"KEY": "a"}, "env": {"KEY": "b"}},
+            "run.env and paths: both have KEY; change one",
+        ),
+        ("run", {"files": {"a/b": "x"}}, "run.files: {'a/b': 'x'}: 'a/b' is not a valid file name"),
+        (
+            "serve",
+            {"static": [{"path": "/", "directory": "/srv/dist"}]},
+            "serve.static: /: no request would reach the application; add its paths to routes",
+        ),
+        (
+            "serve",
+            {"static": [{"path": "/a/", "directory": "/srv/dist", "fallback": "../x"}]},
+            "serve.static[0]: fallback '../x': write a file in the directory",
+        ),
+        (
+            "serve",
+            {"server_names": ["*.example.org"]},
+            "serve.server_names: *.example.org: the first name is the main one, which must not be a wildcard",
+        ),
+        (
+            "serve",
+            {"server_names": ["example.org", "*.example.org"], "tls": {"source": "acme"}},
+            "serve.tls.source: an ACME server gives no certificate for *.example.org this way",
+        ),
+        ("serve", {"server_names": ["a.example.org", "a.*.org"]}, "serve.server_names: 'a.*.org': this is not a host"),
+    ],
+)
+def test_settings_that_lead_nowhere_are_refused(
+    entry: dict[str, Any], section: str, given: dict[str, Any], sentence: str
+) -> None:
+    assert only([{**entry, section: {**entry[section], **given}}]).startswith(f"{HERE}{sentence}")
+
+
 def test_a_load_balancer_that_is_not_an_app_server_reaches_no_worker(entry: dict[str, Any]) -> None:
     app = routed(entry, {"path": "/ws/", "worker": "live"}, listen_http="0.0.0.0:9000")
     (sentence,) = checks.unreachable([app], "lb1", ["app1"])

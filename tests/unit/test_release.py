@@ -1303,3 +1303,22 @@ def test_ansible_masks_only_the_secrets_and_no_similar_values(
 def test_a_working_directory_missing_in_the_build_is_refused_with_advice(release: Given) -> None:
     with pytest.raises(Failed, match=r"^directory: the build has no directory src: add it to the source, add it to"):
         made(release, directory="src")
+
+
+def test_the_name_and_the_commit_of_a_release_do_not_decide_its_name(release: Given, build: Path) -> None:
+    before = release.id
+    manifest = json.loads((build / "manifest.json").read_text())
+    for commit, said_ in (("abc123-dirty", " WSGI_COMMIT=abc123-dirty"), (None, ""), ("x y; z", "")):
+        (build / "manifest.json").write_text(json.dumps({**manifest, "commit": commit}))
+        one = Given(release.layout, build, SETTINGS, HOST)
+        assert one.id == before
+        assert f" WSGI_RELEASE={before}{said_}\n" in one._render(before)["instance.service"]
+
+
+def test_files_and_their_paths_belong_to_a_release(release: Given) -> None:
+    one = made(release, configuration={"app.cfg": "a = 1\n"}, paths={"CONFIG": "app.cfg", "KEY": "key.pem"})
+    path = one.store.path(one.id)
+    assert (path / "files/app.cfg").read_text() == "a = 1\n"
+    assert [(path / name).stat().st_mode & 0o777 for name in ("files", "files/app.cfg")] == [0o750, 0o640]
+    environment = said(text(one, "instance.service"), "Environment")
+    assert environment[1:] == [f"CONFIG={path}/files/app.cfg", "KEY=%d/key.pem"]
