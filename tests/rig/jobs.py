@@ -15,6 +15,10 @@ from tests.rig import PROJECT
 
 POLL_SECONDS = 0.1
 
+# The longest part takes a third of this. A part that hangs must end early enough to say where.
+LIMIT_SECONDS = 1800
+GRACE_SECONDS = 20
+
 
 @dataclass(frozen=True)
 class Job:
@@ -49,9 +53,23 @@ class _Running:
     output: Path
     begun: float = field(default_factory=time.monotonic)
 
+    def took(self) -> float:
+        return time.monotonic() - self.begun
+
+    def stop(self) -> None:
+        """End the process and all that it has started."""
+        os.killpg(self.process.pid, signal.SIGTERM)
+        try:
+            self.process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
     def ended(self) -> Ended:
         said = self.output.read_text(encoding="utf-8", errors="replace")
-        return Ended(self.job, self.process.returncode == 0, time.monotonic() - self.begun, said)
+        if self.process.returncode < 0:
+            said += "\nstopped, because it did not end by itself"
+        return Ended(self.job, self.process.returncode == 0, self.took(), said)
 
 
 class Queue:
@@ -72,7 +90,7 @@ class Queue:
         self.ended: list[Ended] = []
 
     def run(self) -> list[Ended]:
-        """Run all jobs, and return how they ended; if this is interrupted, end the running jobs."""
+        """Run all jobs, and return how they ended; if this is interrupted, end and report the running jobs."""
         with tempfile.TemporaryDirectory() as directory:
             try:
                 while self.waiting or self.running:
@@ -111,8 +129,10 @@ class Queue:
             self.running.append(_Running(job, process, output))
 
     def _end(self) -> None:
-        """Report each job that has ended."""
+        """Report each job that has ended; end each job that hangs."""
         for one in list(self.running):
+            if one.took() > LIMIT_SECONDS and one.process.poll() is None:
+                one.stop()
             if one.process.poll() is not None:
                 self.running.remove(one)
                 self._note(one.ended())
@@ -138,8 +158,7 @@ class Queue:
         return max(1, self.slots - 1) if job.quiet else 1
 
     def _stop(self) -> None:
-        alive = [one for one in self.running if one.process.poll() is None]
-        for one in alive:
-            os.killpg(one.process.pid, signal.SIGTERM)
-        for one in alive:
-            one.process.wait()
+        for one in self.running:
+            if one.process.poll() is None:
+                one.stop()
+            self.tell(one.ended())
