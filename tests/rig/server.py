@@ -28,6 +28,9 @@ USER = "admin"
 CA_BUNDLE = "/etc/wsgi-rig-ca.pem"
 START_SECONDS = 60
 
+# No command on a server takes half as long. One that hangs fails its test, instead of all tests.
+SHELL_SECONDS = 600
+
 # How often to try to start a server, because another one may be faster to take a port.
 TRIES = 5
 
@@ -205,7 +208,11 @@ class Server:
     def shell(self, command: str, check: bool = True) -> str:
         """Run a shell command on the server as root, and return its output."""
         done = subprocess.run(
-            ["docker", "exec", self.name, "bash", "-c", command], capture_output=True, text=True, check=False
+            ["docker", "exec", self.name, "bash", "-c", command],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SHELL_SECONDS,
         )
         if check and done.returncode != 0:
             raise RuntimeError(f"on {self.name}, {command!r} failed:\n{done.stdout}{done.stderr}")
