@@ -47,7 +47,7 @@ def as_served(apps: list[dict[str, Any]], entries: list[dict[str, Any]]) -> list
     found = []
     for app in apps:
         entry = described[app["name"]]
-        serve = role_inputs.serve(entry)
+        serve = role_inputs.serve(entry, entries)
         files = {"public_data": role_inputs.public_data(serve), "static": role_inputs.static(serve)}
         front = role_inputs.front_of(entry)
         found.append({**app, "probe": role_inputs.probe(entry, serve), **files, **({"front": front} if front else {})})

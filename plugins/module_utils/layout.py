@@ -148,8 +148,9 @@ def worker_link(worker: str) -> str:
 
 
 def static_name(path: str) -> str:
-    """Return the name of the link in a release to the directory that NGINX serves under `path`."""
-    return path.strip("/").replace("/", "+") or "+"
+    """Return the name of the link in a release to the directory that NGINX serves, or has a single file from."""
+    single = "" if path.endswith("/") else "+"
+    return single + path.strip("/").replace("/", "+") or "+"
 
 
 def replace_link(link: Path, target: str) -> None:

@@ -48,7 +48,9 @@ class Answer:
 class Probe:
     """What to request from an application, and which response to expect; the role `uwsgi` documents the fields.
 
+    :param path: what to request, below `prefix`.
     :param scheme: what visitors use, `http` or `https`; the request is like one that NGINX makes for a visitor.
+    :param prefix: the path below which the application is served, such as `/shop`; empty for the whole host name.
     :param status: the statuses that pass; empty for any from 200 to 399.
     :param text: what the body must contain; empty for anything.
     :param timeout: seconds to wait for one response.
@@ -63,6 +65,7 @@ class Probe:
     tries: int = 5
     interval: int = 1
     scheme: str = "http"
+    prefix: str = ""
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Probe:
@@ -71,8 +74,13 @@ class Probe:
         return cls(**{name: value for name, value in values.items() if name in known})
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields by name."""
-        return asdict(self)
+        """Return the fields by name, without an empty `prefix`, which would change the names of existing releases."""
+        return {name: value for name, value in asdict(self).items() if value or name != "prefix"}
+
+    @property
+    def url_path(self) -> str:
+        """What a visitor requests."""
+        return self.prefix + self.path
 
     def objection(self, answer: Answer) -> str | None:
         """Return an objection to a response that a healthy application would not give."""
@@ -96,12 +104,15 @@ class Probe:
 
     def headers(self) -> dict[str, str]:
         """Return the headers that NGINX adds to a visitor's request, except the id of the request."""
-        return {"X-Forwarded-For": VISITOR, "X-Forwarded-Proto": self.scheme, "X-Real-IP": VISITOR}
+        prefix = {"X-Forwarded-Prefix": self.prefix} if self.prefix else {}
+        return {"X-Forwarded-For": VISITOR, "X-Forwarded-Proto": self.scheme, "X-Real-IP": VISITOR, **prefix}
 
     def _is_asked_again(self, answer: Answer) -> bool:
         """Return whether a response only redirects the visitor to the same path over HTTPS."""
         to = urlsplit(answer.location)
-        return 300 <= answer.status < 400 and to.scheme == "https" and (to.path or "/") == self.path.partition("?")[0]
+        return (
+            300 <= answer.status < 400 and to.scheme == "https" and (to.path or "/") == self.url_path.partition("?")[0]
+        )
 
 
 class AnyResponse(Probe):
@@ -187,7 +198,7 @@ def wait_for(probe: Probe, ask: Ask, tries: int, interval: float, seconds: float
         if objection is None:
             return
     times = "once" if asked == 1 else f"{asked} times"
-    raise Failed(f"asked {times} for {probe.path} of {probe.host}, and {objection}")
+    raise Failed(f"asked {times} for {probe.url_path} of {probe.host}, and {objection}")
 
 
 def uwsgi_packet(probe: Probe) -> bytes:
@@ -199,9 +210,10 @@ def uwsgi_packet(probe: Probe) -> bytes:
     name, _colon, port = probe.host.partition(":")
     variables = {
         "REQUEST_METHOD": "GET",
-        "REQUEST_URI": probe.path,
+        "REQUEST_URI": probe.url_path,
         # As NGINX and the HTTP socket pass it on; bytes that are not UTF-8 stay unchanged.
         "PATH_INFO": unquote(path, errors="surrogateescape"),
+        **({"SCRIPT_NAME": probe.prefix} if probe.prefix else {}),
         "QUERY_STRING": query,
         "CONTENT_TYPE": "",
         "CONTENT_LENGTH": "",
@@ -227,7 +239,7 @@ def _http_request(probe: Probe, more: Mapping[str, str] | None = None) -> bytes:
     """Return the request as HTTP, with the headers that NGINX adds and `more`."""
     headers = {"Host": probe.host, "User-Agent": AGENT, **probe.headers(), **(more or {})}
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return f"GET {probe.path} HTTP/1.0\r\n{lines}\r\n".encode()
+    return f"GET {probe.url_path} HTTP/1.0\r\n{lines}\r\n".encode()
 
 
 def _exchange(connection: socket.socket, address: Any, request: bytes, timeout: float) -> Answer:

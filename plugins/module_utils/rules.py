@@ -29,6 +29,10 @@ QUOTED = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*\"""")
 SHELL = re.compile(r"(?:^|\s)(?:[&|;]|[0-9]*[<>])\S*|;(?=\s|$)|\S*(?:\$[A-Za-z_{(]|`)\S*")
 
 
+# A part of a path that needs no escaping, and does not begin with a dot, which NGINX hides.
+SEGMENT = r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
+
+
 def name(value: str) -> str | None:
     """Reject a name that no system user can have, or that is reserved."""
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,30}", value):
@@ -237,6 +241,18 @@ def path(value: str) -> str | None:
     return None
 
 
+def site_path(value: str) -> str | None:
+    """Reject anything but a path that begins and ends with a slash."""
+    if not re.fullmatch(rf"/({SEGMENT}/)*", value):
+        return "write a path that begins and ends with /, such as /shop/"
+    return None
+
+
+def prefix(value: str) -> str | None:
+    """Reject anything but the path of a site without the slash at its end."""
+    return site_path(f"{value}/") and "write a path that begins but does not end with /, such as /shop"
+
+
 def host_header(value: str) -> str | None:
     """Reject anything but a host name with or without a port."""
     name, colon, port = value.partition(":")
@@ -386,7 +402,7 @@ def directory(value: dict[str, Any]) -> str | None:
     """Reject a directory of files that NGINX could not serve, or that leads out of its place."""
     if value["path"] == "/":
         return "path '/': this is the whole site, which the application serves; write a part of it, such as /static/"
-    if not re.fullmatch(r"/([A-Za-z0-9_~-][A-Za-z0-9._~-]*/)+", value["path"]):
+    if not re.fullmatch(rf"/(\.well-known/|{SEGMENT}/)({SEGMENT}/)*", value["path"]):
         return f"path {value['path']!r}: write a path that begins and ends with /, such as /static/"
     relative = not value["directory"].startswith("/")
     if relative and value.get("previous"):
@@ -400,8 +416,11 @@ def directory(value: dict[str, Any]) -> str | None:
 
 
 def static_directory(value: dict[str, Any]) -> str | None:
-    """Reject what `directory` rejects, except the whole site, and a file that is not in the directory."""
-    objection = directory({**value, "path": "/static/"} if value["path"] == "/" else value)
+    """Reject what `directory` rejects, except the whole site and single files, and a fallback outside the directory."""
+    single = re.fullmatch(rf"/(\.well-known/)?({SEGMENT}/)*{SEGMENT}", value["path"])
+    objection = directory({**value, "path": "/static/"} if single or value["path"] == "/" else value)
+    if single and objection is None and (value.get("fallback") or value.get("immutable")):
+        return f"path {value['path']!r}: this is a single file, which has neither fallback nor immutable; remove them"
     if objection is None and value.get("fallback") and below(value["fallback"]):
         return f"fallback {value['fallback']!r}: write a file in the directory, such as index.html"
     return objection
@@ -409,7 +428,7 @@ def static_directory(value: dict[str, Any]) -> str | None:
 
 def route(value: dict[str, Any]) -> str | None:
     """Reject a path that NGINX could not route, two targets for one route, and settings that no route can have."""
-    if not re.fullmatch(r"/|(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?", value["path"]):
+    if not re.fullmatch(rf"/|(/{SEGMENT})+/?", value["path"]):
         return f"path {value['path']!r}: write a path such as /ws/, which stands for all below it, or /ws"
     if value.get("worker") and value.get("servers"):
         return f"path {value['path']}: worker and servers are given; remove one"

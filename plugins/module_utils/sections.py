@@ -32,6 +32,7 @@ class Each(NamedTuple):
 PROBE = {
     "path": rules.path,
     "host": rules.host_header,
+    "prefix": rules.prefix,
     "scheme": rules.scheme,
     "status": rules.statuses,
     "text": rules.line,
@@ -102,6 +103,7 @@ RUN = {
 SERVE: dict[str, Any] = {
     "server_names": Each(rules.site_name, least="host name"),
     "aliases": Each(rules.site_name),
+    "path": rules.site_path,
     "health": rules.health,
     "max_body_size": rules.body_size,
     "headers": rules.headers,

@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.layout import CERTIFICATES
+from ansible_collections.wsgi.production.plugins.plugin_utils import host_names
 from ansible_collections.wsgi.production.plugins.plugin_utils.libraries import note_missing
 
 try:
@@ -27,11 +28,6 @@ PEM = "-----BEGIN "
 FILE_NAME = re.compile(r"[\w./~@+-]{1,255}")
 
 
-def host_names(site: dict[str, Any]) -> list[str]:
-    """Return the host names that the certificate of `site` must cover."""
-    return [*site["server_names"], *site["aliases"]]
-
-
 def pair(site: dict[str, Any], acme: str) -> tuple[str, str] | None:
     """Return the paths on the host of the certificate of `site` and its key, or None if it has no certificate.
 
@@ -45,11 +41,11 @@ def pair(site: dict[str, Any], acme: str) -> tuple[str, str] | None:
         return None
     if tls["source"] == "host":
         return tls["certificate"], tls["key"]
-    mark = f"acme-{_digest(acme, *host_names(site))}"
+    mark = f"acme-{_digest(acme, *host_names.names(site))}"
     if tls["source"] == "own":
         mark = _digest(_text(tls["certificate"]), _text(tls["key"]))
     elif tls["source"] == "self_signed":
-        mark = f"self-signed-{_digest(*host_names(site))}"
+        mark = f"self-signed-{_digest(*host_names.names(site))}"
     stem = CERTIFICATES / f"{site['name']}-{mark}"
     return f"{stem}.crt", f"{stem}.key"
 
@@ -66,7 +62,7 @@ def wanted(site: dict[str, Any], acme: str) -> list[dict[str, Any]]:
         {
             "site": site["name"],
             "source": tls["source"],
-            "names": host_names(site),
+            "names": host_names.names(site),
             "file": files[0],
             "key_file": files[1],
             "certificate": _text(tls["certificate"]) if tls["source"] == "own" else "",
@@ -86,7 +82,7 @@ def objections(site: dict[str, Any]) -> list[str]:
         default may be missing.
     """
     tls = {"certificate": "", "key": "", "source": "none", "http3": False, **site.get("tls", {})}
-    wildcards = [name for name in (*site.get("server_names", []), *site.get("aliases", [])) if name.startswith("*.")]
+    wildcards = [name for name in host_names.names(site) if name.startswith("*.")]
     if wildcards and wildcards[0] == next(iter(site.get("server_names", [])), ""):
         return [f"server_names: {wildcards[0]}: the first name is the main one, which must not be a wildcard"]
     if wildcards and tls["source"] == "acme":
@@ -105,9 +101,8 @@ def objections(site: dict[str, Any]) -> list[str]:
     if tls["source"] == "host":
         wrong = [key for key in ("certificate", "key") if not (tls[key][0] == "/" and FILE_NAME.fullmatch(tls[key]))]
         return [f"tls.{key}: write the absolute path of a file on the host" for key in wrong]
-    names = [*site.get("server_names", []), *site.get("aliases", [])]
     try:
-        return list(_wrong(_text(tls["certificate"]), _text(tls["key"]), names))
+        return list(_wrong(_text(tls["certificate"]), _text(tls["key"]), host_names.names(site)))
     except Failed as failure:
         return [f"tls: {failure}"]
 

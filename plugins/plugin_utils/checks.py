@@ -13,7 +13,7 @@ from typing import Any
 from ansible_collections.wsgi.production.plugins.module_utils import rules, sections
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE
-from ansible_collections.wsgi.production.plugins.plugin_utils import certificates
+from ansible_collections.wsgi.production.plugins.plugin_utils import certificates, host_names
 from ansible_collections.wsgi.production.plugins.plugin_utils.role_inputs import FILES, present, static
 from ansible_collections.wsgi.production.plugins.plugin_utils.source import Source
 from ansible_collections.wsgi.production.plugins.plugin_utils.specification import (
@@ -58,6 +58,8 @@ def objections(apps: Any) -> list[str]:
             f"wsgi_apps ({alone[0]}): run.listen_uwsgi: {other} could run code through a TCP port; write a Unix "
             f"socket, such as /run/{alone[0]}-web.socket"
         )
+    there = [(entry.name, entry.sections["serve"]) for entry in entries if entry.sections["serve"]]
+    found += [f"wsgi_apps: {one}" for one in host_names.objections(there)]
     return found + list(_claimed_twice("wsgi_apps: two entries", [(entry.name, entry.claims()) for entry in entries]))
 
 
@@ -107,6 +109,11 @@ def unreachable(apps: list[dict[str, Any]], host: str, app_servers: list[str]) -
         address = app["run"].get("listen_http")
         if host in app_servers or not app.get("serve"):
             continue
+        if host_names.prefix(app["serve"]):
+            found.append(
+                f"wsgi_apps ({app['name']}): serve.path: the load balancer {host} is not an app server, and cannot "
+                "tell the application this path; put it into app_servers, or remove the path"
+            )
         for route in app["serve"].get("routes") or []:
             if route.get("worker") and route["path"] != "/":
                 found.append(
@@ -154,7 +161,8 @@ class Entry:
             if section in app:
                 self._read(section, app[section])
         serve = self.sections["serve"]
-        self.objections += [f"serve.{one}" for one in (*certificates.objections(serve), *_paths_twice(serve))]
+        wrong = (*certificates.objections(serve), *_paths_twice(serve), *host_names.only_for_all(serve))
+        self.objections += [f"serve.{one}" for one in wrong]
         if not absent and isinstance(app.get("run"), dict):
             self.objections += _routes(self.sections["run"], serve)
         self.objections += _source(self.sections["build"], [] if self.objections else static(serve))
@@ -287,16 +295,19 @@ def nginx_objections(settings: dict[str, Any]) -> list[str]:
     found = [f"nginx_{sentence}" for sentence in sections.objections(sections.NGINX, settings)]
     for site in sites:
         wrong = [*sections.objections(sections.SERVE, site), *certificates.objections(site), *_paths_twice(site)]
-        wrong += [*_relative(site), *_leading_nowhere(site)]
+        wrong += [*host_names.only_for_all(site), *_relative(site), *_leading_nowhere(site)]
         found += [f"nginx_sites ({site['name']}): {sentence}" for sentence in wrong]
     claims = [(site["name"], [("name", site["name"].replace("-", "_")), *host_claims(site)]) for site in sites]
+    found += [f"nginx_sites: {one}" for one in host_names.objections([(site["name"], site) for site in sites])]
     return found + list(_claimed_twice("nginx_sites: two sites", claims))
 
 
 def host_claims(site: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what no other site on the same host may use."""
-    names = [*site.get("server_names", []), *site.get("aliases", [])]
-    return [("host name", name) for name in names] + ([("role of", "default")] if site.get("default") else [])
+    path = host_names.prefix(site)
+    found = [("host name and path" if path else "host name", f"{name}{path}") for name in site.get("server_names", [])]
+    found += [("host name", name) for name in site.get("aliases", [])]
+    return found + ([("role of", "default")] if site.get("default") else [])
 
 
 def _paths_twice(site: dict[str, Any]) -> Iterator[str]:

@@ -19,9 +19,9 @@ from ansible_collections.wsgi.production.plugins.module_utils.layout import (
     VERIFY_TOKEN,
     Layout,
 )
-from ansible_collections.wsgi.production.plugins.module_utils.nginx_text import OURS
+from ansible_collections.wsgi.production.plugins.module_utils.nginx_text import OURS, PLACE
 from ansible_collections.wsgi.production.plugins.module_utils.tokens import token
-from ansible_collections.wsgi.production.plugins.plugin_utils import certificates, templates
+from ansible_collections.wsgi.production.plugins.plugin_utils import certificates, host_names, templates
 
 # The first version of NGINX in which `http2` is a separate directive; before, it is a parameter of `listen`.
 HTTP2_ON = "1.25.1"
@@ -65,7 +65,7 @@ DROPPED = [
     *("X-Forwarded-Server", "X-Forwarded-Ssl", "X-Original-Forwarded-For", "X-Originating-IP", "X-Remote-Addr"),
     *("X-Remote-IP", "X-Scheme", "X-Url-Scheme"),
     # With these, an application would answer for another URL than the one that NGINX allowed.
-    *("Script-Name", "X-Forwarded-Path", "X-Forwarded-Prefix", "X-Forwarded-Uri", "X-Host", "X-Http-Host-Override"),
+    *("Script-Name", "X-Forwarded-Path", "X-Forwarded-Uri", "X-Host", "X-Http-Host-Override"),
     *("X-Original-Host", "X-Original-Method", "X-Original-Uri", "X-Original-Url", "X-Rewrite-Url", "X-Script-Name"),
 ]
 
@@ -73,6 +73,7 @@ DROPPED = [
 SAID = {
     "Host": "$host$visitor_port",
     "X-Forwarded-For": "$remote_addr",
+    "X-Forwarded-Prefix": "$script_name",
     "X-Forwarded-Proto": "$visitor_scheme",
     "X-Real-IP": "$remote_addr",
     "X-Request-Id": "$visitor_request_id",
@@ -82,6 +83,7 @@ SAID = {
 # Headers that the application gets if its answer is cached for everybody; the cache key has all but the request id.
 CACHED = {
     "Host": "$host$visitor_port",
+    "X-Forwarded-Prefix": "$script_name",
     "X-Forwarded-Proto": "$visitor_scheme",
     "X-Request-Id": "$visitor_request_id",
     "Accept": "$http_accept",
@@ -115,11 +117,17 @@ def render(settings: dict[str, Any]) -> dict[str, str]:
 
     A comment before each part that comes from a setting names the setting: the host reads it to explain an error.
 
-    :param settings: the variables of the role, by their names without the role's prefix.
+    :param settings: the variables of the role, by their names without the role's prefix; each site has what those with
+        the same host names say for it.
     :return: the text, by the first version of NGINX for which it is correct; the newest last.
     """
     jinja = templates.environment("nginx", FILTERS, settings.get("templates", ""))
+    servers = host_names.servers(settings["sites"])
     sites = [{**site, **_derived(site, settings)} for site in settings["sites"]]
+    for site in sites:
+        site["has_server"] = servers[site["name"]] == site["name"]
+        others = [one for one in sites if servers[one["name"]] == site["name"] and one is not site]
+        site["parts"] = [site, *others]
     values = {
         **settings,
         "sites": sites,
@@ -144,7 +152,7 @@ def render(settings: dict[str, Any]) -> dict[str, str]:
         version: templates.render(jinja, "nginx.conf.j2", **values, http2_on=version == HTTP2_ON)
         for version in ("0", HTTP2_ON)
     }
-    _object_to_lost(texts[HTTP2_ON], settings["sites"])
+    _object_to_lost(texts[HTTP2_ON], sites)
     return texts
 
 
@@ -172,7 +180,11 @@ def _object_to_lost(text: str, sites: list[dict[str, Any]]) -> None:
     wanted = [f"include {VERIFY_TOKEN};", "map $verifies $visitor {"]
     for site in sites:
         wanted += [f"# site {site['name']}", f"# end of site {site['name']}", f"upstream {site['name']} {{"]
-        wanted += [f"server_name {' '.join(site['server_names'])};", f"if (-f {MAINTENANCE}/{site['name']}) {{"]
+        wanted += [f"if (-f {MAINTENANCE}/{site['name']}) {{"]
+        if site["has_server"]:
+            wanted += [f"server_name {' '.join(site['server_names'])};", PLACE.strip()]
+        if site["prefix"]:
+            wanted += [f"# path of {site['name']}", f"# end of path of {site['name']}"]
     if not text.startswith(OURS):
         raise Failed(f"nginx_templates: nginx.conf no longer begins with {OURS!r}, which is required: restore it")
     templates.require(text, wanted, "nginx_templates: nginx.conf")
@@ -181,6 +193,7 @@ def _object_to_lost(text: str, sites: list[dict[str, Any]]) -> None:
 def _derived(site: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     """Return what the templates need to know about a site besides its settings."""
     variable, common = f"site_{_variable(site['name'])}", settings["headers"]
+    prefix = host_names.prefix(site)
     ours = {name.lower() for name in site["headers"]}
     headers = [_header(name, value, "nginx_headers") for name, value in common.items() if name.lower() not in ours]
     headers += [_header(name, value, f"{site['name']}: headers") for name, value in site["headers"].items() if value]
@@ -198,6 +211,9 @@ def _derived(site: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     pair = certificates.pair(site, settings["acme_directory"])
     return {
         "variable": variable,
+        "prefix": prefix,
+        "path": f"{prefix}/",
+        "health": site["health"] and prefix + site["health"],
         "headers": headers,
         "limited": site["requests_per_second"] or site["connections"],
         "module": "uwsgi" if site["protocol"] == "uwsgi" else "proxy",
@@ -208,8 +224,8 @@ def _derived(site: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
         "routes": [_route(site, number, route) for number, route in enumerate(site["routes"])],
         "static_root": any(one["path"] == "/" for one in site["static"]),
         "files": [
-            *(_files(site["name"], number, "static", one) for number, one in enumerate(site["static"])),
-            *(_files(site["name"], number, "uploads", one) for number, one in enumerate(site["uploads"])),
+            *(_files(site["name"], prefix, number, "static", one) for number, one in enumerate(site["static"])),
+            *(_files(site["name"], prefix, number, "uploads", one) for number, one in enumerate(site["uploads"])),
         ],
     }
 
@@ -220,6 +236,7 @@ def _route(site: dict[str, Any], number: int, route: dict[str, Any]) -> dict[str
     usual = OTHER_READ_TIMEOUT if other else site["read_timeout"]
     return {
         **route,
+        "path": host_names.prefix(site) + route["path"],
         # No site has an underscore in its name.
         "upstream": f"{site['name']}_route_{number}",
         "module": "uwsgi" if not route["servers"] and site["protocol"] == "uwsgi" else "proxy",
@@ -229,7 +246,7 @@ def _route(site: dict[str, Any], number: int, route: dict[str, Any]) -> dict[str
     }
 
 
-def _files(site: str, number: int, setting: str, values: dict[str, Any]) -> dict[str, Any]:
+def _files(site: str, prefix: str, number: int, setting: str, values: dict[str, Any]) -> dict[str, Any]:
     """Return a directory that NGINX serves itself, in the form that the template expects.
 
     NGINX follows a link of the application's user only to files of that user. It follows no link in the code, because
@@ -237,13 +254,19 @@ def _files(site: str, number: int, setting: str, values: dict[str, Any]) -> dict
     """
     served = "uploads" if setting == "uploads" else "immutable" if values["immutable"] else "changing"
     directory, previous = values["directory"].rstrip("/"), values.get("previous", "")
+    path = prefix + values["path"]
+    place, slash, file = path.rpartition("/")
+    named = f"{site}.{setting}.{number}"
     return {
         **values,
+        "path": path,
+        "directory_of_path": place + slash,
+        "file": file,
         "setting": setting,
         "private": values.get("private", False),
         "served": served,
-        "named": f"{setting}_{number}",
-        "page": f"@{setting}_{number}_page" if values.get("fallback") else "=404",
+        "named": named,
+        "page": f"@{named}.page" if values.get("fallback") else "=404",
         "directory": directory,
         "previous": previous,
         "links": _uploads(site, directory) if setting == "uploads" else f"on from={_known(site, directory)}",

@@ -18,6 +18,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.layout import (
     static_name,
     worker_link,
 )
+from ansible_collections.wsgi.production.plugins.plugin_utils import host_names
 from ansible_collections.wsgi.production.plugins.plugin_utils.specification import section_spec, with_defaults
 
 # Settings with the directories that NGINX serves itself.
@@ -41,9 +42,18 @@ def absent(apps: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def serve(app: dict[str, Any]) -> dict[str, Any]:
-    """Return the section `serve` of the entry `app` with its defaults; empty if it has no such section."""
-    return with_defaults(app["serve"], section_spec("serve")) if app.get("serve") else {}
+def serve(app: dict[str, Any], apps: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the section `serve` of the entry `app` with its defaults; empty if it has no such section.
+
+    :param apps: all entries, because those with the same host names share some settings.
+    """
+    return with_defaults(_shared(app, apps), section_spec("serve")) if app.get("serve") else {}
+
+
+def _shared(app: dict[str, Any], apps: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the section `serve` of the entry `app` with what other entries say for the same host names."""
+    others = [one["serve"] for one in apps if one.get("serve") and one is not app]
+    return host_names.shared([app["serve"], *others])[0]
 
 
 def probe(app: dict[str, Any], site: dict[str, Any]) -> dict[str, Any]:
@@ -53,8 +63,14 @@ def probe(app: dict[str, Any], site: dict[str, Any]) -> dict[str, Any]:
     """
     if not site:
         return {**app["run"].get("probe", {})}
-    scheme = "http" if site["tls"].get("source", "none") == "none" else "https"
-    return {"host": site["server_names"][0], "scheme": scheme, **app["run"].get("probe", {})}
+    scheme = "https" if host_names.has_certificate(site) else "http"
+    prefix = host_names.prefix(site)
+    return {
+        "host": site["server_names"][0],
+        "scheme": scheme,
+        **({"prefix": prefix} if prefix else {}),
+        **app["run"].get("probe", {}),
+    }
 
 
 def public_data(serve: dict[str, Any]) -> list[str]:
@@ -143,13 +159,12 @@ def fronts(apps: list[dict[str, Any]], host: str, groups: Any, hostvars: Any) ->
         probes = {one["name"]: one["probe"] for one in switched}
     else:
         spec = {"probe": section_spec("run")["probe"]}
-        probes = {app["name"]: with_defaults({"probe": probe(app, serve(app))}, spec)["probe"] for app in apps}
+        probes = {app["name"]: with_defaults({"probe": probe(app, serve(app, apps))}, spec)["probe"] for app in apps}
     found = []
     for app in apps:
         address = app["run"].get("listen_http") if host in app_servers else None
         if host in load_balancers and app.get("serve"):
-            tls = app["serve"].get("tls") or {}
-            address = NGINX_ADDRESS if tls.get("source", "none") == "none" else NGINX_HTTPS_ADDRESS
+            address = NGINX_HTTPS_ADDRESS if host_names.has_certificate(_shared(app, apps)) else NGINX_ADDRESS
         if app["name"] in probes and address:
             found.append({"name": app["name"], "address": address, "probe": probes[app["name"]]})
     return found

@@ -10,7 +10,7 @@ from typing import Any
 from ansible_collections.wsgi.production.plugins.module_utils import rules, sections
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.steps.nginx import ARGUMENTS as NGINX
-from ansible_collections.wsgi.production.plugins.plugin_utils import certificates, checks, specification
+from ansible_collections.wsgi.production.plugins.plugin_utils import certificates, checks, host_names, specification
 from ansible_collections.wsgi.production.plugins.plugin_utils.nginx_config import render, units
 from ansible_collections.wsgi.production.plugins.plugin_utils.pinned import pins, tools
 from ansible_collections.wsgi.production.plugins.plugin_utils.release_files import files, programs
@@ -100,18 +100,20 @@ def _nginx(said: dict[str, Any]) -> dict[str, Any]:
     wrong = checks.nginx_objections(args)
     if wrong:
         raise Failed("\n".join(wrong))
-    sites = args["sites"]
+    sites = args["sites"] = host_names.shared(args["sites"])
+    servers = host_names.servers(sites)
+    certified = [site for site in sites if servers[site["name"]] == site["name"]]
     # Secrets are passed in separate arguments, which are not logged.
     return {
         **args,
         "config": json.dumps(render(args)),
         "units": units(args["templates"]),
         "snippet": "",
-        "certificates": [one for site in sites for one in certificates.wanted(site, args["acme_directory"])],
+        "certificates": [one for site in certified for one in certificates.wanted(site, args["acme_directory"])],
         "secrets": json.dumps(
             {
                 "passwords": {site["name"]: site["basic_auth"] for site in sites},
-                "keys": {site["name"]: certificates.key(site) for site in sites},
+                "keys": {site["name"]: certificates.key(site) for site in certified},
             }
         ),
         "sites": [{"name": site["name"], "http3": site["tls"]["http3"]} for site in sites],

@@ -165,11 +165,13 @@ def test_a_command_in_a_terminal_has_everything_that_the_live_release_has(site: 
     paths = {"secret_files": {"key": "canary"}, "paths": {"KEY": "key"}, "secrets": {"TOKEN": "4712"}}
     site.deploy(apps=[{**site.app, "run": {**site.app["run"], **paths}}])
     code = (
-        "import os, pwd, sys; answer = input('name? '); print(answer, sys.stdout.isatty(), pwd.getpwuid(os.getuid()).pw_name, "
-        "os.environ['TOKEN'], open(os.environ['KEY']).read(), sys.prefix); sys.exit(3)"
+        "import os, pwd, sys; answer = input('name? '); "
+        "print(answer, sys.stdout.isatty(), pwd.getpwuid(os.getuid()).pw_name, os.environ['TOKEN'], "
+        "open(os.environ['KEY']).read(), sys.prefix); sys.exit(3)"
     )
     site.server.shell(f"cat > /typed.sh <<'END'\nexec wsgi hello python -c \"{code}\"\nEND")
-    # Like a person, it answers when it is asked, for the terminal drops what is typed before; and it keeps its input open.
+    # Like a person, it answers when it is asked, because the terminal drops what is typed before, and keeps its input
+    # open.
     person = (
         "mkfifo /typed; exec 3<>/typed; timeout 60 script -qefc 'sh /typed.sh' /said <&3 >/dev/null & "
         "until grep -q 'name?' /said || ! kill -0 $!; do sleep 0.1; done; echo hello >&3; wait $!; "

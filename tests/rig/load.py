@@ -14,7 +14,7 @@ import threading
 import time
 from typing import Any
 
-HOST, RATE = sys.argv[1], float(sys.argv[2])
+HOST, RATE, BELOW = sys.argv[1], float(sys.argv[2]), sys.argv[3]
 KINDS = [(method, keep) for method in ("GET", "POST") for keep in (True, False)]
 THREADS = 2
 STOP = threading.Event()
@@ -76,7 +76,7 @@ class Visitor(threading.Thread):
         """Send one request; return the connection if it stays open."""
         self.requests += 1
         body = f"{self.method} {self.number} {self.requests}".encode() if self.method == "POST" else None
-        path = "/echo" if body else "/"
+        path = BELOW + ("/echo" if body else "/")
         headers = {"Host": HOST, "Connection": "keep-alive" if self.keep else "close"}
         try:
             connection.request(self.method, path, body=body, headers=headers)

@@ -264,12 +264,15 @@ class Server:
         return answer
 
     @contextmanager
-    def load(self, host: str, rate: float = 250) -> Iterator[Load]:
-        """Put load on the server's port 80 while the body runs; the result is filled in afterwards."""
+    def load(self, host: str, rate: float = 250, below: str = "") -> Iterator[Load]:
+        """Put load on the server's port 80 while the body runs; the result is filled in afterwards.
+
+        :param below: the path below which the application is, such as `/shop`.
+        """
         seen = Load()
         script = Path(__file__).with_name("load.py")
         self.shell(f"cat > /load.py <<'END'\n{script.read_text(encoding='utf-8')}\nEND")
-        command = ["docker", "exec", "--interactive", self.name, "python3", "/load.py", host, str(rate)]
+        command = ["docker", "exec", "--interactive", self.name, "python3", "/load.py", host, str(rate), below]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             try:
                 yield seen

@@ -348,5 +348,6 @@ def test_no_error_shows_a_key(pem: Pem) -> None:
         assert SECRET not in only(one)
 
 
-def test_the_names_of_a_certificate_include_the_aliases_of_the_site() -> None:
-    assert certificates.host_names(site(aliases=["old.example.org"])) == [*NAMES, "old.example.org"]
+def test_a_certificate_is_for_the_aliases_of_a_site_as_well() -> None:
+    (wanted,) = certificates.wanted(site("self_signed", aliases=["old.example.org"]), "")
+    assert wanted["names"] == [*NAMES, "old.example.org"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,7 @@ def test_an_entry_with_all_run_settings_is_accepted(entry: dict[str, Any]) -> No
             "path": "/health?deep=1",
             "host": "hello.example.org:8080",
             "scheme": "https",
+            "prefix": "/shop",
             "status": [200, 204],
             "text": "fine",
             "timeout": 2,
@@ -201,6 +203,7 @@ def test_an_entry_with_all_run_settings_is_accepted(entry: dict[str, Any]) -> No
 def test_an_entry_with_all_serve_settings_is_accepted(entry: dict[str, Any]) -> None:
     pem = certify("hello.example.org", "old.example.org")
     entry["serve"].update(
+        path="/",
         aliases=["old.example.org"],
         default=True,
         max_body_size="2G",
@@ -376,6 +379,26 @@ def test_a_load_balancer_that_is_not_an_app_server_reaches_no_worker(entry: dict
     assert checks.unreachable([front], "lb1", ["app1"]) == []
 
 
+def test_a_load_balancer_that_is_not_an_app_server_serves_no_path(entry: dict[str, Any]) -> None:
+    app = changed(changed(entry, "serve.path", "/shop/"), "run.listen_http", "0.0.0.0:9000")
+    (sentence,) = checks.unreachable([app], "lb1", ["app1"])
+    assert sentence.startswith("wsgi_apps (hello): serve.path: the load balancer lb1 is not an app server, and cannot")
+    assert checks.unreachable([app], "app1", ["app1"]) == []
+
+
+def test_entries_can_share_a_host_name_but_no_path(entry: dict[str, Any]) -> None:
+    shop = {**changed(entry, "serve.path", "/shop/"), "name": "shop"}
+    assert checks.objections([entry, shop]) == []
+    name = entry["serve"]["server_names"][0]
+    assert only([shop, {**shop, "name": "wiki"}]) == (
+        f"wsgi_apps: two entries, shop and wiki, have the host name and path {name}/shop; change one"
+    )
+    other = changed(shop, "serve.server_names", [name, "other.example.org"])
+    assert only([entry, other]) == (
+        f"wsgi_apps: hello and shop share {name}, so they need the same server_names; change one"
+    )
+
+
 def test_an_application_does_not_need_nginx(entry: dict[str, Any]) -> None:
     assert checks.objections([without(entry, "serve")]) == []
 
@@ -447,7 +470,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(entry: dict[str, A
     [
         ("run.probe.paht", "did you mean path?"),
         ("run.probe.trys", "did you mean tries?"),
-        ("run.probe.zzz", "known keys are path, host, scheme, status, text, timeout, tries, interval"),
+        ("run.probe.zzz", "known keys are path, host, scheme, prefix, status, text, timeout, tries, interval"),
         ("run.hardening.network", "did you mean networks?"),
         ("run.hardening.memory_deny_write", "did you mean memory_deny_write_execute?"),
         ("run.hardening.zzz", f"known keys are {', '.join(specification.section_spec('run')['hardening']['options'])}"),
@@ -1352,7 +1375,7 @@ def test_workers_and_timers_have_the_defaults_of_the_role() -> None:
 @pytest.mark.parametrize("given", [{}, {"probe": {}, "hardening": {}}])
 def test_a_nested_section_has_all_its_defaults(given: dict[str, Any]) -> None:
     values = specification.with_defaults({"callable": "main:app", **given}, specification.section_spec("run"))
-    assert values["probe"] == Probe().as_dict()
+    assert values["probe"] == asdict(Probe())
     assert values["hardening"] == {
         "memory_deny_write_execute": False,
         "address_families": ["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"],
@@ -1366,7 +1389,7 @@ def test_a_nested_section_has_all_its_defaults(given: dict[str, Any]) -> None:
 def test_values_of_a_nested_section_are_merged_with_its_defaults() -> None:
     given = {"callable": "main:app", "probe": {"path": "/health", "tries": "9"}}
     values = specification.with_defaults(given, specification.section_spec("run"))
-    assert values["probe"] == Probe("/health", tries=9).as_dict()
+    assert values["probe"] == asdict(Probe("/health", tries=9))
 
 
 def test_a_value_of_the_wrong_type_is_an_error_that_names_the_key() -> None:

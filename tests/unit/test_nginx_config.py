@@ -173,7 +173,8 @@ def test_same_sites_give_the_same_text() -> None:
     assert render([LOCAL, REMOTE]) == render([dict(LOCAL), dict(REMOTE)])
 
 
-@pytest.mark.parametrize("key", sorted(input_spec("nginx")))
+# A site without a path answers for the whole of its host names.
+@pytest.mark.parametrize("key", sorted({*input_spec("nginx")} - {"path"}))
 def test_an_incomplete_site_is_never_rendered(key: str) -> None:
     site = with_defaults({**REMOTE, "requests_per_second": 1, "connections": 1}, input_spec("nginx"))
     incomplete = {word: value for word, value in site.items() if word != key}
@@ -297,7 +298,7 @@ def test_limits_apply_to_each_client_but_not_to_the_health_path() -> None:
     known = locations(site_of(config))
     limits = {path: (directives(body, "limit_req"), directives(body, "limit_conn")) for path, body in known.items()}
     assert limits == {
-        "@page": ([], []),
+        "@hello.page": ([], []),
         "= /health": ([], []),
         "^~ /.challenge/": ([], []),
         "/": (["zone=hello_requests burst=7 nodelay"], ["hello_connections 3"]),
@@ -309,7 +310,9 @@ def test_only_allowed_networks_see_a_site() -> None:
     config = render([{**LOCAL, "name": "a-b", "allowed_networks": ["10.0.0.0/8"]}])
     assert "geo $site_a_b_known {\n        default 0;\n        10.0.0.0/8 1;\n    }" in config
     assert maps(config)["site_a_b_refused"] == ("$verifies$site_a_b_known", ["default 0", "00 1"])
-    assert "if ($site_a_b_refused) {\n            return 403;" in site_of(config)
+    assert "set $refused $site_a_b_refused;" in site_of(config)
+    assert "if ($refused) {\n            return 403;" in site_of(config)
+    assert "set $refused 0;" in site_of(render([LOCAL]))
 
 
 def test_only_a_known_proxy_is_believed() -> None:
@@ -533,7 +536,7 @@ def test_without_sites_all_variables_that_nginx_reads_are_set() -> None:
     config = render([])
     # NGINX refuses a map of a variable that is never set, even if the map is not used.
     assert [variable for variable in ("served", "retry_after", "closed") if f"${variable}" in config] == ["served"]
-    assert directives(config, "set") == ['$served ""', '$routed ""', "$has_passwords 0"]
+    assert directives(config, "set") == ['$served ""', '$routed ""', "$has_passwords 0", '$script_name ""']
 
 
 def test_no_snippet_ends_a_block() -> None:
@@ -555,7 +558,7 @@ def test_nginx_serves_static_files_itself() -> None:
     assert directives(files, "gzip_static") == ["on"]
     assert "uwsgi_pass" not in files
     assert "        # from hello: static\n        location ^~ /static/ {" in server
-    assert [path for path in locations(server) if path.startswith("@static")] == []
+    assert [path for path in locations(server) if path.startswith("@hello.static")] == []
 
 
 def test_a_trailing_slash_makes_no_difference() -> None:
@@ -567,8 +570,8 @@ def test_files_missing_in_a_directory_come_from_the_previous_one() -> None:
     previous = {**STATIC, "previous": "/srv/hello/previous/build/app/static"}
     server = site_of(render([{**LOCAL, "static": [{**STATIC, "path": "/other/"}, previous]}]))
     assert directives(locations(server)["^~ /other/"], "try_files") == ["$uri =404"]
-    assert directives(locations(server)["^~ /static/"], "try_files") == ["$uri @static_1"]
-    fallback = locations(server)["@static_1"]
+    assert directives(locations(server)["^~ /static/"], "try_files") == ["$uri @hello.static.1"]
+    fallback = locations(server)["@hello.static.1"]
     assert directives(fallback, "rewrite") == ["^/static/(.*)$ /$1 break"]
     assert directives(fallback, "root") == [previous["previous"]]
     assert directives(fallback, "try_files") == ["$uri =404"]
@@ -601,7 +604,7 @@ def test_hidden_files_and_links_of_the_application_are_not_served(
 def test_no_link_in_a_previous_directory_is_followed_either() -> None:
     place = "/srv/hello/previous/build/app/static"
     server = site_of(render([{**LOCAL, "static": [{**STATIC, "previous": place}]}]))
-    (fallback,) = [body for path, body in locations(server).items() if path.startswith("@static")]
+    (fallback,) = [body for path, body in locations(server).items() if path.startswith("@hello.static")]
     assert directives(fallback, "disable_symlinks") == ["on from=/srv/hello/previous/build"]
     assert directives(fallback, "root") == [place]
 
@@ -685,7 +688,7 @@ CACHED = [
 @pytest.mark.parametrize(("protocol", "module"), [("uwsgi", "uwsgi"), ("http", "proxy")])
 def test_responses_are_cached_if_that_is_set(protocol: str, module: str) -> None:
     config = render([{**LOCAL, "protocol": protocol, "cache_seconds": 30}])
-    passed = locations(site_of(config))["@cached"]
+    passed = locations(site_of(config))["@hello.cached"]
     assert [(name, directives(passed, name.format(module))) for name, _ in CACHED] == CACHED
     assert f"{module}_cache_path {CACHES}/cache-hello levels=1:2 keys_zone=hello_cache:10m\n" in config
     assert f"    # from hello: cache_seconds\n    {module}_cache_path" in config
@@ -709,12 +712,14 @@ def test_a_personal_response_is_not_cached_for_others() -> None:
 
 @pytest.mark.parametrize("protocol", ["uwsgi", "http"])
 def test_a_cached_application_sees_only_what_its_cache_key_contains(protocol: str) -> None:
-    passed = locations(site_of(render([{**LOCAL, "protocol": protocol, "cache_seconds": 30}])))["@cached"]
+    passed = locations(site_of(render([{**LOCAL, "protocol": protocol, "cache_seconds": 30}])))["@hello.cached"]
     (key,) = re.findall(r"_cache_key \"(.*)\";", passed)
     said = [words.split()[1] for name in ("uwsgi_param", "proxy_set_header") for words in directives(passed, name)]
     variables = {variable for value in said for variable in re.findall(r"\$\w+", value)}
     # Values from the site and the address of the request, and the request id.
-    known = {*re.findall(r"\$\w+", key), "$server_name", "$document_uri", "$query_string", "$visitor_request_id"}
+    known = {*re.findall(r"\$\w+", key), "$server_name", "$query_string", "$visitor_request_id"}
+    # Both follow from the URI.
+    known |= {"$path_info", "$script_name"}
     assert variables <= known
 
 
@@ -753,16 +758,20 @@ def test_everyone_may_see_a_site_without_passwords() -> None:
 def closed_to(config: str, verifies: int, bypass: int) -> bool:
     """Tell whether a site whose flag is set is closed to a visitor with these values of the variables."""
     server = site_of(config)
-    (closed,) = re.findall(r"set \$closed (\$verifies\S*);", server)
-    (refused,) = re.findall(r"if \(\$closed = (\S+)\)", server)
+    (closed,) = re.findall(r"set \$site_hello_closed (closed\S*);", server)
+    (refused,) = re.findall(r'if \(\$closed ~ "(\S+)"\)', server)
     values = {"$verifies": str(verifies), "$site_hello_bypass": str(bypass)}
-    return bool(refused == "closed" + "".join(values[name] for name in re.findall(r"\$\w+", closed)))
+    return bool(re.search(refused, "closed" + "".join(values[name] for name in re.findall(r"\$\w+", closed))))
 
 
 def test_a_site_with_its_flag_set_is_closed() -> None:
     config = render([LOCAL])
-    assert "        if (-f /etc/nginx/maintenance/hello) {\n            set $closed closed$closed;\n" in config
-    assert "            set $retry_after 300;\n            return 503;\n" in config
+    assert (
+        "        if (-f /etc/nginx/maintenance/hello) {\n            set $site_hello_closed closed$verifies;\n"
+        in config
+    )
+    assert "set $closed $site_hello_closed;\n        set $reopens 300;" in config
+    assert "            set $retry_after $reopens;\n            return 503;\n" in config
     assert closed_to(config, verifies=0, bypass=0)
     assert not closed_to(config, verifies=1, bypass=0)
 
@@ -772,13 +781,13 @@ def test_networks_with_a_bypass_reach_a_closed_site(verifies: int, bypass: int, 
     config = render([{**LOCAL, "maintenance": {"retry_after": 60, "bypass": ["192.0.2.10", "10.0.0.0/8"]}}])
     assert closed_to(config, verifies, bypass) is closed
     assert "geo $site_hello_bypass {\n        default 0;\n        192.0.2.10 1;\n        10.0.0.0/8 1;\n    }" in config
-    assert "set $retry_after 60;" in config
+    assert "set $reopens 60;" in config
 
 
 def test_only_a_closed_site_says_when_to_come_back() -> None:
     server = site_of(render([LOCAL]))
     assert "Retry-After $retry_after always" in directives(server, "add_header")
-    assert server.index('set $retry_after "";') < server.index("set $retry_after 300;")
+    assert server.index('set $retry_after "";') < server.index("set $retry_after $reopens;")
 
 
 def test_the_flag_of_a_site_is_where_nginx_looks(tmp_path: Path) -> None:
@@ -792,8 +801,8 @@ def test_the_flag_of_a_site_is_where_nginx_looks(tmp_path: Path) -> None:
 
 def test_an_error_page_replaces_a_missing_response() -> None:
     server = site_of(render([LOCAL]))
-    assert directives(server, "error_page") == ["502 503 504 @page"]
-    page = locations(server)["@page"]
+    assert directives(server, "error_page") == ["502 503 504 @hello.page"]
+    page = locations(server)["@hello.page"]
     assert directives(page, "set") == ["$served page"]
     assert directives(page, "default_type") == ['"text/html; charset=utf-8"']
     assert directives(page, "return") == ["200 $page"]
@@ -898,9 +907,12 @@ def test_a_single_page_application_falls_back_to_its_page_and_the_application_ha
     routes = [{"path": "/api/", "max_body_size": "1G", "read_timeout": 300}]
     site = blocks(render([{**LOCAL, "static": static, "routes": routes}]), "server")[-1]
     found = locations(site)
-    assert "try_files $uri @static_0;" in found["^~ /"]
-    assert "try_files $uri @static_0_page;" in found["@static_0"]
-    assert "root /srv/dist;" in found["@static_0_page"] and "try_files /index.html =404;" in found["@static_0_page"]
+    assert "try_files $uri @hello.static.0;" in found["^~ /"]
+    assert "try_files $uri @hello.static.0.page;" in found["@hello.static.0"]
+    assert (
+        "root /srv/dist;" in found["@hello.static.0.page"]
+        and "try_files /index.html =404;" in found["@hello.static.0.page"]
+    )
     assert directives(found["^~ /api/"], "client_max_body_size") == ["1G"]
     assert directives(found["^~ /api/"], "uwsgi_read_timeout") == ["300s"]
     assert directives(found["^~ /api/"], "uwsgi_pass") == ["hello"]
@@ -914,7 +926,7 @@ def test_a_route_to_another_server_passes_websockets_on_without_a_buffer() -> No
     assert directives(found["^~ /ws/"], "proxy_pass") == ["http://hello_route_0"]
     assert directives(found["^~ /ws/"], "proxy_read_timeout") == ["3600s"]
     assert directives(found["^~ /ws/"], "proxy_buffering") == ["off"]
-    assert directives(found["^~ /ws/"], "set") == ["$routed 1"]
+    assert directives(found["^~ /ws/"], "set") == ["$routed 1", "$answers hello"]
     # Without it, NGINX would redirect.
     assert directives(found["= /ws"], "uwsgi_pass") == ["hello"]
     assert directives(found["= /sse"], "uwsgi_buffering") == ["off"]

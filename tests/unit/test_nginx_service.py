@@ -879,9 +879,14 @@ def test_only_sites_not_kept_are_reported(both: Host) -> None:
     assert both.nginx.text() == whole(HELLO, WORLD)
 
 
-def test_a_given_site_replaces_one_that_would_be_kept(both: Host) -> None:
-    both.plan(whole(block("world", "new")), sites=SITES, kept=["world"]).take()
-    assert both.nginx.text() == whole(block("world", "new"))
+def test_a_kept_site_stays_although_another_text_is_given(both: Host) -> None:
+    both.plan(whole(block("world", "new"), block("hello", "new")), sites=SITES, kept=["world"]).take()
+    assert both.nginx.text() == whole(block("hello", "new"), WORLD)
+
+
+def test_a_kept_site_that_was_never_there_is_not_served(both: Host) -> None:
+    both.plan(whole(WORLD, block("never")), sites=SITES, kept=["never"]).take()
+    assert both.nginx.text() == whole(WORLD)
 
 
 def test_a_kept_site_goes_once_it_is_no_longer_kept(both: Host) -> None:

@@ -130,6 +130,67 @@ def test_sites_can_be_removed_from_a_configuration() -> None:
     assert nginx_text.without(config, ["hello"]) == whole(SHARED, WORLD)
 
 
+def server(name: str, *parts: str, names: str = "all.example.org") -> str:
+    """Return the block of a site with a server in which others have their paths."""
+    inner = f"        server_name {names};\n{nginx_text.PLACE}{''.join(parts)}"
+    return f"\n    # site {name}\n    server {{\n{inner}    }}\n    # end of site {name}\n"
+
+
+def part(name: str, *lines: str) -> str:
+    """Return what a site has in the server of another."""
+    inner = "".join(f"        {line}\n" for line in lines)
+    return f"\n        # path of {name}\n{inner}        # end of path of {name}\n"
+
+
+SHOP, WIKI = part("shop", "old"), part("wiki", "old")
+LIVE = whole(block("shop"), server("front", SHOP, WIKI), block("wiki"))
+
+
+def test_the_block_of_a_site_has_nothing_of_those_below_it() -> None:
+    assert nginx_text.blocks(LIVE) == {"shop": block("shop"), "front": server("front"), "wiki": block("wiki")}
+
+
+def test_a_site_in_the_server_of_another_is_restored_or_removed_alone() -> None:
+    new = [part("shop", "new"), part("wiki", "new")]
+    after = whole(block("shop", "new"), server("front", *new, names="new"), block("wiki", "new"))
+    back = nginx_text.put_back(after, LIVE, ["shop"])
+    assert back == whole(server("front", SHOP, new[1], names="new"), block("wiki", "new"), block("shop"))
+    back = nginx_text.put_back(after, LIVE, ["front"])
+    assert back == whole(block("shop", "new"), block("wiki", "new"), server("front", *new))
+    assert nginx_text.without(LIVE, ["shop"]) == whole(server("front", WIKI), block("wiki"))
+    assert nginx_text.without(LIVE, ["shop", "front", "wiki"]) == whole()
+    with pytest.raises(Failed, match="wiki: its path is in the server of front, which is no longer there; describe"):
+        nginx_text.without(LIVE, ["shop", "front"])
+
+
+def test_a_site_that_was_never_there_stays_if_another_is_in_its_server() -> None:
+    after = whole(block("shop"), server("front", SHOP))
+    assert nginx_text.put_back(after, whole(), ["front"]) == after
+    assert nginx_text.put_back(after, whole(), ["front", "shop"]) == whole()
+
+
+def test_a_site_that_is_left_over_stays_in_the_server_of_another() -> None:
+    wanted = whole(server("front", part("wiki", "new"), names="new"), block("wiki", "new"))
+    kept = [server("front", SHOP, part("wiki", "new"), names="new"), block("wiki", "new"), block("shop")]
+    assert merge(LIVE, wanted, "front", "wiki") == whole(*kept)
+    assert merge(whole(*kept), wanted, "front", "wiki") == whole(*kept)
+    assert merge(LIVE, whole(), "new") == LIVE
+
+
+def test_a_server_that_is_left_over_and_a_new_one_of_the_same_name_are_refused() -> None:
+    wanted = whole(block("wiki"), server("shop", part("shop", "new"), WIKI, names="old.example.org all.example.org"))
+    with pytest.raises(Failed) as failure:
+        merge(LIVE, wanted, "shop", "wiki")
+    assert str(failure.value) == (
+        "shop: path: front, which is left over, has the server of all.example.org; describe front again, or add to "
+        "wsgi_apps: - {name: front, state: absent}"
+    )
+
+
+def test_the_slowest_site_may_be_in_the_server_of_another() -> None:
+    assert nginx_text.slowest(whole(server("front", part("shop", "uwsgi_read_timeout 70s;")), block("shop"))) == 70
+
+
 @pytest.mark.parametrize(
     ("sites", "seconds"),
     [

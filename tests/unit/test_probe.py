@@ -385,6 +385,12 @@ def test_a_packet_matches_those_of_nginx() -> None:
     }
 
 
+def test_a_packet_says_below_which_path_the_application_is() -> None:
+    said = decoded(uwsgi_packet(Probe("/health?x", "hello.example.org", prefix="/shop")))
+    names = ("REQUEST_URI", "SCRIPT_NAME", "PATH_INFO", "HTTP_X_FORWARDED_PREFIX")
+    assert [said[name] for name in names] == ["/shop/health?x", "/shop", "/health", "/shop"]
+
+
 def test_a_packet_can_say_that_a_visitor_uses_https() -> None:
     said = decoded(uwsgi_packet(Probe(host="hello.example.org", scheme="https")))
     names = ("HTTPS", "UWSGI_SCHEME", "REQUEST_SCHEME", "SERVER_PORT", "HTTP_X_FORWARDED_PROTO")

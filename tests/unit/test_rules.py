@@ -643,7 +643,7 @@ def test_the_previous_directory_of_an_application_cannot_be_set() -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        *("", "static", "static/", "/static", "//", "/a//b/", "/../", "/.git/", "/.well-known/x/", "/a b/"),
+        *("", "static", "static/", "/static", "//", "/a//b/", "/../", "/.git/", "/x/.well-known/", "/a b/"),
         *("/a{/", "/a;/", "/$a/", "/(a)/", "/a/\n", "/ä/", "/a/*/"),
     ],
 )
@@ -651,6 +651,34 @@ def test_an_invalid_path_prefix_is_refused(path: str) -> None:
     assert rules.directory({"path": path, "directory": "good"}) == (
         f"path {path!r}: write a path that begins and ends with /, such as /static/"
     )
+
+
+@pytest.mark.parametrize("path", ["/favicon.ico", "/a/b.txt", "/.well-known/security.txt", "/.well-known/"])
+def test_single_files_and_well_known_ones_can_be_static(path: str) -> None:
+    assert rules.static_directory({"path": path, "directory": "good"}) is None
+
+
+@pytest.mark.parametrize("path", ["/.env", "/a/../b", "favicon.ico", "/a b", "/x/.well-known/y", "/a;b"])
+def test_other_single_files_are_refused(path: str) -> None:
+    assert rules.static_directory({"path": path, "directory": "good"}) == (
+        f"path {path!r}: write a path that begins and ends with /, such as /static/"
+    )
+
+
+def test_a_single_file_has_no_fallback() -> None:
+    assert rules.static_directory({"path": "/a", "directory": "good", "fallback": "b"}) == (
+        "path '/a': this is a single file, which has neither fallback nor immutable; remove them"
+    )
+
+
+@pytest.mark.parametrize("path", ["/", "/shop/", "/a.b/~c/"])
+def test_the_path_of_a_site_begins_and_ends_with_a_slash(path: str) -> None:
+    assert rules.site_path(path) is None and rules.prefix(path.rstrip("/")) is None
+
+
+@pytest.mark.parametrize("path", ["shop/", "/shop", "//", "/a b/", "/.x/", "/a:b/", "/a/\n"])
+def test_other_paths_of_a_site_are_refused(path: str) -> None:
+    assert rules.site_path(path) == "write a path that begins and ends with /, such as /shop/"
 
 
 @pytest.mark.parametrize(

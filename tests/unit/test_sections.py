@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -225,7 +226,7 @@ def test_every_rule_is_for_an_existing_option() -> None:
 
 
 def test_every_field_of_a_probe_has_a_rule() -> None:
-    assert set(sections.PROBE) == set(Probe().as_dict())
+    assert set(sections.PROBE) == set(asdict(Probe()))
 
 
 def test_the_defaults_of_the_role_are_accepted() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,7 @@ def test_each_default_is_one_of_the_choices() -> None:
 
 def test_the_probe_of_the_role_matches_the_modules() -> None:
     options = entry_points_of(PROJECT / "roles/uwsgi")["main"]["uwsgi_apps"]["options"]["probe"]["options"]
-    assert {name: option["default"] for name, option in options.items()} == Probe().as_dict()
+    assert {name: option["default"] for name, option in options.items()} == asdict(Probe())
 
 
 def test_settings_left_out_of_a_section_exist_in_the_role() -> None:

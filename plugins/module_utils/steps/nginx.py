@@ -18,6 +18,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.nginx_text import 
     blocks,
     carry_over,
     left_over,
+    put_back,
     undo,
     without,
 )
@@ -84,7 +85,10 @@ def plan(module: Module) -> Plan:
     secrets = json.loads(asked["secrets"])
     passwords = Passwords(secrets["passwords"])
     wanted = carry_over(left, before, passwords.named(binary.text(json.loads(asked["config"]))))
-    certificates = [Certificate.of(values, secrets["keys"]) for values in asked["certificates"]]
+    wanted = put_back(wanted, before, asked["kept"])
+    certificates = [
+        Certificate.of(values, secrets["keys"]) for values in asked["certificates"] if f"{values['file']};" in wanted
+    ]
     acme = Acme(asked["acme_directory"], asked["acme_email"])
     due = [one for one in certificates if one.source == "acme" and acme.is_due(one)]
     missing = [one for one in certificates if one.source != "acme" and not one.is_placed()]
