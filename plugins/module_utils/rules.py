@@ -426,16 +426,11 @@ def static_directory(value: dict[str, Any]) -> str | None:
     return objection
 
 
-def route(value: dict[str, Any]) -> str | None:
-    """Reject a path that NGINX could not route, two targets for one route, and settings that no route can have."""
-    if not re.fullmatch(rf"/|(/{SEGMENT})+/?", value["path"]):
-        return f"path {value['path']!r}: write a path such as /ws/, which stands for all below it, or /ws"
-    if value.get("worker") and value.get("servers"):
-        return f"path {value['path']}: worker and servers are given; remove one"
-    if value.get("read_timeout") is not None and value["read_timeout"] < 1:
-        return f"read_timeout {value['read_timeout']}: write a number of seconds greater than 0"
-    objection = body_size(value["max_body_size"]) if value.get("max_body_size") else None
-    return f"max_body_size {value['max_body_size']!r}: {objection}" if objection else None
+def route_path(value: str) -> str | None:
+    """Reject a path that NGINX could not route."""
+    if not re.fullmatch(rf"/|(/{SEGMENT})+/?", value):
+        return "write a path such as /ws/, which stands for all below it, or /ws"
+    return None
 
 
 def below(value: str) -> str | None:

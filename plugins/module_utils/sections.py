@@ -100,6 +100,18 @@ RUN = {
     "workers": Each(PART),
 }
 
+ROUTE: dict[str, Any] = {
+    "path": rules.route_path,
+    "read_timeout": rules.positive,
+    "max_body_size": rules.body_size,
+    "requests_per_second": rules.not_negative,
+    "burst": rules.positive,
+    "connections": rules.not_negative,
+    "allowed_networks": rules.networks,
+    "cache_seconds": rules.not_negative,
+    "basic_auth": rules.users,
+}
+
 SERVE: dict[str, Any] = {
     "server_names": Each(rules.site_name, least="host name"),
     "aliases": Each(rules.site_name),
@@ -115,7 +127,7 @@ SERVE: dict[str, Any] = {
     "tls": {"hsts": rules.not_negative},
     "static": Each(rules.static_directory),
     "uploads": Each(rules.directory),
-    "routes": Each(rules.route),
+    "routes": Each(ROUTE),
     "cache_seconds": rules.not_negative,
     "basic_auth": rules.users,
     "maintenance": {"retry_after": rules.positive, "bypass": rules.networks},
@@ -199,7 +211,7 @@ def objections(section: dict[str, Any], values: dict[str, Any]) -> list[str]:
     """Apply the rules of `section` to the given `values`, and return a sentence for each objection."""
     found = []
     for key, rule in section.items():
-        if key not in values or (key in OPTIONAL and values[key] in (None, "")):
+        if values.get(key) is None or (key in OPTIONAL and values[key] == ""):
             continue
         value = values[key]
         if isinstance(rule, dict):

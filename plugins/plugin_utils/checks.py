@@ -245,6 +245,12 @@ def _routes(run: dict[str, Any], serve: dict[str, Any]) -> Iterator[str]:
 def _worker_of(route: dict[str, Any], workers: dict[str, dict[str, Any]]) -> str:
     """Return what is wrong with the worker that a route leads to; empty if nothing is."""
     worker = route.get("worker", "")
+    if worker and route.get("servers"):
+        return "worker and servers are given; remove one"
+    if (worker or route.get("servers")) and route.get("cache_seconds"):
+        return "cache_seconds: only responses of the application are cached; remove it"
+    if route.get("burst") and not route.get("requests_per_second"):
+        return "burst: without requests_per_second, the limit of the site holds; add it, or remove burst"
     if not worker:
         anyway = "the application answers all other paths anyway; remove it, or name a worker"
         return anyway if route["path"] == "/" else ""

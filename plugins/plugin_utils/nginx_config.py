@@ -172,6 +172,16 @@ def units(own: str = "") -> list[str]:
     return texts
 
 
+def passwords(sites: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
+    """Return the users of each site, and of each of its routes that has its own, by the name of their file."""
+    routes = {
+        f"{site['name']}.route.{number}": route["basic_auth"] or {}
+        for site in sites
+        for number, route in enumerate(site["routes"])
+    }
+    return {**{site["name"]: site["basic_auth"] for site in sites}, **routes}
+
+
 def _object_to_lost(text: str, sites: list[dict[str, Any]]) -> None:
     """Refuse a configuration in which a template of the operator has lost a line that the host looks for.
 
@@ -209,6 +219,9 @@ def _derived(site: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
         strict = _header("Strict-Transport-Security", f"max-age={tls['hsts']}", f"{site['name']}: tls")
         headers.append({**strict, "when": f"$visitor_scheme{strict['when']}", "cases": ["https"]})
     pair = certificates.pair(site, settings["acme_directory"])
+    routes = [_route(site, number, route) for number, route in enumerate(site["routes"])]
+    root = next((route for route in routes if route["path"] == f"{prefix}/"), None) or _root(site)
+    own = {"named": site["name"], "variable": variable, "setting": site["name"]}
     return {
         "variable": variable,
         "prefix": prefix,
@@ -216,12 +229,18 @@ def _derived(site: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
         "health": site["health"] and prefix + site["health"],
         "headers": headers,
         "limited": site["requests_per_second"] or site["connections"],
-        "module": "uwsgi" if site["protocol"] == "uwsgi" else "proxy",
+        "module": _module(site),
         "certificate": pair and pair[0],
         "key": pair and pair[1],
         "scheme": "https" if pair and tls["redirect"] else "$visitor_scheme",
         "port": "" if pair and tls["redirect"] else "$visitor_port",
-        "routes": [_route(site, number, route) for number, route in enumerate(site["routes"])],
+        "pattern": _pattern(f"{prefix}/"),
+        "routes": routes,
+        "root": root,
+        # What sets limits of its own: the site, and some of its routes.
+        "scopes": [{**site, **own}, *routes],
+        # If paths are within each other, the longest counts, and so comes last.
+        "by_length": sorted(routes, key=lambda route: len(route["path"])),
         "static_root": any(one["path"] == "/" for one in site["static"]),
         "files": [
             *(_files(site["name"], prefix, number, "static", one) for number, one in enumerate(site["static"])),
@@ -231,19 +250,65 @@ def _derived(site: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _route(site: dict[str, Any], number: int, route: dict[str, Any]) -> dict[str, Any]:
-    """Return the route `number` of a site in the form that the template needs."""
+    """Return the route `number` of a site as the template needs it; settings that it omits are those of the site."""
     other = bool(route["servers"]) or route["path"] == "/"
     usual = OTHER_READ_TIMEOUT if other else site["read_timeout"]
+    buffering = not other if route["buffering"] is None else route["buffering"]
+    named, path = f"{site['name']}.route.{number}", host_names.prefix(site) + route["path"]
+    seconds = site["cache_seconds"] if route["cache_seconds"] is None else route["cache_seconds"]
     return {
         **route,
-        "path": host_names.prefix(site) + route["path"],
-        # No site has an underscore in its name.
-        "upstream": f"{site['name']}_route_{number}",
-        "module": "uwsgi" if not route["servers"] and site["protocol"] == "uwsgi" else "proxy",
+        **_limits(site, route, named),
+        "path": path,
+        "pattern": _pattern(path),
+        "named": named,
+        "variable": f"site_{_variable(site['name'])}_route_{number}",
+        "setting": f"{site['name']}: routes",
+        "upstream": named if route["servers"] else site["name"],
+        "module": "proxy" if route["servers"] else _module(site),
         "websockets": other,
         "read_timeout": route["read_timeout"] or usual,
-        "buffering": not other if route["buffering"] is None else route["buffering"],
+        "buffering": buffering,
+        "cache_seconds": seconds if buffering and not route["servers"] else 0,
     }
+
+
+def _root(site: dict[str, Any]) -> dict[str, Any]:
+    """Return the route of a site that says nothing of its root: the application answers, as the site says."""
+    return {
+        **_limits(site, site, site["name"]),
+        "named": site["name"],
+        "upstream": site["name"],
+        "module": _module(site),
+        "websockets": False,
+        "read_timeout": None,
+        "max_body_size": None,
+        "basic_auth": None,
+        "buffering": True,
+        "cache_seconds": site["cache_seconds"],
+    }
+
+
+def _limits(site: dict[str, Any], route: dict[str, Any], named: str) -> dict[str, str]:
+    """Return the arguments of the limits of a route, which share their counters with the site unless it has its own."""
+    rate, of = (route, named) if route["requests_per_second"] is not None else (site, site["name"])
+    count, among = (route, named) if route["connections"] is not None else (site, site["name"])
+    return {
+        "limit_req": f"zone={of}_requests burst={rate['burst'] or site['burst']} nodelay"
+        if rate["requests_per_second"]
+        else "",
+        "limit_conn": f"{among}_connections {count['connections']}" if count["connections"] else "",
+    }
+
+
+def _module(site: dict[str, Any]) -> str:
+    """Return the module of NGINX that speaks with the application of a site."""
+    return "uwsgi" if site["protocol"] == "uwsgi" else "proxy"
+
+
+def _pattern(path: str) -> str:
+    """Return `path` as a regular expression; a path has no other special characters."""
+    return path.replace(".", r"\.")
 
 
 def _files(site: str, prefix: str, number: int, setting: str, values: dict[str, Any]) -> dict[str, Any]:

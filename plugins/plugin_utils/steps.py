@@ -11,7 +11,7 @@ from ansible_collections.wsgi.production.plugins.module_utils import rules, sect
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.steps.nginx import ARGUMENTS as NGINX
 from ansible_collections.wsgi.production.plugins.plugin_utils import certificates, checks, host_names, specification
-from ansible_collections.wsgi.production.plugins.plugin_utils.nginx_config import render, units
+from ansible_collections.wsgi.production.plugins.plugin_utils.nginx_config import passwords, render, units
 from ansible_collections.wsgi.production.plugins.plugin_utils.pinned import pins, tools
 from ansible_collections.wsgi.production.plugins.plugin_utils.release_files import files, programs
 from ansible_collections.wsgi.production.plugins.plugin_utils.source import Source
@@ -112,7 +112,7 @@ def _nginx(said: dict[str, Any]) -> dict[str, Any]:
         "certificates": [one for site in certified for one in certificates.wanted(site, args["acme_directory"])],
         "secrets": json.dumps(
             {
-                "passwords": {site["name"]: site["basic_auth"] for site in sites},
+                "passwords": passwords(sites),
                 "keys": {site["name"]: certificates.key(site) for site in certified},
             }
         ),

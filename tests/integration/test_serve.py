@@ -325,6 +325,38 @@ def test_only_clients_with_the_password_see_the_site(site: NginxSite) -> None:
     assert site.server.shell("ls /etc/nginx/passwords") == ""
 
 
+def test_a_path_has_its_own_passwords_networks_limits_and_cache(site: NginxSite) -> None:
+    ann, bob = basic("ann", "one long password"), basic("bob", "another long one")
+    routes = [
+        {"path": "/health", "basic_auth": {}, "allowed_networks": []},
+        {"path": "/pid", "basic_auth": {"bob": "another long one"}},
+        {"path": "/slow", "allowed_networks": ["192.0.2.0/24"]},
+        {"path": "/echo", "requests_per_second": 1, "burst": 1},
+        {"path": "/seen", "basic_auth": {}, "cache_seconds": 30},
+    ]
+    users = {"ann": "one long password"}
+    serve(site, routes=routes, basic_auth=users, allowed_networks=["127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"])
+    try:
+        assert [Answer(site, "/", Authorization=who).status for who in (ann, bob)] == [200, 401]
+        assert Answer(site, "/health").status == 200
+        assert [Answer(site, "/pid", Authorization=who).status for who in (ann, bob)] == [401, 200]
+        assert Answer(site, "/slow?seconds=0", Authorization=ann).status == 403
+        codes = [Answer(site, "/echo", "POST", Authorization=ann, Content_Length="0").status for _ in range(6)]
+        assert (codes[0], codes[-1]) == (200, 429)
+        reached(site)
+        assert {Answer(site, "/seen?of_a_path").status for _ in range(5)} == {200}
+        assert reached(site) == 1
+        # The application sees the header only where NGINX has not checked it.
+        assert "HTTP_AUTHORIZATION" in ask(site, "/seen?own", f"Authorization: {ann}")
+    finally:
+        serve(site)
+    # A path may also be open to more networks than the site.
+    serve(site, routes=[{"path": "/health", "allowed_networks": []}], allowed_networks=["192.0.2.0/24"])
+    assert [Answer(site, path).status for path in ("/", "/health")] == [403, 200]
+    serve(site)
+    assert site.server.shell("ls /etc/nginx/passwords") == ""
+
+
 def basic(user: str, password: str) -> str:
     """Return the header that a browser sends."""
     return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"

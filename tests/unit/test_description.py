@@ -233,7 +233,8 @@ def test_an_entry_with_all_serve_settings_is_accepted(entry: dict[str, Any]) -> 
         routes=[
             {
                 **{"path": "/live/", "worker": "live", "read_timeout": 60, "servers": []},
-                **{"max_body_size": "1G", "buffering": True},
+                **{"max_body_size": "1G", "buffering": True, "requests_per_second": 1, "burst": 2, "connections": 3},
+                **{"allowed_networks": ["10.0.0.0/8"], "cache_seconds": 0, "basic_auth": {"bob": "hunter2hunter2"}},
             }
         ],
         snippet="",
@@ -279,7 +280,17 @@ def test_a_route_leads_to_the_socket_of_its_worker(entry: dict[str, Any]) -> Non
             "serve.routes: /ws/: worker 'liv': write the name of a worker of run",
         ),
         ([{"path": "/"}], {}, "serve.routes: /: the application answers all other paths anyway; remove it, or name"),
-        ([{"path": "/a", "max_body_size": "big"}], {}, "serve.routes[0]: max_body_size 'big': write "),
+        ([{"path": "/a", "max_body_size": "big"}], {}, "serve.routes[0].max_body_size: 'big': write "),
+        (
+            [{"path": "/a", "burst": 2}],
+            {},
+            "serve.routes: /a: burst: without requests_per_second, the limit of the site",
+        ),
+        (
+            [{"path": "/a", "worker": "live", "cache_seconds": 2}],
+            {},
+            "serve.routes: /a: cache_seconds: only responses of the application are cached; remove it",
+        ),
         (
             [{"path": "/ws/", "worker": "live"}],
             {"workers": [{"name": "live", "command": "a"}]},
@@ -304,14 +315,14 @@ def test_a_route_leads_to_the_socket_of_its_worker(entry: dict[str, Any]) -> Non
             {"workers": [{"name": "live", "command": "a", "listen": True, "exclusive": True}]},
             "run.workers (live): exclusive: a worker with listen must run beside that of the release before",
         ),
-        ([{"path": "ws", "worker": "live"}], {}, "serve.routes[0]: path 'ws': write a path such as /ws/"),
-        ([{"path": "/w s/", "worker": "live"}], {}, "serve.routes[0]: path '/w s/': write a path such as /ws/"),
-        ([{"path": "/a;b", "worker": "live"}], {}, "serve.routes[0]: path '/a;b': write a path such as /ws/"),
-        ([{"path": "/a", "worker": "live", "read_timeout": 0}], {}, "serve.routes[0]: read_timeout 0: write a number"),
+        ([{"path": "ws", "worker": "live"}], {}, "serve.routes[0].path: 'ws': write a path such as /ws/"),
+        ([{"path": "/w s/", "worker": "live"}], {}, "serve.routes[0].path: '/w s/': write a path such as /ws/"),
+        ([{"path": "/a;b", "worker": "live"}], {}, "serve.routes[0].path: '/a;b': write a path such as /ws/"),
+        ([{"path": "/a", "worker": "live", "read_timeout": 0}], {}, "serve.routes[0].read_timeout: 0: write a number"),
         (
             [{"path": "/a", "worker": "live", "servers": ["unix:/run/x"]}],
             {},
-            "serve.routes[0]: path /a: worker and servers are given; remove one",
+            "serve.routes: /a: worker and servers are given; remove one",
         ),
         (
             [{"path": "/a", "worker": "live"}, {"path": "/a", "worker": "live"}],

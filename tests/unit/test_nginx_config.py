@@ -919,11 +919,35 @@ def test_a_single_page_application_falls_back_to_its_page_and_the_application_ha
     assert "/" not in found and "proxy" not in found["^~ /api/"] and "routed" not in found["^~ /api/"]
 
 
+def test_a_route_that_omits_a_setting_has_that_of_the_site() -> None:
+    routes = [{"path": "/a"}, {"path": "/b", "requests_per_second": 0, "connections": 9, "cache_seconds": 0}]
+    more = {"requests_per_second": 3, "burst": 4, "connections": 2, "cache_seconds": 30}
+    found = locations(site_of(render([{**LOCAL, **more, "routes": routes}])))
+    assert directives(found["= /a"], "limit_req") == ["zone=hello_requests burst=4 nodelay"]
+    assert directives(found["= /a"], "limit_conn") == ["hello_connections 2"]
+    assert directives(found["@hello.route.0.cached"], "uwsgi_cache_valid") == ["200 301 302 308 404 30s"]
+    assert directives(found["= /b"], "limit_req") == []
+    assert directives(found["= /b"], "limit_conn") == ["hello.route.1_connections 9"]
+    assert "418" not in found["= /b"] and "@hello.route.1.cached" not in found
+
+
+def test_the_longest_of_several_paths_decides_who_is_refused() -> None:
+    routes = [{"path": "/a.b/c", "allowed_networks": []}, {"path": "/a.b/", "allowed_networks": ["10.0.0.0/8"]}]
+    server = site_of(render([{**LOCAL, "routes": routes}]))
+    texts = [
+        'if ($uri ~ "^/a\\.b/") {\n            set $refused $site_hello_route_1_refused;',
+        'if ($uri = "/a.b/c") {\n            set $refused 0;',
+        "if ($refused) {",
+    ]
+    places = [server.index(text) for text in texts]
+    assert places == sorted(places)
+
+
 def test_a_route_to_another_server_passes_websockets_on_without_a_buffer() -> None:
     routes = [{"path": "/ws/", "servers": ["unix:/run/ws"]}, {"path": "/sse", "buffering": False}]
     config = render([{**LOCAL, "routes": routes}])
     found = locations(blocks(config, "server")[-1])
-    assert directives(found["^~ /ws/"], "proxy_pass") == ["http://hello_route_0"]
+    assert directives(found["^~ /ws/"], "proxy_pass") == ["http://hello.route.0"]
     assert directives(found["^~ /ws/"], "proxy_read_timeout") == ["3600s"]
     assert directives(found["^~ /ws/"], "proxy_buffering") == ["off"]
     assert directives(found["^~ /ws/"], "set") == ["$routed 1", "$answers hello"]
