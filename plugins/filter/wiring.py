@@ -38,6 +38,20 @@ def section(apps: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
     return [{**app[name], "name": app["name"]} for app in apps if app.get(name)]
 
 
+def as_built(apps: list[dict[str, Any]], entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return `apps`, whose commands also see the environment of the application unless their entry says otherwise.
+
+    Without commands nothing sees it, so it does not count for the name of a build.
+    """
+    described = {entry["name"]: entry for entry in entries}
+    return [
+        {**app, "env": {**described[app["name"]]["run"].get("env", {}), **app.get("env", {})}}
+        if app.get("commands") and app.get("run_env", True)
+        else app
+        for app in apps
+    ]
+
+
 def as_served(apps: list[dict[str, Any]], entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return `apps` with what follows from the section `serve` of their entries.
 
@@ -126,6 +140,7 @@ class FilterModule:
         """Return the filters by name."""
         return {
             "absent": role_inputs.absent,
+            "as_built": as_built,
             "as_released": as_released,
             "as_served": as_served,
             "broken": broken,

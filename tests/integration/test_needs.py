@@ -85,7 +85,10 @@ def test_an_application_gets_what_it_is_given_and_nothing_before(needs: Needs) -
     refused = {key: without[key] for key in ("shared", "group", "priority")}
     assert refused == {"shared": "FileNotFoundError", "group": "PermissionError", "priority": "PermissionError"}
     needs.server.shell("mkdir /mnt/shared && chown needs /mnt/shared")
+    # What the application sees, the commands of its build see, too.
+    needs.app["build"]["commands"] = ["sh -c 'echo $AGAIN > again'"]
     assert needs.bring(env={"AGAIN": "1"})["shared"] == "OSError", "the file system is read-only"
+    assert needs.server.shell("cat /srv/needs/current/build/app/again") == "1\n"
     hardening = {"writable_paths": ["/mnt/shared"], "groups": ["needed"], "system_calls": ["@resources"]}
     with needs.server.load("needs.example.com", rate=50) as load:
         said = needs.bring(

@@ -120,6 +120,7 @@ def test_an_entry_with_all_build_settings_is_accepted(entry: dict[str, Any]) -> 
         python="python3.12",
         commands=["python manage.py collectstatic --noinput", "sh -c 'npm ci && npm run build'"],
         env={"NODE_ENV": "production", "JOBS": 2},
+        run_env=False,
         revision=2,
         include=["requirements.txt"],
     )

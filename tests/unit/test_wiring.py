@@ -15,6 +15,7 @@ from ansible.template import Templar, trust_as_template
 from jinja2.nativetypes import NativeEnvironment
 
 from ansible_collections.wsgi.production.plugins.filter.wiring import (
+    as_built,
     FilterModule,
     as_released,
     as_served,
@@ -197,6 +198,14 @@ def probed(serve: Any = None, **probe: Any) -> Any:
     entries = [{"name": "hello", "run": run, **({"serve": serve} if serve is not None else {})}]
     (app,) = as_served(section(entries, "run"), entries)
     return app["probe"]
+
+
+def test_the_commands_of_a_build_see_the_environment_of_the_application() -> None:
+    entry = {"name": "hello", "run": {"env": {"A": "run", "B": "run"}}}
+    app = {"name": "hello", "commands": ["make"], "env": {"B": "build"}}
+    assert as_built([app], [entry]) == [{**app, "env": {"A": "run", "B": "build"}}]
+    for other in ({**app, "run_env": False}, {"name": "hello", "commands": []}, {"name": "hello"}):
+        assert as_built([other], [entry]) == [other]
 
 
 def test_an_application_is_probed_under_its_first_host_name() -> None:
