@@ -1340,7 +1340,7 @@ def test_the_input_of_a_role_has_its_types_and_defaults() -> None:
         {"name": "world", "source": "b", "extras": "c"},
     ]
     before = deepcopy(given)
-    shared = {"include": [], "dependencies": "", "python": "python3", "commands": [], "revision": ""}
+    shared = {"include": [], "dependencies": "", "python": "python3", "commands": [], "revision": "", "run_env": True}
     assert specification.inputs(given, "python_app") == [
         {"name": "hello", "source": "app", "env": {"A": 1}, "extras": [], **shared},
         {"name": "world", "source": "b", "env": {}, "extras": ["c"], **shared},

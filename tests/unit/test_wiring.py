@@ -15,8 +15,8 @@ from ansible.template import Templar, trust_as_template
 from jinja2.nativetypes import NativeEnvironment
 
 from ansible_collections.wsgi.production.plugins.filter.wiring import (
-    as_built,
     FilterModule,
+    as_built,
     as_released,
     as_served,
     broken,
