@@ -13,7 +13,7 @@ from pathlib import Path
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
 from ansible_collections.wsgi.production.plugins.module_utils.build import VENV
 from ansible_collections.wsgi.production.plugins.module_utils.installer import tool_entries
-from ansible_collections.wsgi.production.plugins.module_utils.layout import SERVERS, TOOLS
+from ansible_collections.wsgi.production.plugins.module_utils.layout import PYTHONS, SERVERS, TOOLS
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Step
 from ansible_collections.wsgi.production.plugins.module_utils.store import Store, read_manifest
 from ansible_collections.wsgi.production.plugins.module_utils.wheels import WHEELS
@@ -72,8 +72,9 @@ class Keeper:
         servers: Path = SERVERS,
         tools: Path = TOOLS,
         wheels: Path = WHEELS,
+        pythons: Path = PYTHONS,
     ) -> list[Step]:
-        """Return the steps that remove servers and wheels that no application needs, and tools that are not current.
+        """Return the steps that remove servers, wheels and Pythons that nothing needs, and tools that are not current.
 
         Call this after `prune` for each application.
 
@@ -82,6 +83,9 @@ class Keeper:
         """
         steps = self._remove(Store(servers), self._said(applications, "releases", "server"))
         steps += self._remove(Store(wheels), self._said(applications, "venvs", "wheels"))
+        tags = self._said(applications, "venvs", "interpreter")
+        needed = {name for name in Store(pythons).names() if any(tag.endswith(f"-{name}") for tag in tags)}
+        steps += self._remove(Store(pythons), needed)
         return steps + self._remove(Store(tools), tool_entries(names))
 
     def _said(self, applications: Path, kind: str, key: str) -> set[str]:

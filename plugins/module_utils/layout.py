@@ -17,6 +17,7 @@ SYSTEM_UNITS = Path("/etc/systemd/system")
 TRANSIENT_UNITS = Path("/run/systemd/system")
 SERVERS = Path("/opt/wsgi/servers")
 TOOLS = Path("/opt/wsgi/tools")
+PYTHONS = Path("/opt/wsgi/pythons")
 CACHE = Path("/var/cache/wsgi")
 # The cache of the build user, which cannot read the other one.
 BUILD_CACHE = Path("/var/cache/wsgi-build")

@@ -104,9 +104,12 @@ def secret_files(value: dict[Any, Any]) -> str | None:
 
 
 def interpreter(value: str) -> str | None:
-    """Reject anything but the name or path of an interpreter."""
+    """Reject anything but a version that uv can install, and the name or path of an interpreter."""
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)*", value):
+        known = re.fullmatch(r"3\.(9|[1-9][0-9])(\.[0-9]+)?", value)
+        return None if known else "write a version from 3.9 on, in quotes, such as '3.13' or '3.13.5'"
     if not re.fullmatch(r"(/[A-Za-z0-9_./+-]+/)?(python|pypy)(3(\.[0-9]+)?)?", value):
-        return "write the name of an interpreter on the host, such as python3.12, or its path"
+        return "write the name of an interpreter on the host, such as python3.12, its path, or a version such as '3.13'"
     return hidden(PurePosixPath(value))
 
 

@@ -27,6 +27,7 @@ options:
     default: {}
 extends_documentation_fragment:
   - wsgi.production.index
+  - wsgi.production.python_mirror
   - wsgi.production.on_failure
   - wsgi.production.sources
   - wsgi.production.step

@@ -330,7 +330,8 @@ def shared(tmp_path: Path, app: Application, went_live: Callable[..., None]) -> 
 
 
 def prune_shared(keeper: Keeper, shared: Path) -> list[str]:
-    return take(keeper.prune_shared(shared / "srv", TOOLS, shared / "servers", shared / "tools", shared / "wheels"))
+    places = [shared / name for name in ("servers", "tools", "wheels", "pythons")]
+    return take(keeper.prune_shared(shared / "srv", TOOLS, *places))
 
 
 def servers(shared: Path) -> list[str]:
@@ -388,6 +389,19 @@ def test_only_current_tools_stay(shared: Path) -> None:
         (shared / "tools" / name).mkdir(exist_ok=True)
     assert prune_shared(Keeper([]), shared) == ["remove tools/uv-before"]
     assert set(os.listdir(shared / "tools")) == tool_entries(TOOLS)
+
+
+def test_a_python_goes_with_the_last_packages_for_it(app: Application, shared: Path) -> None:
+    for release, name in ((A, "3.13-a"), (B, "3.13-b"), (C, "3.12-b")):
+        (shared / f"pythons/{name}").mkdir(parents=True)
+        manifest = {"interpreter": f"cpython-{name[:4]}-x86_64-{name}"}
+        (app.layout.venvs / f"v-{release}/manifest.json").write_text(json.dumps(manifest))
+    (shared / "pythons/half").mkdir()
+    keeper = Keeper([shared / "pythons/half/bin/python"])
+    steps = keeper.prune(app, C, 2)
+    prune_shared(keeper, shared)
+    take(steps)
+    assert sorted(os.listdir(shared / "pythons")) == ["3.12-b", "3.13-b", "half"]
 
 
 def gathered(app: Application, shared: Path, release: str, wheels: str | None) -> None:

@@ -225,13 +225,26 @@ def test_an_interpreter_passes(value: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        *("", "3.12", "py3", "python4", "python3.12.1", "python3.", "python3.x", "python 3", "python3\n", "ruby"),
+        *("", "py3", "python4", "python3.12.1", "python3.", "python3.x", "python 3", "python3\n", "ruby"),
         *("bin/python3", "./python3", "~/python3", "/usr/bin/", "/usr/bin/sh", "/usr bin/python3", "$PY/python3"),
         *("python3;x", "-python3", "/usr/bin/python3 -x", "xpython3"),
     ],
 )
 def test_an_invalid_interpreter_is_refused(value: str) -> None:
-    assert rules.interpreter(value) == ("write the name of an interpreter on the host, such as python3.12, or its path")
+    assert rules.interpreter(value) == (
+        "write the name of an interpreter on the host, such as python3.12, its path, or a version such as '3.13'"
+    )
+
+
+@pytest.mark.parametrize("value", ["3.9", "3.13", "3.13.5"])
+def test_a_version_of_python_passes(value: str) -> None:
+    assert rules.interpreter(value) is None
+
+
+# In YAML, 3.10 without quotes is the number 3.1.
+@pytest.mark.parametrize("value", ["3.1", "3", "2.7", "3.8", "3.13.5.1", "4.0"])
+def test_another_version_of_python_is_refused(value: str) -> None:
+    assert rules.interpreter(value) == "write a version from 3.9 on, in quotes, such as '3.13' or '3.13.5'"
 
 
 @pytest.mark.parametrize("value", ["example.org", "a", "my-app.example.org", "xn--bcher-kva.example", "10.0.0.1"])

@@ -116,9 +116,12 @@ def host(tmp_path: Path, systemd: FakeSystemd, apps: FakeApps, monkeypatch: pyte
         monkeypatch.setattr(module, "Systemd", lambda: systemd)
     monkeypatch.setattr(retire, "APPLICATIONS", tmp_path / "srv")
     monkeypatch.setattr(retire, "SERVERS", tmp_path / "servers")
+    monkeypatch.setattr(retire, "PYTHONS", tmp_path / "pythons")
     monkeypatch.setattr(retire, "in_use", lambda *roots: host.used)
     monkeypatch.setattr(
-        Keeper.prune_shared, "__defaults__", (tmp_path / "servers", tmp_path / "tools", tmp_path / "wheels")
+        Keeper.prune_shared,
+        "__defaults__",
+        tuple(tmp_path / name for name in ("servers", "tools", "wheels", "pythons")),
     )
     return host
 
@@ -750,7 +753,7 @@ def test_retire_looks_for_processes_wherever_it_removes_files(host: Host, monkey
 
     monkeypatch.setattr(retire, "in_use", in_use)
     host.plan(retire, apps=[{"name": "hello", "keep": 2}])
-    assert looked == [host.root / "srv", host.root / "servers"]
+    assert looked == [host.root / "srv", host.root / "servers", host.root / "pythons"]
 
 
 def test_retire_skips_an_application_that_never_went_live(host: Host) -> None:

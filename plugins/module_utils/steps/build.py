@@ -21,6 +21,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.installer import (
     installer,
 )
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
+from ansible_collections.wsgi.production.plugins.module_utils.managed_python import MIRROR_OPTION, ManagedPython
 from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Module, Plan, Step
 from ansible_collections.wsgi.production.plugins.module_utils.user import User
@@ -38,6 +39,7 @@ ARGUMENTS = {
     **ON_FAILURE,
     **INDEX_OPTIONS,
     **PINS_OPTION,
+    **MIRROR_OPTION,
 }
 
 
@@ -52,7 +54,10 @@ class Build:
         told = module.params["wheels"].get(self.name)
         self.wheels = Wheels.of(told) if told else None
         digest = self.wheels.digest if self.wheels else ""
-        tag = interpreter_tag(self.python)
+        self.managed = ManagedPython.of(app["python"], module.params["pins"]["uv"])
+        if self.managed:
+            self.python = str(self.managed.path)
+        tag = self.managed.tag if self.managed else interpreter_tag(self.python)
         self.packages = FromFolder(self.wheels, WHEELS / self.wheels.folder, tag) if self.wheels else None
         self.recipe = Recipe(app["source"], self.content, tag, app["commands"], app["env"], digest, app["revision"])
         self.builder = Builder(Layout(self.name))
@@ -74,18 +79,26 @@ class Build:
     def says(self) -> str:
         """Return what `make` does."""
         there = "there already" if self.builder.has_packages(self.recipe) else "which are new"
-        return f"build {self.recipe.build} with packages {self.recipe.venv}, {there}"
+        python = f", and Python {self.managed.version}" if self.managed and not self.managed.is_whole() else ""
+        return f"build {self.recipe.build} with packages {self.recipe.venv}, {there}{python}"
+
+    def exists(self) -> bool:
+        """Return whether the build is complete, and so is its interpreter."""
+        return self.builder.exists(self.recipe) and (self.managed is None or self.managed.is_whole())
 
     def make(self) -> None:
         """Make the build."""
         archive, dependencies = Path(self.module.params["archives"][self.name]), self.content["dependencies"]
         pins = self.module.params["pins"]
+        index = Index(*(self.module.params[option] for option in INDEX_OPTIONS))
+        if self.managed and not self.managed.is_whole():
+            self.managed.install(index, self.module.params["python_mirror"])
         if self.wheels and self.packages:
             sent = f"{self.module.params['wheels'][self.name].get('archive')} on the controller"
             folder = unpack(Path(self.module.params["wheel_archives"][self.name]), self.wheels, sent)
             self.builder.make(self.recipe, archive, self.python, installer(Folder(folder), pins["uv"]), self.packages)
             return
-        tool = installer(Index(*(self.module.params[option] for option in INDEX_OPTIONS)), pins["uv"])
+        tool = installer(index, pins["uv"])
         if tool.name == "pip":
             self.module.warn("this package index has no uv; using pip, which is slower")
         packages = FromIndex(Wanted.of(dependencies), pins)
@@ -126,7 +139,7 @@ def _plan(module: Module, planned: Plan, unhashed: list[str], app: dict[str, Any
     planned.result["builds"][build.name] = str(build.path)
     if build.wheels:
         planned.result["folders"][build.name] = str(WHEELS / build.wheels.folder)
-    if build.builder.exists(build.recipe):
+    if build.exists():
         return steps
     planned.result["missing"].append(build.name)
     if build.unhashed:

@@ -10,7 +10,7 @@ from ansible_collections.wsgi.production.plugins.module_utils import rules, sect
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application, go_back
 from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.keep import Keeper, in_use
-from ansible_collections.wsgi.production.plugins.module_utils.layout import APPLICATIONS, SERVERS, Layout
+from ansible_collections.wsgi.production.plugins.module_utils.layout import APPLICATIONS, PYTHONS, SERVERS, Layout
 from ansible_collections.wsgi.production.plugins.module_utils.nginx import Nginx
 from ansible_collections.wsgi.production.plugins.module_utils.oneshot import Oneshot
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Module, Plan, Step
@@ -51,7 +51,7 @@ def plan(module: Module) -> Plan:
     settle = Step("keep the new configuration of NGINX", partial(nginx.settle, broken), always=True)
     go_back(planned, [Application(Layout(name), systemd) for name in broken], [settle] if nginx.before.exists() else [])
     if asked["apps"] or asked["absent"]:
-        keeper = Keeper(in_use(APPLICATIONS, SERVERS))
+        keeper = Keeper(in_use(APPLICATIONS, SERVERS, PYTHONS))
         for absent in asked["absent"]:
             app = Application(Layout(absent["name"]), systemd)
             planned.add(absent["name"], partial(_remove, app, absent["remove_data"]))

@@ -16,6 +16,7 @@ from ansible_collections.wsgi.production.plugins.module_utils.installer import (
     Index,
     installer,
 )
+from ansible_collections.wsgi.production.plugins.module_utils.managed_python import MIRROR_OPTION, ManagedPython
 from ansible_collections.wsgi.production.plugins.module_utils.module import ON_FAILURE
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Module, Plan, Step
 from ansible_collections.wsgi.production.plugins.module_utils.wheels import Gatherer, pack
@@ -30,6 +31,7 @@ ARGUMENTS = {
     **ON_FAILURE,
     **INDEX_OPTIONS,
     **PINS_OPTION,
+    **MIRROR_OPTION,
 }
 
 
@@ -50,7 +52,9 @@ def plan(module: Module) -> Plan:
 
 def _plan(module: Module, planned: Plan, app: dict[str, Any]) -> list[Step]:
     name, python, pins = app["name"], app["python"], module.params["pins"]
-    gatherer = Gatherer(Recipe(app["source"], module.params["contents"][name], interpreter_tag(python)), pins)
+    managed = ManagedPython.of(python, pins["uv"])
+    tag = managed.tag if managed else interpreter_tag(python)
+    gatherer = Gatherer(Recipe(app["source"], module.params["contents"][name], tag), pins)
     found, told = gatherer.find(), planned.result["wheels"]
     if found:
         told[name] = found.as_dict()
@@ -61,10 +65,13 @@ def _plan(module: Module, planned: Plan, app: dict[str, Any]) -> list[Step]:
     planned.result["missing"].append(name)
 
     def gather() -> None:
-        tool = installer(Index(*(module.params[option] for option in INDEX_OPTIONS)), pins["uv"])
+        index = Index(*(module.params[option] for option in INDEX_OPTIONS))
+        if managed and not managed.is_whole():
+            managed.install(index, module.params["python_mirror"])
+        tool = installer(index, pins["uv"])
         archive = Path(module.params["archives"][name])
         # Two applications that need the same wheels share a folder.
-        gathered = gatherer.find() or gatherer.make(archive, python, tool)
+        gathered = gatherer.find() or gatherer.make(archive, str(managed.path) if managed else python, tool)
         told[name] = gathered.as_dict()
 
     return [Step(f"gather the wheels {gatherer.name}", gather, name)]
