@@ -177,7 +177,9 @@ def dependencies_of(directory: Directory, named: str, extras: Iterable[str]) -> 
 def _named(directory: Directory, named: str) -> str:
     file = os.path.normpath(named)
     if file not in directory.files:
-        hint = "git ignores it" if directory.ignores(file) else "write a path relative to build.source"
+        outside = os.path.isabs(file) or file.startswith("..")
+        ignored = not outside and directory.ignores(file)
+        hint = "git ignores it" if ignored else "write a path relative to build.source"
         raise Failed(f"build.dependencies: {directory.label!r} has no {named}: {hint}")
     return file
 

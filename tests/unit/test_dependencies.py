@@ -134,6 +134,7 @@ def test_an_unknown_format_is_refused_with_the_known_ones(app: Path, named: str)
 @pytest.mark.parametrize("named", ["nope.txt", "../beside.txt", "/etc/hostname", "."])
 def test_a_file_outside_the_source_is_refused(app: Path, named: str) -> None:
     write(app, "requirements.txt", "../beside.txt")
+    git(app, "init", "--quiet")
     with pytest.raises(Failed, match=rf"has no {named}: write a path relative to build.source"):
         dependencies_of(app, named)
 
