@@ -223,11 +223,16 @@ def test_asgi_websockets(reader: Reader) -> None:
 
 def test_several_applications(reader: Reader) -> None:
     seen: list[str] = []
+    links, below = (
+        "ls --directory /srv/api/current /srv/blog/current",
+        "http://127.0.0.1/api/ -H 'Host: blog.example.com'",
+    )
     for block in reader.blocks("several-applications"):
         reader.do(block)
         if block.text.startswith("ansible-playbook wsgi.production.site"):
-            seen.append(reader.server.shell("ls --directory /srv/api/current /srv/blog/current", check=False))
-    assert [text.split() for text in seen] == [["/srv/api/current", "/srv/blog/current"], ["/srv/blog/current"]]
+            seen.append(reader.server.shell(f"{links}; curl -s {below}", check=False))
+    both, one = "/srv/api/current\n/srv/blog/current\n", "/srv/blog/current\n"
+    assert seen == [f"{both}blog\n", f"{both}api\n", f"{one}blog\n"]
     assert reader.server.get("blog.example.com") == "blog\n"
 
 
