@@ -115,14 +115,17 @@ def test_six_applications_of_others_are_used_redeployed_and_rolled_back(host: Si
 
     use()
     before = live(host, apps)
-    with visitors(port) as load, notebook(host.server) as said:
-        for app in apps:
-            app["run"].setdefault("env", {})["AGAIN"] = "1"
-        host.deploy(apps=apps)
+    with visitors(port) as load:
+        with notebook(host.server) as said:
+            for app in apps:
+                app["run"].setdefault("env", {})["AGAIN"] = "1"
+            host.deploy(apps=apps)
+        assert said == ["seven", "open"]
         after = live(host, apps)
-        for app in apps:
-            host.deploy("-e", f"wsgi_app={app['name']}", apps=apps, playbook="rollback")
-    assert said == ["seven", "open"]
+        with notebook(host.server) as said:
+            for app in apps:
+                host.deploy("-e", f"wsgi_app={app['name']}", apps=apps, playbook="rollback")
+        assert said == ["seven", "open"]
     assert [failure for one in load for failure in one.failures] == []
     print({f"{one.site}{one.path}": one.requests for one in load})
     assert min(one.requests for one in load) > 100
