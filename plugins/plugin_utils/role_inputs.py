@@ -166,7 +166,10 @@ def fronts(apps: list[dict[str, Any]], host: str, groups: Any, hostvars: Any) ->
         if host in load_balancers and app.get("serve"):
             address = NGINX_HTTPS_ADDRESS if host_names.has_certificate(_shared(app, apps)) else NGINX_ADDRESS
         if app["name"] in probes and address:
-            found.append({"name": app["name"], "address": address, "probe": probes[app["name"]]})
+            probe_, path = probes[app["name"]], host_names.prefix(app.get("serve") or {})
+            # A release from before the path changed is served where the site is now.
+            moved = {**probe_, "prefix": path} if probe_.get("prefix", "") != path else probe_
+            found.append({"name": app["name"], "address": address, "probe": moved})
     return found
 
 

@@ -156,6 +156,9 @@ def test_the_certificate_of_one_serves_all(paths: Paths) -> None:
         assert text in paths.server.https(HOST, path).body
     paths.assert_nothing_to_do(apps=paths.apps)
     assert len(paths.server.shell("ls /etc/nginx/certificates").split()) == 2
+    paths.deploy("-e", "wsgi_app=shop", apps=paths.apps, playbook="rollback")
+    assert "/shop" in paths.server.https(HOST, "/shop/health").body
+    paths.deploy(apps=paths.apps)
 
 
 def test_a_broken_application_stays_and_the_others_change(paths: Paths) -> None:

@@ -1585,6 +1585,19 @@ def test_a_load_balancer_asks_its_nginx_as_a_visitor_would(entry: dict[str, Any]
     assert front == {"name": "hello", "address": f"127.0.0.1:{port}", "probe": HELLO}
 
 
+def test_a_site_below_a_path_is_asked_where_it_is_now(entry: dict[str, Any]) -> None:
+    front = changed(entry, "serve.tls", {"source": "self_signed"})
+    shop = {**changed(entry, "serve.path", "/shop/"), "name": "shop"}
+    hosts = {"app1": switched(shop=HELLO), "app2": {}, "lb": {}}
+    # Its release is from before it had a path; and another site says the certificate of the host name.
+    assert role_inputs.fronts([front, shop], "lb", GROUPS, hosts) == [
+        {"name": "shop", "address": "127.0.0.1:443", "probe": {**HELLO, "prefix": "/shop"}}
+    ]
+    hosts["app1"] = switched(hello={**HELLO, "prefix": "/shop"})
+    (found,) = role_inputs.fronts([front, shop], "lb", GROUPS, hosts)
+    assert found["probe"]["prefix"] == ""
+
+
 def test_an_app_server_asks_its_port_over_http_even_if_nginx_uses_tls(
     entry: dict[str, Any],
 ) -> None:

@@ -919,6 +919,19 @@ def test_a_single_page_application_falls_back_to_its_page_and_the_application_ha
     assert "/" not in found and "proxy" not in found["^~ /api/"] and "routed" not in found["^~ /api/"]
 
 
+def test_a_route_of_a_site_below_a_path_is_below_it_too() -> None:
+    shop = {**REMOTE, "server_names": LOCAL["server_names"], "path": "/shop/"}
+    shop["routes"] = [{"path": "/ws/", "servers": ["unix:/run/ws"]}]
+    found = locations(blocks(render([LOCAL, shop]), "server")[-1])
+    assert directives(found["^~ /shop/ws/"], "proxy_pass") == ["http://world.route.0"]
+    assert directives(found["= /shop/ws"], "proxy_pass") == ["http://world"]
+    assert directives(found["^~ /shop/"], "proxy_pass") == ["http://world"]
+    assert directives(found["/"], "uwsgi_pass") == ["hello"]
+    # It inherits nothing of the site at the root.
+    assert directives(found["^~ /shop/"], "client_max_body_size") == ["16M"]
+    assert directives(found["^~ /shop/"], "error_page") == ["502 503 504 @world.page"]
+
+
 def test_a_route_that_omits_a_setting_has_that_of_the_site() -> None:
     routes = [{"path": "/a"}, {"path": "/b", "requests_per_second": 0, "connections": 9, "cache_seconds": 0}]
     more = {"requests_per_second": 3, "burst": 4, "connections": 2, "cache_seconds": 30}
