@@ -19,7 +19,7 @@ from ansible_collections.wsgi.production.plugins.plugin_utils.survey import SURV
 MODULE = "wsgi.production.step"
 
 # Steps that touch nothing that a run works on, so they do not wait for a run.
-UNLOCKED = ("command", "maintenance", "release_info")
+UNLOCKED = ("command", "maintenance", "release_info", "status")
 
 # A play sets this variable to keep the lock of its hosts from the first step to the last.
 HOLD = "__wsgi_production_hold"

@@ -15,6 +15,7 @@ from ansible_collections.wsgi.production.plugins.plugin_utils import (
     release_files,
     role_inputs,
     specification,
+    status,
 )
 from ansible_collections.wsgi.production.plugins.plugin_utils.survey import SURVEY
 
@@ -151,6 +152,7 @@ class FilterModule:
             "only": only,
             "present": role_inputs.present,
             "section": section,
+            "status": status.report,
             "surveys": surveys,
             "sites": role_inputs.sites,
             "with_builds": with_builds,

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         release,
         release_info,
         retire,
+        status,
         survey,
         switch,
         verify,

@@ -147,6 +147,7 @@ class FakeSystemd(Systemd):
             "TimeoutStartUSec": "1min",
             "MainPID": self.main.get(unit, "0"),
             "NRestarts": str(self.restarts.get(unit, 0)),
+            "MemoryCurrent": "1048576" if unit.endswith(".service") else "[not set]",
             "ActiveEnterTimestampMonotonic": f"{self.since.get(unit, 0) * 1e6:.0f}",
         }
         return [known[name] for name in names]

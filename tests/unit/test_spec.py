@@ -290,7 +290,8 @@ def test_the_host_knows_every_step() -> None:
 def test_the_survey_covers_every_step_of_a_run() -> None:
     order = import_module(f"{PLUGINS}.plugin_utils.survey").ORDER
     # A run also gathers wheels on the build host, which is surveyed separately, and rolls back when it fails.
-    assert set(STEPS) - set(order) == {"back", "choose", "command", "maintenance", "release_info", "survey", "wheels"}
+    others = {"back", "choose", "command", "maintenance", "release_info", "status", "survey", "wheels"}
+    assert set(STEPS) - set(order) == others
 
 
 def test_each_test_that_a_document_names_exists() -> None:
