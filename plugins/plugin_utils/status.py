@@ -13,7 +13,7 @@ HEADS = ("host", "application", "release", "live since (UTC)", "health", "busy",
 
 
 def report(hostvars: Any, hosts: list[str]) -> dict[str, Any]:
-    """Return the state of all `hosts`: `lines` with a table, `problems`, and `hosts` with the data."""
+    """Return the state of all `hosts`: a table as `lines` and as `rows`, `problems`, and the data of `hosts`."""
     results = {host: hostvars[host].get(STATUS, {}) for host in hosts}
     rows: list[tuple[str, ...]] = [HEADS]
     problems: list[str] = []
@@ -38,7 +38,8 @@ def report(hostvars: Any, hosts: list[str]) -> dict[str, Any]:
         for host, result in results.items()
         if "free" in result
     }
-    return {"lines": _table(rows), "problems": problems, "hosts": data}
+    cells = [dict(zip(HEADS, row)) for row in rows[1:]]
+    return {"lines": _table(rows), "rows": cells, "problems": problems, "hosts": data}
 
 
 def _cells(one: dict[str, Any]) -> tuple[str, ...]:

@@ -34,8 +34,10 @@ def running(site: Site) -> Site:
 
 
 def test_nothing_is_wrong_with_a_healthy_host(running: Site, tmp_path: Path) -> None:
-    ended, said, file = status(running, tmp_path / "status.json")
+    ended, said, file = status(running, tmp_path / "status.json", "-e", f"wsgi_html={tmp_path}/status.html")
     assert ended == 0, said
+    page = (tmp_path / "status.html").read_text(encoding="utf-8")
+    assert '<h1 class="good">Nothing is wrong</h1>' in page and f"<dd>{running.live()}</dd>" in page
     (one,) = file["hosts"][HOST]["applications"]
     assert one["release"] == running.live() and one["healthy"] and one["served"] and one["restarts"] == 0
     assert one["processes"] > 0 and one["queue"] == 0 and one["certificate_days"] > 14
@@ -52,7 +54,10 @@ def test_what_is_wrong_is_named_and_the_run_fails(running: Site, tmp_path: Path)
         "app_servers: {hosts: {web2.example.com: }}\n"
     )
     running.server.shell(f"systemctl stop {worker}; systemctl kill --signal KILL {service}; sleep 2")
-    ended, said, file = status(running, tmp_path / "status.json", inventory=gone)
+    words = ("-e", f"wsgi_html={tmp_path}/status.html")
+    ended, said, file = status(running, tmp_path / "status.json", *words, inventory=gone)
+    page = (tmp_path / "status.html").read_text(encoding="utf-8")
+    assert f"{worker} is inactive</li>" in page and "No answer" in page
     assert ended != 0
     assert f"{HOST}: hello: {worker} is inactive" in file["problems"]
     assert f"{HOST}: hello: {service} was restarted once since {running.live()} went live" in file["problems"]
