@@ -19,7 +19,10 @@ BLOCK = re.compile(r"^\n    # site (\S+)\n.*?^    # end of site \1\n", re.MULTIL
 
 # What a site has in the server of its host names if it answers below a path: it is in the block of the site that has
 # this server, at the place that a comment marks.
-PART = re.compile(r"^\n        # path of (\S+)\n.*?^        # end of path of \1\n", re.MULTILINE | re.DOTALL)
+PART = re.compile(
+    r"^\n        # path of (\S+), which answers within (\d+) s\n.*?^        # end of path of \1\n",
+    re.MULTILINE | re.DOTALL,
+)
 PLACE = "        # paths of other sites\n"
 
 # The part that all sites with HTTP/3 share has the form of a block, so that it can stay with them.
@@ -33,16 +36,18 @@ class _Part(NamedTuple):
     """What a site has in the server of its host names.
 
     :param server: the site that has this server.
+    :param seconds: how long its slowest response may take.
     """
 
     text: str
     server: str
+    seconds: int
 
 
 def _apart(config: str) -> tuple[str, dict[str, _Part]]:
     """Return `config` without the parts of sites in the servers of others, and these parts by their site's name."""
     parts = {
-        found.group(1): _Part(found.group(), name)
+        found.group(1): _Part(found.group(), name, int(found.group(2)))
         for name, block in _blocks(config).items()
         for found in PART.finditer(block)
     }
@@ -175,9 +180,8 @@ def undo(site: str) -> str:
 def slowest(config: str) -> int:
     """Return the seconds that the slowest response of all sites may take; snippets come later in the text."""
     rest, parts = _apart(config)
-    texts = [*_blocks(rest).values(), *(part.text for part in parts.values())]
-    found = (re.search(r"_read_timeout (\d+)s;", text) for text in texts)
-    return max((int(one.group(1)) for one in found if one), default=0)
+    found = (re.search(r"_read_timeout (\d+)s;", block) for block in _blocks(rest).values())
+    return max([*(int(one.group(1)) for one in found if one), *(part.seconds for part in parts.values())], default=0)
 
 
 def explain(said: str, config: str) -> str:

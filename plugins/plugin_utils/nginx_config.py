@@ -194,7 +194,7 @@ def _object_to_lost(text: str, sites: list[dict[str, Any]]) -> None:
         if site["has_server"]:
             wanted += [f"server_name {' '.join(site['server_names'])};", PLACE.strip()]
         if site["prefix"]:
-            wanted += [f"# path of {site['name']}", f"# end of path of {site['name']}"]
+            wanted += [f"# path of {site['name']}, which answers within ", f"# end of path of {site['name']}"]
     if not text.startswith(OURS):
         raise Failed(f"nginx_templates: nginx.conf no longer begins with {OURS!r}, which is required: restore it")
     templates.require(text, wanted, "nginx_templates: nginx.conf")

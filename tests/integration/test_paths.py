@@ -40,6 +40,14 @@ class Paths(Site):
                 "path": "/shop/",
                 "static": [{"path": "/static/", "directory": "static"}, {"path": "/robots.txt", "directory": "static"}],
                 "uploads": [{"path": "/private/", "directory": "p", "private": True}],
+                # With everything that a path can have of its own.
+                "routes": [
+                    {
+                        **{"path": "/desk/", "max_body_size": "2k", "read_timeout": 30, "cache_seconds": 5},
+                        **{"requests_per_second": 50, "burst": 50, "connections": 50, "allowed_networks": []},
+                        "basic_auth": {"bob": "another long one"},
+                    }
+                ],
             },
             # The probe of an application is below its path, too.
             probe={"path": "/health", "text": "/shop"},
@@ -127,6 +135,8 @@ def test_each_has_its_own_passwords_limits_and_maintenance(paths: Paths) -> None
         assert paths.ask("/").startswith("401")
         assert paths.ask("/", "-u", "alice:correct horse battery") == "200: front 2"
         assert paths.ask("/a.b/blog/page").startswith("403")
+        assert paths.ask("/shop/desk/").startswith("401")
+        assert '"path_info":"/desk/"' in paths.ask("/shop/desk/", "-u", "bob:another long one")
         large = ("--data", "x" * 2000)
         assert paths.ask("/shop/echo", *large).startswith("413")
         assert paths.ask("/", "-u", "alice:correct horse battery", *large).startswith("200")

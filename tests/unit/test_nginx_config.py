@@ -932,6 +932,38 @@ def test_a_route_of_a_site_below_a_path_is_below_it_too() -> None:
     assert directives(found["^~ /shop/"], "error_page") == ["502 503 504 @world.page"]
 
 
+USERS = {"alice": "hunter2hunter2"}
+EVERYTHING: dict[str, Any] = {
+    **{"requests_per_second": 5, "connections": 5, "cache_seconds": 5, "max_body_size": "1M", "basic_auth": USERS},
+    **{"allowed_networks": ["10.0.0.0/8"], "read_timeout": 5},
+}
+
+
+# NGINX refuses them.
+@pytest.mark.parametrize("path", ["/", "/shop/"])
+@pytest.mark.parametrize("of_site", [{}, EVERYTHING])
+@pytest.mark.parametrize("of_route", [{}, EVERYTHING, {"basic_auth": {}, "cache_seconds": 0, "buffering": False}])
+def test_no_location_says_anything_twice(path: str, of_site: dict[str, Any], of_route: dict[str, Any]) -> None:
+    routes = [{"path": "/a/", **of_route}, {"path": "/b", **of_route}]
+    more = {key: value for key, value in of_route.items() if key != "cache_seconds"}
+    routes.append({"path": "/ws/", "servers": ["unix:/run/ws"], **more})
+    static = [{"path": "/s/", "directory": "/srv/s", "previous": "/srv/p"}, {"path": "/f.txt", "directory": "/srv/s"}]
+    static.append({"path": "/spa/", "directory": "/srv/s", "fallback": "index.html"})
+    shop = {**LOCAL, "name": "shop", "path": path, "health": "/health", "routes": routes, "static": static, **of_site}
+    sites = [shop] if path == "/" else [{**LOCAL, **EVERYTHING}, shop]
+    server = blocks(render(sites), "server")[-1]
+    found = locations(server)
+    assert len(found) >= 12
+    for name, body in found.items():
+        words = [line.split()[0] for line in body.splitlines() if line.strip().endswith(";")]
+        often = {word for word in words if words.count(word) > 1}
+        assert often <= {"add_header", "set", "error_page", "return", "uwsgi_param"}, (name, body)
+        if path != "/":
+            # Whatever the site at the root needs, this one decides for itself.
+            own = words.count("auth_basic") == 1 or not name.startswith(("@shop", "= /shop", "^~ /shop"))
+            assert own, (name, body)
+
+
 def test_a_route_that_omits_a_setting_has_that_of_the_site() -> None:
     routes = [{"path": "/a"}, {"path": "/b", "requests_per_second": 0, "connections": 9, "cache_seconds": 0}]
     more = {"requests_per_second": 3, "burst": 4, "connections": 2, "cache_seconds": 30}
