@@ -106,11 +106,13 @@ def test_static_files_and_uploads_are_below_the_path(paths: Paths) -> None:
     assert paths.ask("/shop/robots.txt") == "200: nothing\n"
     assert paths.ask("/shop/robots.txt/").startswith("200: {")
     assert paths.ask("/static/shop.css") == "200: front 1"
+
+
+def test_no_application_has_private_files_of_another_sent(paths: Paths) -> None:
     for app in ("front", "shop"):
         script = f"umask 027; echo of {app} > /srv/{app}/data/p/file"
         paths.server.shell(f"su --shell /bin/sh {app} --command '{script}'")
     assert paths.ask("/shop/file/shop/private/file") == "200: of shop\n"
-    # No application can have the files of another sent.
     assert paths.ask("/shop/file/private/file").startswith("404")
 
 
