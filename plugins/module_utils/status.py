@@ -156,7 +156,8 @@ def _read(path: Path) -> str:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(SECONDS)
         connection.connect(str(path))
-        while len(said) < MOST_BYTES and time.monotonic() < deadline:
+        while len(said) < MOST_BYTES and (left := deadline - time.monotonic()) > 0:
+            connection.settimeout(left)
             some = connection.recv(65536)
             if not some:
                 break
