@@ -13,14 +13,15 @@ from typing import Any
 
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
 from ansible_collections.wsgi.production.plugins.module_utils.certificate import served
-from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, shown
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed, run, shown
 from ansible_collections.wsgi.production.plugins.module_utils.instance import Instance
 from ansible_collections.wsgi.production.plugins.module_utils.layout import (
     MAINTENANCE,
     NGINX_ADDRESS,
     NGINX_HTTPS_ADDRESS,
 )
-from ansible_collections.wsgi.production.plugins.module_utils.nginx import verify_token
+from ansible_collections.wsgi.production.plugins.module_utils.nginx import Nginx, verify_token
+from ansible_collections.wsgi.production.plugins.module_utils.nginx_text import explain
 from ansible_collections.wsgi.production.plugins.module_utils.probe import Ask, Probe, over_http, wait_for
 
 # What a process of an application sends is read only up to this size and for so long.
@@ -30,7 +31,7 @@ MOST_BYTES, SECONDS = 1 << 20, 2
 DAYS_LEFT, PERCENT_LEFT = 14, 5
 
 # What systemd reports of a unit, in the order in which `_Unit` takes it.
-PROPERTIES = ("ActiveState", "UnitFileState", "NRestarts", "MemoryCurrent")
+PROPERTIES = ("ActiveState", "UnitFileState", "NRestarts", "MemoryCurrent", "DropInPaths", "NeedDaemonReload")
 
 
 def of_application(app: Application) -> dict[str, Any]:
@@ -47,6 +48,16 @@ def of_application(app: Application) -> dict[str, Any]:
         f"{unit} was restarted {_times(one['restarts'])} since {live} went live"
         for unit, one in units.items()
         if one["restarts"]
+    ]
+    problems += [
+        f"{unit} also has settings from {path}, which no run has written; remove that file, or use uwsgi_templates"
+        for unit, one in units.items()
+        for path in one["foreign"]
+    ]
+    problems += [
+        f"{unit} was changed on the disk, and systemd has not read it since; run the playbook site again"
+        for unit, one in units.items()
+        if one["stale"]
     ]
     why = _objection(instance.probe(), instance.ask)
     problems += [f"the instance is not healthy: {why}"] if why else []
@@ -95,6 +106,22 @@ def of_front(front: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def of_nginx(nginx: Nginx) -> list[str]:
+    """Return a sentence for each thing that is wrong with NGINX on this host, if it serves sites here."""
+    if not nginx.is_taken_over():
+        return []
+    problems = []
+    if nginx.is_changing():
+        problems.append("a run has not finished with NGINX; run the playbook site again")
+    elif not nginx.serves():
+        problems.append("NGINX does not run, or does not start when the host boots; run the playbook site again")
+    try:
+        run(["nginx", "-t", "-q"], "check the configuration of NGINX")
+    except Failed as failure:
+        problems.append(f"NGINX would not load its configuration: {explain(str(failure), nginx.text())}")
+    return problems
+
+
 def of_host(path: Path) -> dict[str, Any]:
     """Return how many percent of the file system of `path` are free, of its bytes and of its inodes."""
     found = os.statvfs(path)
@@ -109,13 +136,16 @@ def of_host(path: Path) -> dict[str, Any]:
 
 def _unit(app: Application, unit: str) -> dict[str, Any]:
     """Return what systemd says of a unit."""
-    state, enabled, restarts, memory = app.systemd.properties(unit, *PROPERTIES)
+    state, enabled, restarts, memory, drop_ins, stale = app.systemd.properties(unit, *PROPERTIES)
     return {
         "state": state,
         "enabled": enabled == "enabled",
         "restarts": int(restarts or 0),
         # Without memory accounting, systemd says that it is not set.
         "memory": int(memory) if memory.isdigit() and int(memory) < 1 << 62 else 0,
+        # A distribution may have some for all services.
+        "foreign": [path for path in drop_ins.split() if path.startswith(("/etc/", "/run/"))],
+        "stale": stale == "yes",
     }
 
 

@@ -53,7 +53,12 @@ def test_what_is_wrong_is_named_and_the_run_fails(running: Site, tmp_path: Path)
         "all: {hosts: {web2.example.com: {ansible_host: 127.0.0.1, ansible_port: 1}}}\n"
         "app_servers: {hosts: {web2.example.com: }}\n"
     )
+    foreign, conf = f"/etc/systemd/system/{service}.d", "/etc/nginx/nginx.conf"
+    running.server.shell(
+        f"mkdir {foreign}; printf '[Service]\nNice=3\n' > {foreign}/mine.conf; systemctl daemon-reload"
+    )
     running.server.shell(f"systemctl stop {worker}; systemctl kill --signal KILL {service}; sleep 2")
+    running.server.shell(f"cp -p {conf} /kept; sed -i 's/server_tokens off;/nonsense;/' {conf}")
     words = ("-e", f"wsgi_html={tmp_path}/status.html")
     ended, said, file = status(running, tmp_path / "status.json", *words, inventory=gone)
     page = (tmp_path / "status.html").read_text(encoding="utf-8")
@@ -61,6 +66,9 @@ def test_what_is_wrong_is_named_and_the_run_fails(running: Site, tmp_path: Path)
     assert ended != 0
     assert f"{HOST}: hello: {worker} is inactive" in file["problems"]
     assert f"{HOST}: hello: {service} was restarted once since {running.live()} went live" in file["problems"]
+    assert any(f"also has settings from {foreign}/mine.conf" in problem for problem in file["problems"])
+    assert any('would not load its configuration: unknown directive "nonsense"' in one for one in file["problems"])
+    running.server.shell(f"rm -r {foreign}; systemctl daemon-reload; cp -p /kept {conf}")
     assert "web2.example.com: cannot be reached" in file["problems"] and "cannot be reached" in said
     running.server.shell(f"systemctl stop hello@{running.live()}.socket {service}")
     ended, said, file = status(running, tmp_path / "status.json")

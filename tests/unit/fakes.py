@@ -50,7 +50,8 @@ class FakeSystemd(Systemd):
     `broken` are the units that fail to start or to succeed, `slow` those that time out, `restless` the seconds after
     which a service always ends, `begging` those that ask for more time to start, `since` the times in seconds at which
     they became active; `calls` are all commands that it got, `main` the main process of units, `restarts` how often
-    services were restarted, `due` the timers whose last run is remembered.
+    services were restarted, `due` the timers whose last run is remembered, `drop_ins` the paths of those of units,
+    `stale` the units that systemd has not read since they changed.
     """
 
     def __init__(self, units: Path, transient: Path | None = None) -> None:
@@ -68,6 +69,8 @@ class FakeSystemd(Systemd):
         self.waiting: set[str] = set()
         self.begging: set[str] = set()
         self.since: dict[str, float] = {}
+        self.drop_ins: dict[str, str] = {}
+        self.stale: set[str] = set()
 
     def reload(self) -> None:
         """Record the call."""
@@ -148,6 +151,8 @@ class FakeSystemd(Systemd):
             "MainPID": self.main.get(unit, "0"),
             "NRestarts": str(self.restarts.get(unit, 0)),
             "MemoryCurrent": "1048576" if unit.endswith(".service") else "[not set]",
+            "DropInPaths": self.drop_ins.get(unit, ""),
+            "NeedDaemonReload": "yes" if unit in self.stale else "no",
             "ActiveEnterTimestampMonotonic": f"{self.since.get(unit, 0) * 1e6:.0f}",
         }
         return [known[name] for name in names]

@@ -14,6 +14,7 @@ import pytest
 
 from ansible_collections.wsgi.production.plugins.module_utils import status
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
+from ansible_collections.wsgi.production.plugins.module_utils.command import Failed
 from ansible_collections.wsgi.production.plugins.module_utils.layout import Layout
 from ansible_collections.wsgi.production.plugins.plugin_utils.status import STATUS, report
 from tests.unit.fakes import FakeApps, FakeSystemd, make_build, make_release, take
@@ -79,6 +80,66 @@ def test_each_thing_that_is_wrong_is_said(live: Application, systemd: FakeSystem
         "hello: the instance is not healthy: asked once for / of localhost, and the response was 500, not a status "
         "from 200 to 399",
     ]
+
+
+def test_units_that_somebody_has_changed_are_told(live: Application, systemd: FakeSystemd) -> None:
+    service, worker = f"hello@{A}.service", f"hello@{A}-celery.service"
+    own = "/etc/systemd/system/hello@.service.d/mine.conf"
+    systemd.drop_ins[service] = f"/usr/lib/systemd/system/service.d/all.conf {own}"
+    systemd.stale.add(worker)
+    assert status.of_application(live)["problems"] == [
+        f"hello: {service} also has settings from {own}, which no run has written; remove that file, or use "
+        "uwsgi_templates",
+        f"hello: {worker} was changed on the disk, and systemd has not read it since; run the playbook site again",
+    ]
+
+
+class FakeNginx:
+    """An NGINX of ours, which serves."""
+
+    ours, changing, serving = True, False, True
+
+    def is_taken_over(self) -> bool:
+        """Return whether it is ours."""
+        return self.ours
+
+    def is_changing(self) -> bool:
+        """Return whether a run has begun to change it."""
+        return self.changing
+
+    def serves(self) -> bool:
+        """Return whether it runs."""
+        return self.serving
+
+    def text(self) -> str:
+        """Return its configuration."""
+        return "# from hello: snippet\nnonsense;\n"
+
+
+def test_an_nginx_that_does_not_serve_or_would_not_load_its_configuration_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nginx: Any = FakeNginx()
+    monkeypatch.setattr(status, "run", lambda *_: "")
+    assert status.of_nginx(nginx) == []
+    nginx.serving = False
+    assert status.of_nginx(nginx) == [
+        "NGINX does not run, or does not start when the host boots; run the playbook site again"
+    ]
+    nginx.changing = True
+    assert status.of_nginx(nginx) == ["a run has not finished with NGINX; run the playbook site again"]
+
+    def refuse(*_: Any) -> str:
+        raise Failed('could not check: nginx: [emerg] unknown directive "nonsense" in /etc/nginx/nginx.conf:2')
+
+    monkeypatch.setattr(status, "run", refuse)
+    nginx.changing, nginx.serving = False, True
+    assert status.of_nginx(nginx) == [
+        'NGINX would not load its configuration: hello: snippet: unknown directive "nonsense"; line 2 of the '
+        "configuration is: nonsense;"
+    ]
+    nginx.ours = False
+    assert status.of_nginx(nginx) == []
 
 
 def test_a_release_that_was_not_verified_is_told(live: Application) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from ansible_collections.wsgi.production.plugins.module_utils import status
 from ansible_collections.wsgi.production.plugins.module_utils.application import Application
 from ansible_collections.wsgi.production.plugins.module_utils.layout import APPLICATIONS, Layout
+from ansible_collections.wsgi.production.plugins.module_utils.nginx import Nginx
 from ansible_collections.wsgi.production.plugins.module_utils.plan import Module, Plan, sentence
 from ansible_collections.wsgi.production.plugins.module_utils.steps.verify import ARGUMENTS as FRONTS
 from ansible_collections.wsgi.production.plugins.module_utils.systemd import Systemd
@@ -31,6 +32,7 @@ def plan(module: Module) -> Plan:
         seen = status.of_front(front)
         before = found.get(front["name"], {"problems": []})
         found[front["name"]] = {**before, **seen, "problems": [*before["problems"], *seen["problems"]]}
+    problems += status.of_nginx(Nginx(systemd))
     for one in (host, *found.values()):
         problems += one["problems"]
     result = {"applications": list(found.values()), "free": host["free"], "problems": problems}
