@@ -105,12 +105,15 @@ def without(config: str, sites: Iterable[str]) -> str:
 def put_back(config: str, before: str, sites: Iterable[str]) -> str:
     """Return `config` with `sites` as they are in `before`, and without the ones that are not in `before`.
 
-    A site stays as it is in `config` if it was not there before, and has the server of a site that stays.
+    A site stays as it is in `config` if it was not there before, and has the server of a site that stays. If one of
+    `sites` had a server that another site has now, the other is restored as well.
 
     :raises Failed: if another site of `config` conflicts with one of them.
     """
     given = set(sites)
     wanted = {site for site in given if site in blocks(before) or not _serves_others(config, site, given)}
+    servers = set().union(*(_names(block) for name, block in blocks(before).items() if name in wanted))
+    wanted |= {name for name, block in blocks(config).items() if _names(block) & servers}
     there = {name: block for name, block in blocks(before).items() if name in wanted}
     if not wanted & {*there, *blocks(config)}:
         return config

@@ -169,6 +169,12 @@ def test_a_site_that_was_never_there_stays_if_another_is_in_its_server() -> None
     assert nginx_text.put_back(after, whole(), ["front", "shop"]) == whole()
 
 
+def test_a_site_whose_server_has_gone_to_another_gets_it_back() -> None:
+    alone = whole(server("shop", SHOP))
+    after = whole(block("shop", "new"), server("front", part("shop", "new")), HELLO)
+    assert nginx_text.put_back(after, alone, ["shop"]) == whole(HELLO, server("shop", SHOP))
+
+
 def test_a_site_that_is_left_over_stays_in_the_server_of_another() -> None:
     wanted = whole(server("front", part("wiki", "new"), names="new"), block("wiki", "new"))
     kept = [server("front", SHOP, part("wiki", "new"), names="new"), block("wiki", "new"), block("shop")]
