@@ -24,17 +24,21 @@ pytestmark = pytest.mark.on("debian13")
 MINOR = "{}.{}".format(*sys.version_info[:2])
 VERSION = "{}.{}.{}".format(*sys.version_info[:3])
 PORT = 8765
+MANAGED = f"{VERSION} managed"
 TABLE = f"http://127.0.0.1:{PORT}/table.json"
 LEFT_OUT = {"test", "__pycache__", "site-packages", "dist-packages", "idlelib", "ensurepip"}
 CODE = """\
 import platform
 import ssl
+import sys
+
+KIND = "managed" if sys.base_prefix.startswith("/opt/wsgi/pythons/") else "own"
 
 
 def application(environ, start_response):
     start_response("200 OK", [])
     sent = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-    return [sent or platform.python_version().encode()]
+    return [sent or f"{platform.python_version()} {KIND}".encode()]
 """
 
 
@@ -105,15 +109,15 @@ def host(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Host:
 
 def test_another_python_is_installed_once_and_fails_no_request(host: Host) -> None:
     own = host.get("old.example.com")
-    assert not own.startswith(f"{MINOR}.") and host.pythons() == []
+    assert own.endswith(" own") and host.pythons() == []
     second = {**host.app, "name": "second", "serve": {"server_names": ["second.example.com"]}}
     second["build"] = {**host.app["build"], "python": VERSION.rpartition(".")[0]}
     with host.server.load("old.example.com", rate=100) as load:
         host.bring(MINOR)
     assert load.failures == [] and load.requests > 200
-    assert set(load.bodies) == {own, VERSION}
+    assert set(load.bodies) == {own, MANAGED}
     host.bring(MINOR, second)
-    assert host.get("second.example.com") == VERSION
+    assert host.get("second.example.com") == MANAGED
     (name,) = host.pythons()
     assert name.startswith(f"{MINOR}-")
     # It is root's alone, and has no file that others can write.
@@ -123,7 +127,7 @@ def test_another_python_is_installed_once_and_fails_no_request(host: Host) -> No
     host.server.shell("systemctl stop mirror")
     host.assert_nothing_to_do(apps=[host.app, second])
     host.deploy("-e", "wsgi_app=old", apps=[host.app, second], playbook="rollback")
-    assert host.get("old.example.com") == own and host.get("second.example.com") == VERSION
+    assert host.get("old.example.com") == own and host.get("second.example.com") == MANAGED
     host.open()
 
 
@@ -142,10 +146,10 @@ def test_what_the_mirror_does_not_have_fails_before_anything_changes(host: Host)
 
 def test_a_python_goes_with_the_last_build_that_needs_it(host: Host) -> None:
     host.bring(MINOR, {"name": "second", "state": "absent"})
-    assert host.get("old.example.com") == VERSION and len(host.pythons()) == 1
+    assert host.get("old.example.com") == MANAGED and len(host.pythons()) == 1
     host.app["run"]["keep"] = 2
     for number in range(3):
         host.app["run"]["env"] = {"NUMBER": number}
         host.bring("python3")
     assert host.pythons() == []
-    assert not host.get("old.example.com").startswith(f"{MINOR}.")
+    assert host.get("old.example.com").endswith(" own")
